@@ -1,0 +1,1 @@
+"""How any source is pulled: the contract, one HTTP layer, paging, the sweep."""

@@ -1,0 +1,1 @@
+"""Pure derivation: a case's history in, its facts out."""

@@ -1,0 +1,71 @@
+"""Change records: what altered an agent's behaviour or authority, when, and what came of it (SIGNALS section 8)."""
+
+from enum import StrEnum
+
+import msgspec
+
+from rollout_metrics.domain.time import Instant
+
+
+class ChangeKind(StrEnum):
+    """What a change alters."""
+
+    PROMPT = "prompt"
+    MODEL = "model"
+    TOOL = "tool"
+    POLICY = "policy"
+    PERMISSION = "permission"
+    RETRIEVAL = "retrieval"
+    MEMORY = "memory"
+    WORKFLOW = "workflow"
+    LEVEL = "level"
+
+
+class InterventionKind(StrEnum):
+    """What was done against a deployment that failed."""
+
+    ROLLBACK = "rollback"
+    HOTFIX = "hotfix"
+    PERMISSION_REMOVAL = "permission_removal"
+    LEVEL_RETURN = "level_return"
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """An incident linked explicitly to a change."""
+
+    id: str
+    started_at: Instant
+    ended_at: Instant | None
+    url: str | None = None
+
+
+class Intervention(msgspec.Struct, frozen=True):
+    """A rollback, hotfix, permission removal or return to the previous level; `in_force_at` when it took hold."""
+
+    kind: InterventionKind
+    at: Instant
+    in_force_at: Instant | None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change record, as far as the numbers need it."""
+
+    id: str
+    workflow: str
+    kind: ChangeKind
+    title: str
+    version: str | None
+    environment: str
+    risk_class: str
+    proposed_at: Instant
+    reviewed_at: Instant | None
+    approved_at: Instant | None
+    deployed_at: Instant | None
+    recovered_at: Instant | None
+    level: int | None
+    """The level a change of kind `level` moves to."""
+    reworks: str | None
+    """The id of the change that this one rolls back or hotfixes, if it does."""
+    fixes: tuple[str, ...]
+    incidents: tuple[Incident, ...]
+    interventions: tuple[Intervention, ...]

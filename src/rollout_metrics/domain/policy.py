@@ -1,0 +1,234 @@
+"""What configuration says about each workflow, compiled for the core: instants and spans as integers, ids as stored.
+
+`config` builds these from YAML (where every default lives); nothing here has a default of its own.
+Actor ids and the values of person-valued attributes are in the stored, keyed-hash form.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.events import Activity, ActorKind, Event
+from rollout_metrics.domain.time import Instant, Span
+
+_SET = "set:"
+
+
+class AttributeType(StrEnum):
+    """How two values of an attribute are compared."""
+
+    SINGLE = "single"
+    MULTI = "multi"
+    TEXT = "text"
+
+
+class Level(IntEnum):
+    """Autonomy levels, SIGNALS section 2."""
+
+    OFF = 0
+    SHADOW = 1
+    ASSISTED = 2
+    LOW_RISK_AUTONOMOUS = 3
+    BROAD_AUTONOMOUS = 4
+    HIGH_RISK = 5
+
+
+class Decides(msgspec.Struct, frozen=True, kw_only=True):
+    """One action a workflow's agent decides, with the parameters that judge it."""
+
+    action: str
+    type: AttributeType
+    progress: tuple[tuple[str, ...], ...]
+    reversible: bool
+    edit_similarity: float
+    settle_after: Span
+    settle_after_approval: Span
+    expire_after: Span
+    reversal_window: Span
+
+    @property
+    def attribute(self) -> str | None:
+        """The attribute a `set:` action sets, else None."""
+        return self.action[len(_SET) :] if self.action.startswith(_SET) else None
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """`attribute operator operand`: operator one of `=  !=  <  <=  >  >=  in`; operand text (sizes: a number as text), for `in` a tuple."""
+
+    attribute: str
+    operator: str
+    operands: tuple[str, ...]
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """An action on an authority list, under conditions that must all hold."""
+
+    action: str
+    when: tuple[Condition, ...]
+
+
+class Authority(msgspec.Struct, frozen=True):
+    """The three lists in force from `since` (None: from the beginning) until the next."""
+
+    since: Instant | None
+    automatic: tuple[Grant, ...]
+    approval: tuple[Grant, ...]
+    forbidden: tuple[Grant, ...]
+
+
+class LevelFrom(msgspec.Struct, frozen=True):
+    """The configured level from `since` on; None: undated."""
+
+    since: Instant | None
+    level: Level
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """The half-open stretch [start, end) in which the agent was switched off or down; `end` None: still is."""
+
+    start: Instant
+    end: Instant | None
+
+
+class Calendar(msgspec.Struct, frozen=True):
+    """Working time. `hours[weekday]` (Monday 0) are half-open stretches in minutes of the local day; all day is `((0, 1440),)`."""
+
+    time_zone: str
+    hours: tuple[tuple[tuple[int, int], ...], ...]
+    holidays: frozenset[date]
+    first_month: int
+
+
+class EscalationPath(msgspec.Struct, frozen=True):
+    """Where escalations of one reason go; None or `""` where the configuration does not say."""
+
+    reason: str
+    owner: str | None
+    target: Span | None
+    next_step: str | None
+
+
+class Escalation(msgspec.Struct, frozen=True):
+    """How the agent hands over. `to` None: any non-null value that is no agent. `target` is working time."""
+
+    attributes: frozenset[str]
+    to: frozenset[str] | None
+    reason_attribute: str | None
+    owner_attribute: str
+    target: Span
+    paths: Mapping[str, EscalationPath]
+
+
+class Bypass(msgspec.Struct, frozen=True):
+    """What makes a case bypassed. `marker_values` and `side_channels`: attribute -> the values that count."""
+
+    marker_values: Mapping[str, frozenset[str]]
+    marker_via: frozenset[str]
+    side_channels: Mapping[str, frozenset[str]]
+    agent_silence: Span
+    agent_grace: Span
+    redo_actions: int
+
+
+class Complaints(msgspec.Struct, frozen=True):
+    """Complaint markers besides bad ratings: attribute -> values, and members of `detail.via`."""
+
+    marker_values: Mapping[str, frozenset[str]]
+    marker_via: frozenset[str]
+
+
+class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One bounded piece of work and everything that judges it. `scope`: attribute -> allowed values, all must match (multi-valued: any)."""
+
+    name: str
+    index: int
+    workflow_type: str
+    risk_tier: str
+    owner: str
+    sources: frozenset[str]
+    scope: Mapping[str, frozenset[str]]
+    agents: frozenset[str]
+    agent_markers: frozenset[str]
+    decides: Mapping[str, Decides]
+    attribute_types: Mapping[str, AttributeType]
+    authority: tuple[Authority, ...]
+    levels: tuple[LevelFrom, ...]
+    pauses: tuple[Pause, ...]
+    calendar: Calendar
+    escalation: Escalation
+    bypass: Bypass
+    complaints: Complaints
+    reason_attribute: str | None
+    categories: frozenset[str]
+    """Configured error categories; others are published as `other`."""
+    should_escalate_attribute: str | None
+    cohort_age: Span
+    idle_cap: Span
+    touch: Span
+    glance: Span
+    drop_after: Span
+    baseline_seconds: float | None
+    observation_window: Span
+    windows: tuple[Span, ...]
+    changes: tuple[Change, ...]
+    """The workflow's change records, in order of `(deployed_at or proposed_at, id)`."""
+
+    def type_of(self, attribute: str) -> AttributeType:
+        """The configured type of an attribute."""
+        return self.attribute_types.get(attribute, AttributeType.SINGLE)
+
+
+class Company(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """All workflows in file order, and who is an agent or a system whatever the source said."""
+
+    workflows: tuple[Workflow, ...]
+    agents: frozenset[str]
+    agent_markers: frozenset[str]
+    systems: frozenset[str]
+    system_markers: frozenset[str]
+    min_operators: int
+    operator_figures: bool
+
+    def kind_of(self, event: Event) -> ActorKind:
+        """Who acted: configured agents and markers, then systems, then what the source said."""
+        via = event.detail.get("via", ())
+        if event.actor_id in self.agents or (via and not self.agent_markers.isdisjoint(via)):
+            return ActorKind.AGENT
+        if event.actor_id in self.systems or (via and not self.system_markers.isdisjoint(via)):
+            return ActorKind.SYSTEM
+        return event.actor_kind
+
+    def workflows_of_agent(self, event: Event) -> tuple[Workflow, ...]:
+        """The workflows of an agent's event: those that name it or its marker, else those that read its source or case source."""
+        via = event.detail.get("via", ())
+        named = tuple(w for w in self.workflows if event.actor_id in w.agents or (via and not w.agent_markers.isdisjoint(via)))
+        return named or tuple(w for w in self.workflows if event.source in w.sources or event.case_source in w.sources)
+
+
+ACTION_OF: Mapping[Activity, str] = {
+    Activity.CREATED: "create",
+    Activity.CLOSED: "close",
+    Activity.REOPENED: "reopen",
+    Activity.ABSORBED: "absorb",
+    Activity.DELETED: "delete",
+    Activity.ESCALATED: "escalate",
+    Activity.APPROVED: "approve",
+    Activity.REJECTED: "reject",
+}
+"""The action of an activity that names no attribute."""
+
+
+def action_of(event: Event) -> str | None:
+    """The one action an event maps to: `detail.action`, else by activity and attribute; None where it does nothing."""
+    named = event.detail.get("action")
+    if named is not None:
+        return str(named)
+    if event.activity is Activity.COMMENTED:
+        return "comment:public" if event.detail.get("public") else "comment:internal"
+    action = ACTION_OF.get(event.activity)
+    if action is None and event.attribute is not None:
+        return _SET + event.attribute
+    return action

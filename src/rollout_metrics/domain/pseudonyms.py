@@ -1,0 +1,122 @@
+"""Persons and free text leave here: actor ids and person-valued attributes become keyed hashes, texts become multisets of keyed word hashes."""
+
+import re
+import struct
+import unicodedata
+from base64 import b64decode, b64encode
+from collections import Counter
+from hashlib import blake2b
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from rollout_metrics.domain.events import Activity, Event, text_value
+
+WORDS = re.compile(r"\w+")
+MAX_WORDS = 2000
+WORDS_PREFIX = "words:"
+ACTOR_PREFIX = "actor:"
+
+
+class Pseudonyms:
+    """Keyed hashes of persons and words. Idempotent: what is already hashed stays as it is."""
+
+    def __init__(self, key: bytes, person_attributes: frozenset[str], text_attributes: frozenset[str]) -> None:
+        self._key = key[:64]
+        self._person_attributes = person_attributes
+        self._text_attributes = text_attributes
+        self._actors: dict[str, str] = {}
+
+    def actor(self, actor_id: str) -> str:
+        """The stored form of a person's or agent's id."""
+        known = self._actors.get(actor_id)
+        if known is None:
+            if actor_id.startswith(ACTOR_PREFIX):
+                return actor_id
+            known = ACTOR_PREFIX + blake2b(actor_id.encode(), key=self._key, digest_size=9, person=b"actor").hexdigest()
+            if len(self._actors) < 100_000:
+                self._actors[actor_id] = known
+        return known
+
+    def words(self, text: str) -> str:
+        """The stored form of a free text: the sorted keyed 32-bit hashes of its first 2,000 words."""
+        if text.startswith(WORDS_PREFIX):
+            return text
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+        hashes = sorted(self._word(word) for word in WORDS.findall(folded)[:MAX_WORDS])
+        return WORDS_PREFIX + b64encode(struct.pack(f">{len(hashes)}I", *hashes)).decode()
+
+    def _word(self, word: str) -> int:
+        return int.from_bytes(blake2b(word.encode(), key=self._key, digest_size=4, person=b"word").digest())
+
+    def value(self, attribute: str | None, value: str | None) -> str | None:
+        """The stored form of an attribute's value."""
+        if value is None or attribute is None:
+            return value
+        if attribute in self._person_attributes:
+            return self._persons(value)
+        if attribute in self._text_attributes:
+            return self.words(value)
+        return value
+
+    def _persons(self, value: str) -> str | None:
+        if value.startswith("["):
+            try:
+                return text_value([self.actor(str(item)) for item in msgspec.json.decode(value)])
+            except msgspec.DecodeError:
+                pass
+        return self.actor(value)
+
+    def event(self, event: Event) -> Event:
+        """The event as it may be stored."""
+        attribute = event.attribute
+        before, after, detail = event.before, event.after, event.detail
+        if attribute is not None and (attribute in self._person_attributes or attribute in self._text_attributes):
+            before, after = self.value(attribute, before), self.value(attribute, after)
+        if detail and (event.activity in TEXTUAL or "attributes" in detail or "action" in detail or "recommendation" in detail):
+            detail = self._detail(event)
+        actor = event.actor_id
+        return Event(
+            event.source,
+            event.case_source,
+            event.case_id,
+            event.event_id,
+            event.occurred_at,
+            event.activity,
+            event.actor_kind,
+            None if actor is None else self.actor(actor),
+            attribute,
+            before,
+            after,
+            detail,
+            event.revision,
+        )
+
+    def _detail(self, event: Event) -> dict[str, Any]:
+        detail = dict(event.detail)
+        action = str(detail.get("action", ""))
+        value = detail.get("value")
+        if isinstance(value, str):
+            if event.activity is Activity.COMMENTED or action.startswith("comment:"):
+                detail["value"] = self.words(value)
+            else:
+                detail["value"] = self.value(action.removeprefix("set:") if action.startswith("set:") else event.attribute, value)
+        attributes = detail.get("attributes")
+        if attributes:
+            detail["attributes"] = {name: self.value(name, item) for name, item in attributes.items()}
+        return detail
+
+
+TEXTUAL = frozenset((Activity.COMMENTED, Activity.RECOMMENDED, Activity.APPROVAL_REQUESTED, Activity.APPROVED, Activity.REJECTED, Activity.EXECUTED))
+
+
+def words_of(value: str | None) -> Counter[int]:
+    """The multiset of word hashes in a stored text; plain text (tests, pure use) counts its own words."""
+    if value is None:
+        return Counter()
+    if value.startswith(WORDS_PREFIX):
+        packed = b64decode(value[len(WORDS_PREFIX) :])
+        return Counter(struct.unpack(f">{len(packed) // 4}I", packed))
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold())
+    return Counter(crc32(word.encode()) for word in WORDS.findall(folded)[:MAX_WORDS])
