@@ -1,0 +1,1 @@
+"""Configuration: YAML and environment in, settings and compiled policies out, or every problem at once."""

@@ -1,0 +1,178 @@
+"""From what a person wrote to what the core reads: names become enums, ids their stored form, conditions parsed."""
+
+from collections.abc import Iterable, Mapping
+
+from rollout_metrics.collect.source import Source
+from rollout_metrics.config.conditions import condition
+from rollout_metrics.config.model import (
+    DAYS,
+    AuthorityOptions,
+    CalendarOptions,
+    DecidesOptions,
+    GrantOptions,
+    Settings,
+    WorkflowOptions,
+    at,
+    level_named,
+    minutes_of,
+)
+from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.policy import (
+    Authority,
+    AttributeType,
+    Bypass,
+    Calendar,
+    Company,
+    Complaints,
+    Condition,
+    Decides,
+    Escalation,
+    EscalationPath,
+    Grant,
+    LevelFrom,
+    Pause,
+    Workflow,
+)
+from rollout_metrics.domain.pseudonyms import Pseudonyms
+
+VIA = "via"
+
+
+def company(settings: Settings, sources: Iterable[Source], changes: Iterable[Change], pseudonyms: Pseudonyms) -> Company:
+    """Compile all workflows. `sources` give further agents, systems and markers; `changes` are shared out by their workflow."""
+    sources = tuple(sources)
+    recorded = tuple(changes)
+    workflows = tuple(_workflow(index, options, recorded, pseudonyms) for index, options in enumerate(settings.workflows))
+    return Company(
+        workflows=workflows,
+        agents=frozenset().union(*(w.agents for w in workflows), *(_actors(s.agents, pseudonyms) for s in sources)),
+        agent_markers=frozenset().union(*(w.agent_markers for w in workflows), *(s.agent_markers for s in sources)),
+        systems=frozenset().union(*(_actors(s.systems, pseudonyms) for s in sources)),
+        system_markers=frozenset().union(*(s.system_markers for s in sources)),
+        min_operators=settings.privacy.min_operators,
+        operator_figures=settings.privacy.operator_figures,
+    )
+
+
+def text_attributes(settings: Settings) -> frozenset[str]:
+    """Attributes whose values are free text and are kept as word hashes only."""
+    typed = {name for w in settings.workflows for name, type_ in w.attribute_types.items() if type_ is AttributeType.TEXT}
+    decided = {item.action[4:] for w in settings.workflows for item in w.decides if item.type is AttributeType.TEXT and item.action.startswith("set:")}
+    return frozenset(typed | decided)
+
+
+def _actors(ids: Iterable[str], pseudonyms: Pseudonyms) -> frozenset[str]:
+    return frozenset(pseudonyms.actor(actor) for actor in ids)
+
+
+def _values(attribute: str, values: Iterable[str], pseudonyms: Pseudonyms) -> frozenset[str]:
+    return frozenset(stored for value in values if (stored := pseudonyms.value(attribute, value)) is not None)
+
+
+def _markers(markers: Mapping[str, frozenset[str]], pseudonyms: Pseudonyms) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
+    return {a: _values(a, v, pseudonyms) for a, v in markers.items() if a != VIA}, markers.get(VIA, frozenset())
+
+
+def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...], pseudonyms: Pseudonyms) -> Workflow:
+    types = dict(options.attribute_types)
+    decides = {item.action: _decides(item, options, types) for item in options.decides}
+    for item in decides.values():
+        if item.attribute is not None:
+            types.setdefault(item.attribute, item.type)
+    marker_values, marker_via = _markers(options.bypass.markers, pseudonyms)
+    complaint_values, complaint_via = _markers(options.complaints.markers, pseudonyms)
+    escalation = options.escalation
+    own = sorted((c for c in changes if c.workflow == options.name), key=lambda c: (c.deployed_at or c.proposed_at, c.id))
+    return Workflow(
+        name=options.name,
+        index=index,
+        workflow_type=options.workflow_type,
+        risk_tier=options.risk_tier,
+        owner=options.owner,
+        sources=frozenset(options.sources),
+        scope={attribute: _values(attribute, values, pseudonyms) for attribute, values in options.scope.items()},
+        agents=_actors(options.agents, pseudonyms),
+        agent_markers=options.agent_markers,
+        decides=decides,
+        attribute_types=types,
+        authority=tuple(sorted((_authority(item) for item in options.authority), key=lambda item: (item.since is not None, item.since or 0))),
+        levels=tuple(
+            sorted((LevelFrom(at(item.since), level_named(item.level)) for item in options.levels), key=lambda item: (item.since is not None, item.since or 0))
+        ),
+        pauses=tuple(sorted((Pause(_known(at(item.start)), at(item.end)) for item in options.pauses), key=lambda item: item.start)),
+        calendar=_calendar(options.calendar),
+        escalation=Escalation(
+            attributes=escalation.attributes,
+            to=None if escalation.to is None else frozenset().union(*(_values(a, escalation.to, pseudonyms) for a in escalation.attributes)),
+            reason_attribute=escalation.reason_attribute,
+            owner_attribute=escalation.owner_attribute,
+            target=escalation.target,
+            paths={reason: EscalationPath(reason, path.owner, path.target, path.next_step) for reason, path in escalation.paths.items()},
+        ),
+        bypass=Bypass(
+            marker_values=marker_values,
+            marker_via=marker_via,
+            side_channels={a: _values(a, v, pseudonyms) for a, v in options.bypass.side_channels.items()},
+            agent_silence=options.bypass.agent_silence,
+            agent_grace=options.bypass.agent_grace,
+            redo_actions=options.bypass.redo_actions,
+        ),
+        complaints=Complaints(complaint_values, complaint_via),
+        reason_attribute=options.reason_attribute,
+        categories=options.error_categories,
+        should_escalate_attribute=options.should_escalate_attribute,
+        cohort_age=options.cohort_age,
+        idle_cap=options.idle_cap,
+        touch=options.touch_seconds,
+        glance=options.glance_seconds,
+        drop_after=options.drop_after,
+        baseline_seconds=options.baseline_seconds,
+        observation_window=options.observation_window,
+        windows=options.windows,
+        changes=tuple(own),
+    )
+
+
+def _known(value: int | None) -> int:
+    assert value is not None
+    return value
+
+
+def _decides(item: DecidesOptions, options: WorkflowOptions, types: Mapping[str, AttributeType]) -> Decides:
+    default = AttributeType.TEXT if item.action.startswith("comment:") else types.get(item.action.removeprefix("set:"), AttributeType.SINGLE)
+
+    def own(name: str) -> int:
+        value = getattr(item, name)
+        return int(getattr(options, name) if value is None else value)
+
+    return Decides(
+        action=item.action,
+        type=item.type or default,
+        progress=item.progress,
+        reversible=item.reversible,
+        edit_similarity=options.edit_similarity if item.edit_similarity is None else item.edit_similarity,
+        settle_after=own("settle_after"),
+        settle_after_approval=own("settle_after_approval"),
+        expire_after=own("expire_after"),
+        reversal_window=own("reversal_window"),
+    )
+
+
+def _authority(item: AuthorityOptions) -> Authority:
+    return Authority(at(item.since), _grants(item.automatic), _grants(item.approval), _grants(item.forbidden))
+
+
+def _grants(grants: Iterable[GrantOptions]) -> tuple[Grant, ...]:
+    return tuple(Grant(item.action, tuple(condition(text) for text in item.when)) for item in grants)
+
+
+_NAMED_DAYS = {"weekdays": range(5), "weekend": range(5, 7)} | {day: range(number, number + 1) for number, day in enumerate(DAYS)}
+_ALL_DAY = ((0, 24 * 60),)
+
+
+def _calendar(options: CalendarOptions) -> Calendar:
+    hours: list[tuple[tuple[int, int], ...]] = [() if options.hours else _ALL_DAY for _ in DAYS]
+    for name, stretches in sorted(options.hours.items(), key=lambda item: len(_NAMED_DAYS[item[0]]), reverse=True):
+        for day in _NAMED_DAYS[name]:
+            hours[day] = tuple(sorted(minutes_of(stretch) for stretch in stretches))
+    return Calendar(options.time_zone, tuple(hours), options.holidays, options.first_month)
