@@ -18,13 +18,12 @@ from rollout_metrics.config.model import (
 )
 from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.policy import (
-    Authority,
     AttributeType,
+    Authority,
     Bypass,
     Calendar,
     Company,
     Complaints,
-    Condition,
     Decides,
     Escalation,
     EscalationPath,
