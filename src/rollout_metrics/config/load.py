@@ -110,7 +110,8 @@ def _cross_checks(settings: Settings, document: Document) -> Iterator[str]:
                 yield f"{document.where((*place, 'scope', attribute))}: lists no value, so that no case can ever match: name the allowed values"
         for earlier in settings.workflows[:number]:
             if _covers(earlier, workflow):
-                yield f"{document.where((*place, 'scope'))}: can never match: every case of it belongs to {earlier.name!r}, which stands before it; put the narrower workflow first"
+                remedy = "put the narrower workflow first"
+                yield f"{document.where((*place, 'scope'))}: can never match: every case of it belongs to {earlier.name!r}, which stands before it; {remedy}"
 
 
 def _covers(earlier: WorkflowOptions, later: WorkflowOptions) -> bool:
@@ -126,8 +127,11 @@ def _warnings(settings: Settings, document: Document) -> Iterator[str]:
             shared = set(earlier.scope) & set(later.scope)
             apart = any(earlier.scope[attribute].isdisjoint(later.scope[attribute]) for attribute in shared)
             if set(later.sources) & set(earlier.sources) and not apart:
-                yield f"{document.where(('workflows', number, 'scope'))}: overlaps with {earlier.name!r}; cases that match both belong to {earlier.name!r}, which stands first"
+                where = document.where(("workflows", number, "scope"))
+                yield f"{where}: overlaps with {earlier.name!r}; cases that match both belong to {earlier.name!r}, which stands first"
         if not later.decides:
-            yield f"{document.where(('workflows', number))}: decides nothing, so that no recommendation will ever be seen: name the actions the agent decides"
+            where = document.where(("workflows", number))
+            yield f"{where}: decides nothing, so that no recommendation will ever be seen: name the actions the agent decides"
         if not later.levels:
-            yield f"{document.where(('workflows', number))}: has no levels, so that it is off until a change record says otherwise: name its autonomy level"
+            where = document.where(("workflows", number))
+            yield f"{where}: has no levels, so that it is off until a change record says otherwise: name its autonomy level"

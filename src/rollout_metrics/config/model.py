@@ -68,7 +68,8 @@ class DecidesOptions(Options):
     """One action the agent decides, with parameters of its own."""
 
     action: str = Field(pattern=r"^(set:.+|comment:(public|internal)|[a-z_][\w:.-]*)$")
-    """`set:<attribute>`, `comment:public`, `comment:internal`, `create`, `close`, `reopen`, `absorb`, `delete`, `escalate`, `approve`, `reject`, or a name of your own."""
+    """`set:<attribute>`, `comment:public`, `comment:internal`, `create`, `close`, `reopen`, `absorb`, `delete`, `escalate`, `approve`, `reject`,
+    or a name of your own."""
     type: AttributeType | None = None
     """How values are compared: `single`, `multi` or `text`. Default: the attribute's type; `text` for comments."""
     progress: tuple[OrderedTexts, ...] = ()
@@ -302,15 +303,11 @@ class WorkflowOptions(Parameters):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = []
         decided = {item.action[4:] for item in self.decides if item.action.startswith("set:")}
-        for attribute in sorted(decided & set(self.scope)):
-            problems.append(
-                f"scope names {attribute!r}, which the agent also decides: a case would change its workflow by the agent's own act; scope by another attribute"
-            )
+        remedy = "a case would change its workflow by the agent's own act; scope by another attribute"
+        problems = [f"scope names {attribute!r}, which the agent also decides: {remedy}" for attribute in sorted(decided & set(self.scope))]
         actions = [item.action for item in self.decides]
-        for action in sorted({action for action in actions if actions.count(action) > 1}):
-            problems.append(f"decides names {action!r} twice")
+        problems += [f"decides names {action!r} twice" for action in sorted({action for action in actions if actions.count(action) > 1})]
         undated = [item for item in self.levels if item.since is None]
         if len(undated) > 1 or (undated and len(self.levels) > 1):
             problems.append("levels: give every level a `since`, or only one level without")

@@ -26,7 +26,7 @@ def _real(loc: tuple[str | int, ...], document: Document, prefix: Place) -> Plac
 
 
 def _said(item: Mapping[str, Any], model: Any) -> str:
-    kind, message = item["type"], item["msg"]
+    kind, message = str(item["type"]), str(item["msg"])
     if kind == "extra_forbidden":
         key = str(item["loc"][-1])
         known = _keys(model, item["loc"][:-1])

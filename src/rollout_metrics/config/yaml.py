@@ -78,7 +78,7 @@ def _value(node: yaml.Node, place: Place, document: Document, environment: Mappi
     if isinstance(node, yaml.ScalarNode) and "$" in node.value:
         return _substituted(node, place, document, environment)
     try:
-        return _SCALARS.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return _SCALARS.construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError) as error:
         document.problems.append(f"{document.where(place)}: {error}")
         return None
@@ -116,5 +116,5 @@ def _substituted(node: yaml.ScalarNode, place: Place, document: Document, enviro
     text = VARIABLE.sub(replace, node.value)
     if node.style is not None:
         return text
-    plain = yaml.ScalarNode(tag=yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False)), value=text, start_mark=node.start_mark)
-    return _SCALARS.construct_object(plain, deep=True)  # type: ignore[no-untyped-call]
+    tag = _SCALARS.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return _SCALARS.construct_object(yaml.ScalarNode(tag=tag, value=text, start_mark=node.start_mark), deep=True)
