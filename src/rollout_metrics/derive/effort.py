@@ -1,0 +1,66 @@
+"""What operators' work on a case cost, in seconds: as they logged it, else as their events let us estimate it (SIGNALS section 4)."""
+
+from collections.abc import Iterable, Sequence
+from math import fsum
+
+from rollout_metrics.derive.history import History, Step
+from rollout_metrics.domain.events import Activity, ActorKind
+from rollout_metrics.domain.facts import EXPLICIT_ROWS, Effort, Mode, Recommendation
+from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.time import SECOND, Instant
+
+MEASURED = "measured"
+ESTIMATED = "estimated"
+
+Interval = tuple[Instant, Instant]
+"""A stretch of time open at its start and closed at its end."""
+
+
+def effort(history: History, workflow: Workflow, *intervals: Interval) -> Effort:
+    """Operators' effort on the case in the union of `intervals`, however they overlap and whatever their order.
+
+    `measured` if operators logged any time in it; else `estimated`, a lower bound: for each operator `touch` for the first event in it, and for every
+    other one the gap to that operator's previous one in it, up to `idle_cap`. All events of unknown actors are one operator's.
+    """
+    return _cost(_within(history, intervals), workflow)
+
+
+def review_effort(history: History, recommendations: Iterable[Recommendation]) -> tuple[Effort, Instant] | None:
+    """The effort of reviewing a case's live recommendations and the instant it belongs to; None where operators explicitly decided none.
+
+    It is the effort while any of those recommendations waited for its first decision: in the union of their `(opened_at, first_decided_at]`.
+    It belongs to the last of those decisions.
+    """
+    if history.workflow is None:
+        return None
+    waits = [
+        (recommendation.opened_at, recommendation.first_decided_at)
+        for recommendation in recommendations
+        if recommendation.row in EXPLICIT_ROWS and recommendation.mode is Mode.LIVE and recommendation.first_decided_at is not None
+    ]
+    if not waits:
+        return None
+    return effort(history, history.workflow, *waits), max(decided for _, decided in waits)
+
+
+def _within(history: History, intervals: Sequence[Interval]) -> list[Step]:
+    return [step for step in history.steps if step.kind is ActorKind.OPERATOR and any(start < step.event.occurred_at <= end for start, end in intervals)]
+
+
+def _cost(steps: list[Step], workflow: Workflow) -> Effort:
+    logged = fsum(_seconds(step) for step in steps if step.event.activity is Activity.TIME_LOGGED)
+    if logged > 0:
+        return Effort(logged, MEASURED)
+    previous: dict[str | None, Instant] = {}
+    cost = 0
+    for step in steps:
+        at, actor = step.event.occurred_at, step.event.actor_id
+        last = previous.get(actor)
+        cost += workflow.touch if last is None else min(at - last, workflow.idle_cap)
+        previous[actor] = at
+    return Effort(cost / SECOND, ESTIMATED)
+
+
+def _seconds(step: Step) -> float:
+    seconds = step.event.detail.get("seconds")
+    return float(seconds) if isinstance(seconds, int | float) else 0.0

@@ -1,0 +1,153 @@
+"""Escalations: when the agent hands a case to people, how long people take to notice, and how it ends (SIGNALS section 5)."""
+
+from collections.abc import Collection, Sequence
+
+from rollout_metrics.derive.calendar import elapsed, used_up
+from rollout_metrics.derive.history import ENDINGS, History, Step
+from rollout_metrics.derive.levels import level_at
+from rollout_metrics.derive.surroundings import Surroundings
+from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
+from rollout_metrics.domain.facts import Escalated, EscalationState, Mode, Recommendation
+from rollout_metrics.domain.policy import Company, Level, Workflow
+from rollout_metrics.domain.time import Instant
+
+UNSPECIFIED = "unspecified"
+"""The reason of an escalation for which none was given."""
+
+
+def escalations(history: History, company: Company, surroundings: Surroundings, recommendations: Sequence[Recommendation]) -> list[Escalated]:
+    """The case's escalations as of T, in order; all but the last are resolved. Nothing in them changes by time alone.
+
+    Any agent can escalate a case of the workflow, not only the workflow's own. None opens in shadow. While the level is `off` (before the first level,
+    in a pause) one does, as a recommendation is `live` then: people got the case, whether or not the agent was allowed to hand it over.
+    """
+    workflow, scoped_at = history.workflow, history.scoped_at
+    if workflow is None or scoped_at is None:
+        return []
+    raising = {step.place: step for step in history.steps if step.kind is ActorKind.AGENT and step.at >= scoped_at and _raises(step, workflow, company)}
+    if not raising:
+        return []
+    # A shadow recommendation reaches nobody, and one made in the instant of an escalation belongs to the update that escalates: neither takes the case back.
+    raised_at = {step.at for step in raising.values()}
+    takebacks = {item.opened for item in recommendations if item.mode is Mode.LIVE and item.opened_at not in raised_at}
+    courses: list[_Course] = []
+    current: _Course | None = None
+    for step in history.steps[min(raising) :]:
+        if step.place in raising:
+            if current is not None:
+                current.join(step)
+            elif level_at(workflow, step.at, surroundings) is not Level.SHADOW:
+                current = _Course(step)
+                courses.append(current)
+        elif current is not None and current.follow(step, takebacks):
+            current = None
+    owned = _somebody(history.value_now(workflow.escalation.owner_attribute), company)
+    return [_escalated(course, history, workflow, owned=owned) for course in courses]
+
+
+class _Course:
+    """One escalation while its history is being read."""
+
+    __slots__ = ("acknowledged_at", "ended_at", "evidence", "raised", "reason", "resolved_at")
+
+    def __init__(self, raised: Step) -> None:
+        self.raised = raised
+        self.reason = _stated_reason(raised)
+        self.acknowledged_at: Instant | None = None
+        self.resolved_at: Instant | None = None
+        self.ended_at: Instant | None = None
+        self.evidence: list[EventRef] = [raised.event.ref]
+
+    def join(self, step: Step) -> None:
+        """Take in a further escalation: it may state the reason that the first left out, as a runtime's report beside the tracker's own event does."""
+        self.reason = self.reason or _stated_reason(step)
+        self.evidence.append(step.event.ref)
+
+    def follow(self, step: Step, takebacks: Collection[EventRef]) -> bool:
+        """Take in any other later event; whether the escalation is over with it."""
+        event = step.event
+        notable = False
+        if step.kind is ActorKind.OPERATOR and self.acknowledged_at is None:
+            self.acknowledged_at = event.occurred_at
+            notable = True
+        if event.activity is Activity.CLOSED or event.ref in takebacks:
+            self.resolved_at = event.occurred_at
+        elif event.activity in ENDINGS:
+            self.ended_at = event.occurred_at
+        if notable or self.over_at is not None:
+            self.evidence.append(event.ref)
+        return self.over_at is not None
+
+    @property
+    def over_at(self) -> Instant | None:
+        """When it was resolved or ended."""
+        return self.ended_at if self.resolved_at is None else self.resolved_at
+
+    @property
+    def state(self) -> EscalationState:
+        """Where it stands."""
+        if self.resolved_at is not None:
+            return EscalationState.RESOLVED
+        if self.ended_at is not None:
+            return EscalationState.ENDED
+        return EscalationState.WAITING if self.acknowledged_at is None else EscalationState.ACKNOWLEDGED
+
+
+def _raises(step: Step, workflow: Workflow, company: Company) -> bool:
+    """Whether an agent's event escalates."""
+    event = step.event
+    match event.activity:
+        case Activity.ESCALATED:
+            return True
+        case Activity.EXECUTED:
+            return step.action == "escalate"
+        case Activity.CHANGED if event.attribute in workflow.escalation.attributes:
+            to = workflow.escalation.to
+            return _somebody(event.after, company) if to is None else not members_of(event.after).isdisjoint(to)
+    return False
+
+
+def _somebody(value: str | None, company: Company) -> bool:
+    """Whether a value (any member of a multi-valued one) is set and no agent."""
+    return not members_of(value) <= company.agents
+
+
+def _stated_reason(step: Step) -> str | None:
+    reason = step.event.detail.get("reason")
+    return str(reason) if reason else None
+
+
+def _reason(course: _Course, history: History, workflow: Workflow) -> str:
+    """What the agent stated, else what the reason attribute said once all events of the raising instant were in: nobody fills it in afterwards."""
+    attribute = workflow.escalation.reason_attribute
+    if course.reason is None and attribute is not None:
+        last = course.raised
+        for step in history.steps[last.place + 1 :]:
+            if step.at > last.at:
+                break
+            last = step
+        return history.value_at(attribute, last) or UNSPECIFIED
+    return course.reason or UNSPECIFIED
+
+
+def _escalated(course: _Course, history: History, workflow: Workflow, *, owned: bool) -> Escalated:
+    raised_at = course.raised.at
+    reason = _reason(course, history, workflow)
+    path = workflow.escalation.paths.get(reason)
+    target = workflow.escalation.target if path is None or path.target is None else path.target
+    waited_until = course.over_at if course.acknowledged_at is None else course.acknowledged_at
+    return Escalated(
+        workflow=workflow.name,
+        raised_at=raised_at,
+        reason=reason,
+        owned=owned,
+        owner_team=None if path is None else path.owner or None,
+        target=target,
+        acknowledged_at=course.acknowledged_at,
+        resolved_at=course.resolved_at,
+        ended_at=course.ended_at,
+        state=course.state,
+        worked=None if waited_until is None else elapsed(workflow.calendar, raised_at, waited_until),
+        breach_at=used_up(workflow.calendar, raised_at, target),
+        evidence=tuple(course.evidence),
+    )

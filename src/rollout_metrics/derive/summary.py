@@ -1,0 +1,138 @@
+"""What counts once per case: its life in the workflow, the cohort flags, the effort it took and who worked on it (SIGNALS sections 4, 5 and 7)."""
+
+from collections.abc import Iterator, Sequence
+
+from rollout_metrics.derive.effort import effort, review_effort
+from rollout_metrics.derive.history import CHANGES, ENDINGS, History, Step
+from rollout_metrics.derive.surroundings import Surroundings
+from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
+from rollout_metrics.domain.facts import CaseSummary, Escalated, Evidence, Handling, HandlingKind, Mode, Recommendation
+from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.time import Instant
+
+ANSWERS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""How operators answer whether a case should have been escalated, in any case of letters; what is no answer here is none."""
+
+_TOUCHING = (ActorKind.OPERATOR, ActorKind.AGENT)
+
+
+def summary(  # noqa: PLR0917  (one shape for all derivations)
+    history: History,
+    company: Company,
+    surroundings: Surroundings,
+    recommendations: Sequence[Recommendation],
+    escalations: Sequence[Escalated],
+    handling: Handling | None,
+) -> CaseSummary | None:
+    """The case's summary as of T; None for a case of no workflow.
+
+    Nothing in it changes by time alone: a flag speaks of a stretch of time and only an event in that stretch can change it, so at the stretch's end
+    it stands as it is. When it counts is for the windows to say, by `judged_at` and `drop_judged_at`.
+    """
+    workflow, scoped_at = history.workflow, history.scoped_at
+    if workflow is None or scoped_at is None:
+        return None
+    steps = [step for step in history.steps if step.event.occurred_at >= scoped_at]
+    handled = _handled(recommendations, escalations)
+    handled_at = None if handled is None else handled[0]
+    judged_at = None if handled_at is None else handled_at + workflow.cohort_age
+    complaint = None if handled_at is None else _complaint(history, workflow, handled_at)
+    closing = _closing(history)
+    # A case that comes into the workflow closed is closed from then on: nothing of what went before was this workflow's.
+    closed_at = None if closing is None else max(closing.at, scoped_at)
+    ending = history.steps[-1] if history.steps[-1].event.activity in ENDINGS else None
+    review = review_effort(history, recommendations)
+    drop_judged_at = scoped_at + workflow.drop_after
+    return CaseSummary(
+        workflow=workflow.name,
+        scoped_at=scoped_at,
+        handled_at=handled_at,
+        judged_at=judged_at,
+        escalated_in_cohort=judged_at is not None and any(item.raised_at <= judged_at for item in escalations),
+        complained_in_cohort=complaint is not None,
+        escalated=bool(escalations),
+        closed_at=closed_at,
+        ended_at=None if ending is None else ending.at,
+        effort=None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
+        review_effort=None if review is None else review[0],
+        reviewed_at=None if review is None else review[1],
+        touched=any(step.kind in _TOUCHING for step in steps if step.event.occurred_at <= drop_judged_at),
+        drop_judged_at=drop_judged_at,
+        agent_involved=any(step.kind is ActorKind.AGENT for step in history.steps if closed_at is None or step.event.occurred_at <= closed_at),
+        assisted=handling is not None and handling.handling is HandlingKind.ASSISTED,
+        should_escalate=_should_escalate(history, workflow),
+        operators=_operators(steps),
+        first_agent_at=next((step.at for step in steps if step.own), None),
+        evidence=_evidence(history, handled, complaint, closing, ending),
+    )
+
+
+def _handled(recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> tuple[Instant, EventRef] | None:
+    """When the agent first handled the case, by its first live recommendation or escalation, and the event by which it did."""
+    handled = [(item.opened_at, item.opened) for item in recommendations if item.mode is Mode.LIVE]
+    handled += [(item.raised_at, item.evidence[0]) for item in escalations]
+    return min(handled, default=None)
+
+
+def _complaint(history: History, workflow: Workflow, handled_at: Instant) -> Step | None:
+    """What complains within `cohort_age` of first handling, inclusive: the last rating there if it is bad, else the first event that sets a marker."""
+    within = [step for step in history.steps if handled_at <= step.event.occurred_at <= handled_at + workflow.cohort_age]
+    rating = next((step for step in reversed(within) if step.event.activity is Activity.RATED), None)
+    if rating is not None and rating.event.detail.get("score") == "bad":
+        return rating
+    if workflow.complaints.marker_values or workflow.complaints.marker_via:
+        return next((step for step in within if _marks_complaint(step, history, workflow)), None)
+    return None
+
+
+def _marks_complaint(step: Step, history: History, workflow: Workflow) -> bool:
+    complaints = workflow.complaints
+    if not complaints.marker_via.isdisjoint(step.event.detail.get("via", ())):
+        return True
+    return any(not complaints.marker_values[name].isdisjoint(given) for name, given in _given(step, history) if name in complaints.marker_values)
+
+
+def _given(step: Step, history: History) -> Iterator[tuple[str, frozenset[str]]]:
+    """The attributes an event sets, each with the members that were not among its value before."""
+    event = step.event
+    if event.activity is Activity.CREATED:
+        for attribute, value in event.detail.get("attributes", {}).items():
+            yield attribute, members_of(value)
+    elif event.attribute is not None and event.activity in CHANGES:
+        yield event.attribute, members_of(event.after) - members_of(history.values.after(event.attribute, step.place - 1))
+
+
+def _closing(history: History) -> Step | None:
+    """The first `closed` since the last `reopened`; None while the case is open."""
+    closing = None
+    for step in history.steps:
+        if step.event.activity is Activity.REOPENED:
+            closing = None
+        elif step.event.activity is Activity.CLOSED and closing is None:
+            closing = step
+    return closing
+
+
+def _should_escalate(history: History, workflow: Workflow) -> bool | None:
+    """What operators last answered; an answer taken back is none."""
+    attribute = workflow.should_escalate_attribute
+    if attribute is None:
+        return None
+    for step in reversed(history.steps):
+        if step.event.attribute == attribute and step.kind is ActorKind.OPERATOR and step.event.activity in CHANGES:
+            return ANSWERS.get((step.event.after or "").casefold())
+    return None
+
+
+def _operators(steps: Sequence[Step]) -> tuple[tuple[str, Instant], ...]:
+    """Each operator's last event since the case came into the workflow. Unknown actors are left out: how many persons they are cannot be told."""
+    last = {step.event.actor_id: step.event.occurred_at for step in steps if step.kind is ActorKind.OPERATOR}
+    return tuple(sorted((operator, at) for operator, at in last.items() if operator is not None))
+
+
+def _evidence(history: History, handled: tuple[Instant, EventRef] | None, *proofs: Step | None) -> Evidence:
+    """The events of first handling, complaint, close and end, in the history's order."""
+    refs = {step.event.ref for step in proofs if step is not None}
+    if handled is not None:
+        refs.add(handled[1])
+    return tuple(step.event.ref for step in history.steps if step.event.ref in refs)
