@@ -24,7 +24,7 @@ def escalations(history: History, company: Company, surroundings: Surroundings, 
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return []
-    raising = {step.place: step for step in history.steps if step.kind is ActorKind.AGENT and step.at >= scoped_at and _raises(step, workflow, company)}
+    raising = {step.place: step for step in history.steps if step.kind is ActorKind.AGENT and step.at >= scoped_at and raises(step, workflow, company)}
     if not raising:
         return []
     # A shadow recommendation reaches nobody, and one made in the instant of an escalation belongs to the update that escalates: neither takes the case back.
@@ -93,7 +93,7 @@ class _Course:
         return EscalationState.WAITING if self.acknowledged_at is None else EscalationState.ACKNOWLEDGED
 
 
-def _raises(step: Step, workflow: Workflow, company: Company) -> bool:
+def raises(step: Step, workflow: Workflow, company: Company) -> bool:
     """Whether an agent's event escalates."""
     event = step.event
     match event.activity:
