@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, WithJsonSchema
 
+from rollout_metrics.collect.limits import Budget
 from rollout_metrics.domain.events import Event
-from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span, format_span, parse_span
+from rollout_metrics.domain.time import DAY, MINUTE, SECOND, Instant, Span, format_span, parse_span
 
 if TYPE_CHECKING:
     from rollout_metrics.collect.http import Api, Endpoint
@@ -53,6 +54,14 @@ class Rejected(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+class Coverage(msgspec.Struct, frozen=True):
+    """How much of what a page should hold the vendor still had: `covered` of `total`, of one `kind` (`history`: property histories not cut off)."""
+
+    kind: str
+    covered: int
+    total: int
+
+
 class Source(BaseModel):
     """What every source has. A kind is a subclass in its own module of `sources`; its module name is its kind."""
 
@@ -61,6 +70,8 @@ class Source(BaseModel):
     kind: ClassVar[str]
     pulled: ClassVar[bool] = True
     """False for sources that are sent to us: they have no pages."""
+    hold_back: ClassVar[Span] = 0
+    """How long the vendor keeps the newest data back: the watermark stays this far behind now."""
 
     name: str = Field(exclude=True, default="")
     every: Duration = 5 * MINUTE
@@ -91,5 +102,35 @@ class Source(BaseModel):
         """Read a window, oldest first. The only method that does I/O."""
 
     @abstractmethod
-    def events(self, page: Page) -> Iterator[Event | Rejected]:
+    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
         """Translate a page. Pure: no clock, no policy."""
+
+    def page_of(self, payload: bytes, where: str) -> Page:
+        """The page that holds only this rejected record, to translate it once more after an upgrade."""
+        return Page(payload, where)
+
+
+class HttpSource(Source):
+    """A source read over HTTP: how to get through to it."""
+
+    ca_file: str | None = None
+    """A file of certificates to trust instead of the system's."""
+    proxy: SecretStr | None = None
+    """The proxy's URL; without it HTTPS_PROXY and NO_PROXY are followed."""
+    connect_timeout: Duration = 10_000_000
+    """How long to wait for a connection."""
+    read_timeout: Duration = 90_000_000
+    """How long to wait for the next bytes of an answer."""
+    requests_per_minute: Annotated[int, Field(gt=0)] | None = None
+    """A request budget below the vendor's own limits, to leave room for other integrations."""
+
+    def connection(self) -> dict[str, Any]:
+        """The `Endpoint` fields these options say."""
+        own = () if self.requests_per_minute is None else (Budget(self.requests_per_minute),)
+        return {
+            "ca_file": self.ca_file,
+            "proxy": self.proxy,
+            "connect_timeout": self.connect_timeout / SECOND,
+            "read_timeout": self.read_timeout / SECOND,
+            "budgets": own,
+        }

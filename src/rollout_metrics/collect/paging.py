@@ -1,0 +1,140 @@
+"""The ways vendors cut a list into pages, each written once: next link, token, offset, Link header; endless and silently truncated lists are noticed."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import requests
+
+from rollout_metrics.collect.http import Answer, Api, decode
+from rollout_metrics.domain.errors import PayloadError
+
+T = TypeVar("T")
+
+MAX_PAGES = 100_000
+_EDGE = 4096
+
+
+class LoopGuard:
+    """Notices that paging stands still: the same request answered the same way twice, one page served under two names, or no end in sight."""
+
+    def __init__(self, limit: int = MAX_PAGES) -> None:
+        self._limit = limit
+        self._pages = 0
+        self._answers: dict[Any, int] = {}
+        self._bodies: dict[int, Any] = {}
+
+    def check(self, request: Any, answer: Answer, *, records: int) -> None:
+        """Raise `PayloadError` if `answer` to `request` (cursor, link or offset) brings paging no further; pages without records may look alike."""
+        self._pages += 1
+        body = answer.body
+        digest = hash((len(body), body[:_EDGE], body[-_EDGE:]))
+        if self._answers.get(request) == digest:
+            raise PayloadError(f"{answer.where} was answered the same way twice: paging runs in a loop and would never end")
+        if records and self._bodies.setdefault(digest, request) != request:
+            raise PayloadError(f"{answer.where} repeats the page before it: the paging parameter is being ignored")
+        self._answers[request] = digest
+        if self._pages >= self._limit:
+            raise PayloadError(f"{answer.where} is page {self._pages} and there is still no end: stopped")
+
+
+def whole(seen: int, total: int | None, where: str) -> None:
+    """Raise `PayloadError` if a finished list brought fewer records than the vendor said there are."""
+    if total is not None and seen < total:
+        raise PayloadError(f"{where} ended after {seen} of {total} records: the list was cut short without saying so")
+
+
+def next_links(
+    api: Api,
+    path: str,
+    params: Mapping[str, Any] | None,
+    decoder: msgspec.json.Decoder[T],
+    *,
+    link: Callable[[T], str | None],
+    records: Callable[[T], Sequence[Any]],
+) -> Iterator[tuple[T, Answer]]:
+    """Pages whose body holds the next page's address."""
+    guard = LoopGuard()
+    following: str | None = None
+    while True:
+        answer = api.get(following or path, None if following else params)
+        page = decode(answer, decoder)
+        guard.check(following, answer, records=len(records(page)))
+        yield page, answer
+        following = link(page)
+        if not following:
+            return
+
+
+def tokens(
+    api: Api,
+    path: str,
+    params: Mapping[str, Any],
+    decoder: msgspec.json.Decoder[T],
+    *,
+    parameter: str,
+    token: Callable[[T], str | None],
+    records: Callable[[T], Sequence[Any]],
+    first: str | None = None,
+) -> Iterator[tuple[T, Answer]]:
+    """Pages that hand out a token to ask for the next one with; `first` resumes."""
+    guard = LoopGuard()
+    current = first
+    while True:
+        answer = api.get(path, {**params, parameter: current} if current else params)
+        page = decode(answer, decoder)
+        guard.check(current, answer, records=len(records(page)))
+        yield page, answer
+        current = token(page)
+        if not current:
+            return
+
+
+def offsets(
+    api: Api,
+    path: str,
+    params: Mapping[str, Any],
+    decoder: msgspec.json.Decoder[T],
+    *,
+    parameter: str,
+    records: Callable[[T], Sequence[Any]],
+    total: Callable[[T], int | None],
+    cap: int | None = None,
+    step: int | None = None,
+) -> Iterator[tuple[T, Answer]]:
+    """Pages by offset (`step` None: counted in records) or page number (`step` 1, from 1), until an empty one or the vendor's total.
+
+    Raises `PayloadError` where the list ends before its total or reaches `cap`, the vendor's limit of depth.
+    """
+    guard = LoopGuard()
+    position, seen = (step or 0), 0
+    while True:
+        answer = api.get(path, {**params, parameter: position})
+        page = decode(answer, decoder)
+        count, expected = len(records(page)), total(page)
+        guard.check(position, answer, records=count)
+        yield page, answer
+        seen += count
+        if count == 0 or (expected is not None and seen >= expected):
+            whole(seen, expected, answer.where)
+            return
+        if cap is not None and seen >= cap:
+            raise PayloadError(f"{answer.where} is at the vendor's limit of {cap} records and there are more: ask for a shorter stretch")
+        position += step or count
+
+
+def link_headers(
+    api: Api, path: str, params: Mapping[str, Any] | None, decoder: msgspec.json.Decoder[T], *, records: Callable[[T], Sequence[Any]]
+) -> Iterator[tuple[T, Answer]]:
+    """Pages whose `Link` header names the next one."""
+    guard = LoopGuard()
+    following: str | None = None
+    while True:
+        answer = api.get(following or path, None if following else params)
+        page = decode(answer, decoder)
+        guard.check(following, answer, records=len(records(page)))
+        yield page, answer
+        links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
+        following = next((link["url"] for link in links if link.get("rel") == "next"), None)
+        if not following:
+            return
