@@ -1,6 +1,6 @@
 """A case's events made ready to be judged: in order, cut at T, with actors recognised, actions mapped and attribute values at hand."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -29,46 +29,60 @@ ACTS = frozenset(
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """One event of a history: its place, who really acted, the action it maps to, and whether the case's own workflow's agent did it."""
+    """One event of a history: its place, when it happened, who really acted, the action it maps to, and whether the case's own workflow's agent did it."""
 
     place: int
     event: Event
+    at: Instant
+    activity: Activity
     kind: ActorKind
     action: str | None
     own: bool
 
     @property
-    def at(self) -> Instant:
-        """When it happened."""
-        return self.event.occurred_at
-
-    @property
     def acts(self) -> bool:
         """Whether it is an agent's event that acts."""
-        return self.kind is ActorKind.AGENT and self.event.activity in ACTS
+        return self.kind is ActorKind.AGENT and self.activity in ACTS
 
 
 class History(msgspec.Struct, frozen=True, dict=True):
-    """A case as of T: steps in order up to T and up to the case's end, the workflow it belongs to and since when."""
+    """A case as of T: steps in order up to T and up to the case's end, the workflow it belongs to and since when.
+
+    `start` is the place of the first step in the workflow (at or after `scoped_at`). `next_event_at`: the first event after T that can matter, if one was read already.
+    """
 
     case: CaseKey
     as_of: Instant
+    company: Company
     workflow: Workflow | None
     scoped_at: Instant | None
     steps: tuple[Step, ...]
+    start: int
     values: "Values"
+    next_event_at: Instant | None
 
     def value_at(self, attribute: str, step: Step) -> str | None:
         """The attribute's value after all events up to and including `step`."""
         return self.values.after(attribute, step.place)
 
+    def value_before(self, attribute: str, step: Step) -> str | None:
+        """The attribute's value after all events before `step`."""
+        return self.values.after(attribute, step.place - 1)
+
     def value_now(self, attribute: str) -> str | None:
         """The attribute's value at T."""
         return self.values.after(attribute, len(self.steps))
 
+    def last_change(self, attribute: str, step: Step) -> Step | None:
+        """The last change of the attribute up to and including `step`; creation sets initial values, it changes nothing."""
+        place = self.values.last_change(attribute, step.place)
+        return None if place is None else self.steps[place]
+
 
 class Values:
     """Attribute values along a history: the last change's `after`, else the initial value, else the `before` of the first change."""
+
+    __slots__ = ("_afters", "_initial", "_places")
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._initial: dict[str, str | None] = {}
@@ -76,14 +90,16 @@ class Values:
         self._afters: dict[str, list[str | None]] = {}
         for place, event in enumerate(events):
             if event.activity is Activity.CREATED:
-                self._initial.update(event.detail.get("attributes", ()))
-            attribute = event.attribute
-            if attribute is not None and event.activity in CHANGES:
-                if attribute not in self._places:
-                    self._places[attribute], self._afters[attribute] = [], []
+                self._initial.update(event.detail.get("attributes") or ())
+            elif event.attribute is not None and event.activity in CHANGES:
+                attribute = event.attribute
+                places = self._places.get(attribute)
+                if places is None:
+                    self._places[attribute], self._afters[attribute] = [place], [event.after]
                     self._initial.setdefault(attribute, event.before)
-                self._places[attribute].append(place)
-                self._afters[attribute].append(event.after)
+                else:
+                    places.append(place)
+                    self._afters[attribute].append(event.after)
 
     def after(self, attribute: str, place: int) -> str | None:
         """The value after the events at places 0 to `place`, inclusive."""
@@ -93,6 +109,12 @@ class Values:
             if changes:
                 return self._afters[attribute][changes - 1]
         return self._initial.get(attribute)
+
+    def last_change(self, attribute: str, place: int) -> int | None:
+        """The place of the attribute's last change at or before `place`."""
+        places = self._places.get(attribute, ())
+        changes = bisect_right(places, place)
+        return places[changes - 1] if changes else None
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:
@@ -109,7 +131,10 @@ def scope(events: list[Event], values: Values, company: Company) -> tuple[Workfl
 
     Values at an instant are after all its events, so only the last event of each instant is looked at.
     """
-    candidates = [w for w in company.workflows if events[0].case_source in w.sources]
+    if not events:
+        return None
+    case_source = events[0].case_source
+    candidates = [w for w in company.workflows if case_source in w.sources]
     if not candidates:
         return None
     watched = {attribute for workflow in candidates for attribute in workflow.scope}
@@ -137,27 +162,77 @@ def _matches(workflow: Workflow, values: Values, place: int) -> bool:
     return True
 
 
+class _Cut(msgspec.Struct, frozen=True):
+    """A case's events up to some T, and where they put it."""
+
+    events: list[Event]
+    values: Values
+    found: tuple[Workflow, Instant] | None
+
+
 def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]) -> History:
     """Prepare a case's resolved events (one reading each, at least one). `as_of`: workflow name -> its T; key `""` serves cases of no workflow.
 
-    The workflow is found on all events, which cannot disagree with the events up to T once `scoped_at` has come; then the history is cut at that workflow's T.
+    A case belongs to a workflow as of that workflow's T only. Where the Ts differ and one lies within the history, the workflows are asked in file order,
+    each with the events up to its own T: the first change of an attribute whose initial value was never read tells, by its `before`, what the value had been all
+    along, so a later event can move `scoped_at` to an earlier instant, and it must not be seen before its time.
     """
     ordered = in_order(events)
-    values = Values(ordered)
-    found = scope(ordered, values, company)
+    whole = _cut(ordered, company)
+    found, until, cut = _place(ordered, whole, company, as_of)
     workflow, scoped_at = found or (None, None)
-    until = as_of[workflow.name if workflow else ""]
-    if ordered[-1].occurred_at > until:
-        ordered = [event for event in ordered if event.occurred_at <= until]
-        values = Values(ordered)
-    if scoped_at is not None and scoped_at > until:
-        workflow = scoped_at = None
-    steps = tuple(_step(place, event, company, workflow) for place, event in enumerate(ordered))
-    first = ordered[0] if ordered else None
-    return History(case=first.case if first else ("", ""), as_of=until, workflow=workflow, scoped_at=scoped_at, steps=steps, values=values)
+    steps = tuple([_step(place, event, company, workflow) for place, event in enumerate(cut.events)])
+    next_event_at = ordered[len(cut.events)].occurred_at if len(cut.events) < len(ordered) else None
+    if workflow is None and whole.found is not None:
+        # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
+        next_event_at = whole.found[1] if next_event_at is None else min(next_event_at, whole.found[1])
+    return History(
+        case=ordered[0].case,
+        as_of=until,
+        company=company,
+        workflow=workflow,
+        scoped_at=scoped_at,
+        steps=steps,
+        start=len(steps) if scoped_at is None else bisect_left(steps, scoped_at, key=_at),
+        values=cut.values,
+        next_event_at=next_event_at,
+    )
+
+
+def _at(step: Step) -> Instant:
+    return step.at
+
+
+def _cut(events: list[Event], company: Company) -> _Cut:
+    values = Values(events)
+    return _Cut(events, values, scope(events, values, company))
+
+
+def _place(ordered: list[Event], whole: _Cut, company: Company, as_of: Mapping[str, Instant]) -> tuple[tuple[Workflow, Instant] | None, Instant, _Cut]:
+    """The workflow that holds the case as of its own T with `scoped_at`, that T, and the events up to it."""
+    last = ordered[-1].occurred_at
+    cuts: dict[int, _Cut] = {len(ordered): whole}
+
+    def cut_at(until: Instant) -> _Cut:
+        count = len(ordered) if until >= last else bisect_right(ordered, until, key=_occurred_at)
+        if count not in cuts:
+            cuts[count] = _cut(ordered[:count], company)
+        return cuts[count]
+
+    if whole.found is not None and min(as_of.values()) >= last:
+        return whole.found, as_of[whole.found[0].name], whole
+    for workflow in company.workflows:
+        cut = cut_at(as_of[workflow.name])
+        if cut.found is not None and cut.found[0] is workflow:
+            return cut.found, as_of[workflow.name], cut
+    return None, as_of[""], cut_at(as_of[""])
+
+
+def _occurred_at(event: Event) -> Instant:
+    return event.occurred_at
 
 
 def _step(place: int, event: Event, company: Company, workflow: Workflow | None) -> Step:
     kind = company.kind_of(event)
     own = kind is ActorKind.AGENT and workflow is not None and workflow in company.workflows_of_agent(event)
-    return Step(place, event, kind, action_of(event), own)
+    return Step(place, event, event.occurred_at, event.activity, kind, action_of(event), own)
