@@ -1,6 +1,8 @@
 """One recorded fact of a case's audit trail, and the order such facts have (SIGNALS section 1)."""
 
+from decimal import Decimal
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -79,7 +81,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return (self.source, self.event_id)
 
 
-RANK: dict[Activity, int] = {activity: 1 for activity in Activity} | {
+RANK: dict[Activity, int] = dict.fromkeys(Activity, 1) | {
     Activity.CREATED: 0,
     Activity.CLOSED: 2,
     Activity.REOPENED: 2,
@@ -96,7 +98,7 @@ def order(event: Event) -> tuple[Instant, int, str, str]:
 
 def text_value(value: Any) -> str | None:
     """A vendor's attribute value as canonical text: null for unset, sorted JSON arrays for lists, `true`/`false`, plain numbers."""
-    if value is None or value == "" or value == [] or value == "[]":
+    if value is None or value in ("", [], "[]"):
         return None
     if isinstance(value, str):
         return value
@@ -129,13 +131,62 @@ def members_of(value: str | None) -> frozenset[str]:
 
 
 def canonical_json(value: Any) -> bytes:
-    """RFC 8785 bytes of a JSON value whose numbers are integers or floats in JSON's plain range: keys sorted, no white space, nulls kept."""
-    return msgspec.json.encode(value, order="deterministic")
+    """RFC 8785 bytes of a JSON value: keys in UTF-16 order, numbers as ECMAScript writes them, no white space, nulls kept."""
+    return msgspec.json.encode(value, order="sorted") if _plain(value) else msgspec.json.encode(_canonical(value))
 
 
 def canonical_bytes(event: Event) -> bytes:
     """The reading as RFC 8785 JSON, instants in microseconds: ties between readings of one revision go to the greater."""
-    return msgspec.json.encode(event, order="sorted")
+    if _plain(event.detail) and -_EXACT <= event.revision <= _EXACT:
+        return msgspec.json.encode(event, order="sorted")
+    return msgspec.json.encode(_canonical(msgspec.structs.asdict(event)))
+
+
+_EXACT = 2**53
+"""Integers beyond are rounded to the nearest double, as RFC 8785 has it."""
+
+
+def _plain(value: Any) -> bool:
+    """Whether msgspec's own sorted encoding is canonical already: no floats, no huge integers, ASCII keys."""
+    if isinstance(value, dict):
+        return all(key.isascii() and _plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    return not isinstance(value, float) and not (isinstance(value, int) and not -_EXACT <= value <= _EXACT)
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _canonical(value[key]) for key in sorted(value, key=_utf16)}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) or (isinstance(value, int) and not -_EXACT <= value <= _EXACT):
+        return msgspec.Raw(_number(float(value)).encode())
+    return value
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+def _number(value: float) -> str:
+    """A double as ECMAScript's `Number::toString` writes it."""
+    if not isfinite(value):
+        return "null"
+    sign, figures, exponent = Decimal(repr(value)).as_tuple()
+    digits = "".join(map(str, figures)).rstrip("0")
+    if not digits:
+        return "0"
+    point = len(figures) + int(exponent)
+    if len(digits) <= point <= 21:
+        text = digits + "0" * (point - len(digits))
+    elif 0 < point <= 21:
+        text = f"{digits[:point]}.{digits[point:]}"
+    elif -6 < point <= 0:
+        text = "0." + "0" * -point + digits
+    else:
+        text = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "") + f"e{point - 1:+d}"
+    return "-" + text if sign else text
 
 
 def precedence(event: Event) -> tuple[int, bytes]:

@@ -17,6 +17,12 @@ WORDS = re.compile(r"\w+")
 MAX_WORDS = 2000
 WORDS_PREFIX = "words:"
 ACTOR_PREFIX = "actor:"
+_STORED_ACTOR = re.compile(r"actor:[0-9a-f]{18}")
+_STORED_WORDS = re.compile(r"words:(?:[A-Za-z0-9+/]{16})*(?:[A-Za-z0-9+/]{6}==|[A-Za-z0-9+/]{11}=)?")
+_OWN_KEYS = frozenset(
+    ("action", "attributes", "environment", "passed", "public", "reason", "recommendation", "score", "seconds", "url", "value", "version", "via")
+)
+"""Keys of `detail` that mean themselves; any other is an attribute that conditions look up."""
 
 
 class Pseudonyms:
@@ -26,13 +32,14 @@ class Pseudonyms:
         self._key = key[:64]
         self._person_attributes = person_attributes
         self._text_attributes = text_attributes
+        self._touched = frozenset(("attributes", "value")) | ((person_attributes | text_attributes) - _OWN_KEYS)
         self._actors: dict[str, str] = {}
 
     def actor(self, actor_id: str) -> str:
         """The stored form of a person's or agent's id."""
         known = self._actors.get(actor_id)
         if known is None:
-            if actor_id.startswith(ACTOR_PREFIX):
+            if _STORED_ACTOR.fullmatch(actor_id):
                 return actor_id
             known = ACTOR_PREFIX + blake2b(actor_id.encode(), key=self._key, digest_size=9, person=b"actor").hexdigest()
             if len(self._actors) < 100_000:
@@ -41,7 +48,7 @@ class Pseudonyms:
 
     def words(self, text: str) -> str:
         """The stored form of a free text: the sorted keyed 32-bit hashes of its first 2,000 words."""
-        if text.startswith(WORDS_PREFIX):
+        if _STORED_WORDS.fullmatch(text):
             return text
         folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
         hashes = sorted(self._word(word) for word in WORDS.findall(folded)[:MAX_WORDS])
@@ -74,7 +81,7 @@ class Pseudonyms:
         before, after, detail = event.before, event.after, event.detail
         if attribute is not None and (attribute in self._person_attributes or attribute in self._text_attributes):
             before, after = self.value(attribute, before), self.value(attribute, after)
-        if detail and (event.activity in TEXTUAL or "attributes" in detail or "action" in detail or "recommendation" in detail):
+        if detail and not self._touched.isdisjoint(detail):
             detail = self._detail(event)
         actor = event.actor_id
         return Event(
@@ -94,7 +101,7 @@ class Pseudonyms:
         )
 
     def _detail(self, event: Event) -> dict[str, Any]:
-        detail = dict(event.detail)
+        detail: dict[str, Any] = {key: self.value(key, item) if isinstance(item, str) and key not in _OWN_KEYS else item for key, item in event.detail.items()}
         action = str(detail.get("action", ""))
         value = detail.get("value")
         if isinstance(value, str):
@@ -108,14 +115,11 @@ class Pseudonyms:
         return detail
 
 
-TEXTUAL = frozenset((Activity.COMMENTED, Activity.RECOMMENDED, Activity.APPROVAL_REQUESTED, Activity.APPROVED, Activity.REJECTED, Activity.EXECUTED))
-
-
 def words_of(value: str | None) -> Counter[int]:
     """The multiset of word hashes in a stored text; plain text (tests, pure use) counts its own words."""
     if value is None:
         return Counter()
-    if value.startswith(WORDS_PREFIX):
+    if _STORED_WORDS.fullmatch(value):
         packed = b64decode(value[len(WORDS_PREFIX) :])
         return Counter(struct.unpack(f">{len(packed) // 4}I", packed))
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold())
