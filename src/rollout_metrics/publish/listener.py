@@ -6,9 +6,9 @@ import ssl
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from waitress import create_server
+from waitress.server import create_server
 from waitress.channel import HTTPChannel
 
 from rollout_metrics.domain.errors import ConfigurationError
@@ -29,7 +29,7 @@ class Listener:
         listening = _bound(host.strip("[]"), int(port), address)
         if context is not None:
             listening = context.wrap_socket(listening, server_side=True, do_handshake_on_connect=False)
-        self._server: Any = create_server(
+        server: Any = create_server(
             application,
             sockets=[listening],
             threads=threads,
@@ -39,7 +39,8 @@ class Listener:
             connection_limit=1000,
         )
         if context is not None:
-            self._server.channel_class = _TlsChannel
+            server.channel_class = _TlsChannel
+        self._server = server
         bound = listening.getsockname()
         self.address = f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
         self.url = f"{'https' if context else 'http'}://{self.address}"
@@ -79,14 +80,15 @@ def _bound(host: str, port: int, address: str) -> socket.socket:
     return listening
 
 
-class _TlsChannel(HTTPChannel):  # type: ignore[misc]
+class _TlsChannel(HTTPChannel):
     """A channel over TLS: the handshake happens within the first reads, and 'not yet' is no error."""
 
     def handle_read(self) -> None:
         try:
             data = self.recv(self.adj.recv_bytes)
-            while self.socket is not None and self.connected and self.socket.pending():
-                data += self.recv(self.socket.pending())
+            secured = cast(ssl.SSLSocket, self.socket)
+            while self.connected and secured.pending():
+                data += self.recv(secured.pending())
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError:
