@@ -70,6 +70,9 @@ class Source(BaseModel):
     kind: ClassVar[str]
     pulled: ClassVar[bool] = True
     """False for sources that are sent to us: they have no pages."""
+    windowed: ClassVar[bool] = True
+    """False for sources that read on from where they stopped (files) instead of by windows of time: each sweep gets one window from the
+    beginning to now with the cursor of the last page ever landed, and the watermark is what their pages say."""
     hold_back: ClassVar[Span] = 0
     """How long the vendor keeps the newest data back: the watermark stays this far behind now."""
 

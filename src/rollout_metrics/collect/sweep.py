@@ -44,6 +44,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     partial: bool = False
     """History back to the wanted depth is not complete yet."""
     stretch: Stretch | None = None
+    cursor: Any = None
+    """Where a source that is not read by windows goes on."""
 
 
 class Sweep(msgspec.Struct):
@@ -135,7 +137,11 @@ def run(
     before = msgspec.structs.replace(api.counts) if api is not None else None
     sweep.progress = msgspec.convert(saved, Progress) if saved else Progress()
     try:
-        _run(source, now, since, _Reader(source, api, land, sweep, watch))
+        reader = _Reader(source, api, land, sweep, watch)
+        if source.windowed:
+            _run(source, now, since, reader)
+        else:
+            reader.follow(now(), since)
     finally:
         if api is not None and before is not None:
             sweep.requests += api.counts.requests - before.requests
@@ -199,6 +205,24 @@ class _Reader(msgspec.Struct, frozen=True):
         sweep.progress = progress
         sweep.stretches += 1
         return progress
+
+    def follow(self, now: Instant, since: Instant | None) -> None:
+        """Read on from the cursor of the last landed page; with `since`, from the beginning. Such a source says itself how far it has been read."""
+        source, sweep = self.source, self.sweep
+        start = progress = sweep.progress
+        cursor = progress.cursor if since is None else None
+        connected_at = now if start.connected_at is None else start.connected_at
+        for page in source.pages(self.api, Window(0, now, cursor)):  # type: ignore[arg-type]
+            events, rejected = _sorted_out(source, page, sweep)
+            watermark = page.read_up_to if page.read_up_to is not None else progress.watermark
+            delivered_from = None if watermark is None else 0
+            progress = Progress(connected_at, delivered_from, watermark, watermark is None, None, page.cursor if page.cursor is not None else progress.cursor)
+            if events or rejected or progress != sweep.progress:
+                self.land(events, rejected, _saved(progress))
+            _count(sweep, page, events, rejected, progress)
+            if self.watch is not None:
+                self.watch(sweep)
+        sweep.stretches += 1
 
 
 def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], list[Rejected]]:
