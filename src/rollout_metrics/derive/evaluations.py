@@ -1,0 +1,33 @@
+"""Runs of the evaluation suite as facts (SIGNALS section 7)."""
+
+from rollout_metrics.derive.history import History, Step
+from rollout_metrics.derive.versions import version_at
+from rollout_metrics.domain.events import Activity, text_value
+from rollout_metrics.domain.facts import Evaluated
+from rollout_metrics.domain.policy import Company, Workflow
+
+
+def evaluations(history: History, company: Company) -> list[Evaluated]:
+    """The evaluation runs among a case's events; they may come on a case of no workflow.
+
+    A run on a case of a workflow counts there. Any other run says something of the agent, so it counts in each of the agent's workflows.
+    Only a run that says it passed has passed.
+    """
+    return [
+        Evaluated(
+            workflow=workflow.name,
+            passed=text_value(step.event.detail.get("passed")) == "true",
+            at=step.at,
+            version=version_at(workflow, step.event),
+            evidence=(step.event.ref,),
+        )
+        for step in history.steps
+        if step.event.activity is Activity.EVALUATED
+        for workflow in _counted_in(step, history, company)
+    ]
+
+
+def _counted_in(step: Step, history: History, company: Company) -> tuple[Workflow, ...]:
+    if history.workflow is not None and history.scoped_at is not None and step.at >= history.scoped_at:
+        return (history.workflow,)
+    return company.workflows_of_agent(step.event)

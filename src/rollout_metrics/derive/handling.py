@@ -1,0 +1,127 @@
+"""How an eligible case was handled first: with the agent, around it, or before it had a chance (bypass, SIGNALS section 6)."""
+
+from collections.abc import Sequence
+
+from rollout_metrics.derive.history import CHANGES, History, Step
+from rollout_metrics.derive.levels import level_at
+from rollout_metrics.derive.surroundings import Surroundings
+from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
+from rollout_metrics.domain.facts import DECIDED, Escalated, Evidence, Handling, HandlingKind, Outcome, Recommendation
+from rollout_metrics.domain.policy import Bypass, Company, Level, Workflow
+from rollout_metrics.domain.time import Instant
+
+DOES = CHANGES | {Activity.COMMENTED, Activity.EXECUTED, Activity.CREATED, Activity.ABSORBED, Activity.DELETED, Activity.ESCALATED}
+"""Activities by which an operator does an action."""
+
+REDOING = frozenset(("undone", "changed", "reversed"))
+"""`how` of overrides that redo what the agent did."""
+
+
+def handling(
+    history: History,
+    company: Company,
+    surroundings: Surroundings,
+    recommendations: Sequence[Recommendation],
+    escalations: Sequence[Escalated],
+) -> tuple[Handling | None, Instant | None]:
+    """How the case was handled as of T, None where it is not eligible or not handled yet; and when that can change with no new event on the case.
+
+    An agent whose absence is in question may still show up on another case until the presence stretch is over: until then every later T has to ask again.
+    """
+    workflow, scoped_at = history.workflow, history.scoped_at
+    if workflow is None or scoped_at is None:
+        return None, None
+    first = _first_hand(history, workflow, scoped_at, recommendations, escalations)
+    if first is None or level_at(workflow, scoped_at, surroundings) < Level.ASSISTED:
+        return None, None
+    presence: tuple[Instant, Instant] | None = None
+    next_change_at: Instant | None = None
+    proof: Evidence = ()
+    agent_first = first.kind is ActorKind.AGENT
+    if (marker := _marker(history, workflow.bypass)) is not None:
+        kind, proof = HandlingKind.MARKED, (marker.event.ref,)
+    elif agent_first and (redone := _redone(history, workflow, scoped_at, recommendations)):
+        kind, proof = HandlingKind.REDONE, redone
+    elif agent_first:
+        kind = HandlingKind.ASSISTED
+    elif _side_channel(history, workflow, first):
+        kind = HandlingKind.SIDE_CHANNEL
+    else:
+        grace_until = scoped_at + workflow.bypass.agent_grace
+        presence = (scoped_at - workflow.bypass.agent_silence, max(first.at, grace_until))
+        if not surroundings.agent_seen(workflow, presence[0], min(presence[1], history.as_of)):
+            kind = HandlingKind.AGENT_ABSENT
+            next_change_at = history.as_of + 1 if history.as_of < presence[1] else None
+        else:
+            kind = HandlingKind.PREEMPTED if first.at < grace_until else HandlingKind.UNASSISTED
+    fact = Handling(workflow=workflow.name, handling=kind, at=first.at, scoped_at=scoped_at, presence=presence, evidence=_once((first.event.ref, *proof)))
+    return fact, next_change_at
+
+
+def _first_hand(
+    history: History, workflow: Workflow, scoped_at: Instant, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]
+) -> Step | None:
+    """The step that handled the case: the agent's first recommendation or escalation, or an operator's decided action or close, whichever is earlier."""
+    agents: set[EventRef] = {item.opened for item in recommendations}
+    agents.update(item.evidence[0] for item in escalations)
+    for step in history.steps:
+        if step.at < scoped_at:
+            continue
+        if step.kind is ActorKind.OPERATOR:
+            if step.event.activity is Activity.CLOSED or _does(step, workflow):
+                return step
+        elif step.kind is ActorKind.AGENT and agents and step.event.ref in agents:
+            return step
+    return None
+
+
+def _does(step: Step, workflow: Workflow) -> bool:
+    return step.event.activity in DOES and step.action in workflow.decides
+
+
+def _marker(history: History, bypass: Bypass) -> Step | None:
+    """The first event by which an operator set a bypass marker, up to the last close; on a case that never closed, up to T.
+
+    Markers count from the beginning of the case: the case carries them into the workflow.
+    """
+    if not (bypass.marker_values or bypass.marker_via):
+        return None
+    closes = [step.place for step in history.steps if step.event.activity is Activity.CLOSED]
+    until = closes[-1] + 1 if closes else len(history.steps)
+    return next((step for step in history.steps[:until] if step.kind is ActorKind.OPERATOR and _sets_marker(step, history, bypass)), None)
+
+
+def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
+    """Whether a marker is new with this event: a label that was there before was set by whoever put it there."""
+    event = step.event
+    if bypass.marker_via and not bypass.marker_via.isdisjoint(event.detail.get("via", ())):
+        return True
+    if event.activity is Activity.CREATED:
+        initial = event.detail.get("attributes") or {}
+        return any(not values.isdisjoint(members_of(initial.get(attribute))) for attribute, values in bypass.marker_values.items())
+    marking = bypass.marker_values.get(event.attribute or "") if event.activity in CHANGES else None
+    if not marking:
+        return False
+    added = members_of(event.after) - members_of(history.values.after(event.attribute or "", step.place - 1))
+    return not marking.isdisjoint(added)
+
+
+def _redone(history: History, workflow: Workflow, scoped_at: Instant, recommendations: Sequence[Recommendation]) -> Evidence:
+    """The events that redid the agent's work, or none: at least half and at least `redo_actions` of what it did and people decided was undone or replaced,
+    by at least as many decided actions of operators as the agent's own (counting events on both sides)."""
+    judged = [item for item in recommendations if item.acted_at is not None and item.outcome in DECIDED]
+    redone = [item for item in judged if item.outcome is Outcome.OVERRIDDEN and item.how in REDOING]
+    if len(redone) < workflow.bypass.redo_actions or 2 * len(redone) < len(judged):
+        return ()
+    steps = [step for step in history.steps if step.at >= scoped_at]
+    acted = sum(step.own and step.acts and step.action in workflow.decides for step in steps)
+    done = sum(step.kind is ActorKind.OPERATOR and _does(step, workflow) for step in steps)
+    return tuple(item.deciding for item in redone if item.deciding is not None) if done >= acted else ()
+
+
+def _side_channel(history: History, workflow: Workflow, step: Step) -> bool:
+    return any(not values.isdisjoint(members_of(history.value_at(attribute, step))) for attribute, values in workflow.bypass.side_channels.items())
+
+
+def _once(evidence: Evidence) -> Evidence:
+    return tuple(dict.fromkeys(evidence))
