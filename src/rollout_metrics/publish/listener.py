@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from waitress.server import create_server
 from waitress.channel import HTTPChannel
+from waitress.server import create_server
 
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.publish.app import Application
@@ -52,10 +52,15 @@ class Listener:
         return self
 
     def close(self) -> None:
-        """Stop serving and free the address."""
-        self._server.close()
-        self._server.task_dispatcher.shutdown(timeout=2)
+        """Stop serving, drop open connections and free the address."""
+        self._server.trigger.pull_trigger(self._close_all)
         self._thread.join(timeout=3)
+        self._server.task_dispatcher.shutdown(timeout=2)
+
+    def _close_all(self) -> None:
+        """Within the server's own loop: with nothing left to watch it ends."""
+        for open_end in list(self._server._map.values()):
+            open_end.close()
 
 
 def _bound(host: str, port: int, address: str) -> socket.socket:
