@@ -48,7 +48,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 class History(msgspec.Struct, frozen=True, dict=True):
     """A case as of T: steps in order up to T and up to the case's end, the workflow it belongs to and since when.
 
-    `start` is the place of the first step in the workflow (at or after `scoped_at`). `next_event_at`: the first event after T that can matter, if one was read already.
+    `start` is the place of the first step in the workflow (at or after `scoped_at`).
+    `next_event_at`: the first event after T that can matter, if one was read already.
     """
 
     case: CaseKey
@@ -174,8 +175,8 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
     """Prepare a case's resolved events (one reading each, at least one). `as_of`: workflow name -> its T; key `""` serves cases of no workflow.
 
     A case belongs to a workflow as of that workflow's T only. Where the Ts differ and one lies within the history, the workflows are asked in file order,
-    each with the events up to its own T: the first change of an attribute whose initial value was never read tells, by its `before`, what the value had been all
-    along, so a later event can move `scoped_at` to an earlier instant, and it must not be seen before its time.
+    each with the events up to its own T: the first change of an attribute whose initial value was never read tells, by its `before`, what the value had been
+    all along, so a later event can move `scoped_at` to an earlier instant, and it must not be seen before its time.
     """
     ordered = in_order(events)
     whole = _cut(ordered, company)

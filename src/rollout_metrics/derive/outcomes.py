@@ -1,0 +1,255 @@
+"""The table of outcomes: which event decides an open recommendation, and how (SIGNALS section 3).
+
+`RULES` is the table, row by row; `RULES_FOR` is the same table looked up by who did what.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from rollout_metrics.derive.escalations import raises
+from rollout_metrics.derive.history import ACTS, ENDINGS, History, Step
+from rollout_metrics.derive.terms import Terms
+from rollout_metrics.domain.events import Activity, ActorKind, Event, EventRef, text_value
+from rollout_metrics.domain.facts import Outcome
+from rollout_metrics.domain.time import Instant
+
+OPENS = ACTS | {Activity.RECOMMENDED, Activity.APPROVAL_REQUESTED}
+"""What an own agent's event must be to open a recommendation for its action."""
+
+DOES = ACTS - {Activity.APPROVED, Activity.REJECTED} | {Activity.ESCALATED}
+"""What an operator's event must be to do its action."""
+
+SAYS = frozenset((Activity.APPROVED, Activity.REJECTED))
+"""An operator's word on a recommendation, which may name the one it means."""
+
+
+REVERSIBLE = frozenset((Outcome.ACCEPTED, Outcome.EDITED, Outcome.UNREVIEWED))
+"""Outcomes that settle only when the reversal window ends."""
+
+
+class Course:
+    """One recommendation while its history is walked."""
+
+    __slots__ = (
+        "acted_at",
+        "asked_approval",
+        "decided",
+        "decides",
+        "expires_at",
+        "how",
+        "opened",
+        "outcome",
+        "refs",
+        "reversed",
+        "row",
+        "standing",
+        "terms",
+        "value",
+    )
+
+    def __init__(self, opened: Step, terms: Terms, value: str | None) -> None:
+        assert terms.decides is not None
+        self.opened = opened
+        self.terms = terms
+        self.decides = terms.decides
+        self.value = self.standing = value
+        self.expires_at = opened.at + self.decides.expire_after
+        self.acted_at: Instant | None = None
+        self.asked_approval = False
+        self.refs: list[EventRef] = []
+        self.outcome: Outcome | None = None
+        self.how: str | None = None
+        self.row = 0
+        self.decided: Step | None = None
+        self.reversed: Step | None = None
+        self.take(opened)
+
+    @property
+    def action(self) -> str:
+        """The action it is for."""
+        return self.terms.action
+
+    def take(self, step: Step) -> None:
+        """Take in the agent's event that opens or continues it."""
+        self.refs.append(step.event.ref)
+        if self.acted_at is None and step.activity in ACTS:
+            self.acted_at = step.at
+        self.asked_approval = self.asked_approval or step.activity is Activity.APPROVAL_REQUESTED
+
+    def decide(self, step: Step, outcome: Outcome, how: str, row: int = 0) -> None:
+        """Record the event that decides it."""
+        self.decided, self.outcome, self.how, self.row = step, outcome, how, row
+        if row in (5, 6):
+            self.standing = spoken(self.terms, step)
+
+
+def spoken(terms: Terms, step: Step) -> str | None:
+    """The value an operator's event gives for the action; an approval that carries neither `after` nor `detail.value` gives none."""
+    return approved_value(step.event) if step.activity is Activity.APPROVED else terms.value(step.event)
+
+
+def approved_value(event: Event) -> str | None:
+    """The value an operator's `approved` gives, None for none: an approval unsets nothing."""
+    return event.after if event.after is not None else text_value(event.detail.get("value"))
+
+
+def named_action(event: Event) -> str | None:
+    """The action that an approval or rejection names, by `detail.action` or its attribute."""
+    action = event.detail.get("action")
+    if action is not None:
+        return str(action)
+    return None if event.attribute is None else f"set:{event.attribute}"
+
+
+Applies = Callable[[Course, Step, History], bool]
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One row (or a part of it): whose events, what they do, and the rest of the condition.
+
+    `concerned`: the event must concern the recommendation: `approved` and `rejected` by meaning it, anything else by doing its action.
+    """
+
+    row: int
+    kinds: frozenset[ActorKind]
+    activities: frozenset[Activity]
+    concerned: bool
+    applies: Applies
+    outcome: Outcome
+    how: str
+
+
+def _always(_course: Course, _step: Step, _history: History) -> bool:
+    return True
+
+
+def _says_no_other(course: Course, step: Step, _history: History) -> bool:
+    value = approved_value(step.event)
+    return value is None or course.terms.same(course.value, value)
+
+
+def undoes(course: Course, step: Step, _history: History) -> bool:
+    """Row 3: the case is reopened after the agent closed it."""
+    return course.action == "close" and course.acted_at is not None and step.activity is Activity.REOPENED
+
+
+def _answers(course: Course) -> bool:
+    """An operator's comment answers a proposed one only: once the agent has posted its own, the next comment is just the next."""
+    return not (course.terms.comment and course.acted_at is not None)
+
+
+def _applies_it(course: Course, step: Step, history: History) -> bool:
+    return _answers(course) and course.terms.same(course.value, course.terms.value(step.event)) and not _in_place(course, step, history)
+
+
+def _in_place(course: Course, step: Step, history: History) -> bool:
+    """Whether what was recommended was so already before the event. Only attributes and being closed can tell; anything else is never in place."""
+    attribute = course.terms.attribute
+    if attribute is not None:
+        return course.terms.same(course.value, history.value_before(attribute, step))
+    if course.action in ("close", "reopen"):
+        for earlier in reversed(history.steps[: step.place]):
+            if earlier.activity in (Activity.CLOSED, Activity.REOPENED):
+                return (earlier.activity is Activity.CLOSED) == (course.action == "close")
+    return False
+
+
+def _progresses(course: Course, step: Step, _history: History) -> bool:
+    return _answers(course) and course.terms.advances(course.value, course.terms.value(step.event))
+
+
+def _differs(course: Course, step: Step, _history: History) -> bool:
+    if not _answers(course):
+        return False
+    value = spoken(course.terms, step)
+    if step.activity is Activity.APPROVED and value is None:
+        return False
+    return not course.terms.same(course.value, value)
+
+
+def _edits(course: Course, step: Step, history: History) -> bool:
+    return _differs(course, step, history) and course.terms.alike(course.value, spoken(course.terms, step))
+
+
+def _escalates(_course: Course, step: Step, history: History) -> bool:
+    return history.workflow is not None and raises(step, history.workflow, history.company)
+
+
+def _matches(course: Course, step: Step, history: History) -> bool:
+    """Whether the attribute stands at `value` once the closing event is in."""
+    attribute = course.terms.attribute
+    return attribute is not None and course.terms.same(course.value, history.value_at(attribute, step))
+
+
+def _kept(course: Course, step: Step, history: History) -> bool:
+    return _left(course) and course.acted_at is not None and (course.terms.attribute is None or _matches(course, step, history))
+
+
+def _matched(course: Course, step: Step, history: History) -> bool:
+    return _left(course) and course.acted_at is None and _matches(course, step, history)
+
+
+def _mismatched(course: Course, step: Step, history: History) -> bool:
+    attribute = course.terms.attribute
+    if attribute is None or not _left(course) or _matches(course, step, history):
+        return False
+    setter = history.last_change(attribute, step)
+    return setter is not None and setter.kind is ActorKind.OPERATOR
+
+
+def _left(course: Course, _step: Step | None = None, _history: History | None = None) -> bool:
+    """Rows 9 to 13 leave recommendations to close alone: rows 3 and 4 see to them."""
+    return course.action != "close"
+
+
+def _left_acted(course: Course, _step: Step, _history: History) -> bool:
+    return _left(course) and course.acted_at is not None
+
+
+_OPERATOR = frozenset((ActorKind.OPERATOR,))
+_AGENT = frozenset((ActorKind.AGENT,))
+_OTHERS = frozenset(ActorKind) - _OPERATOR
+_ESCALATES = frozenset((Activity.ESCALATED, Activity.CHANGED, Activity.EXECUTED))
+_REOPENED = frozenset((Activity.REOPENED,))
+_CLOSED = frozenset((Activity.CLOSED,))
+_APPROVED = frozenset((Activity.APPROVED,))
+_REJECTED = frozenset((Activity.REJECTED,))
+
+RULES = (
+    Rule(1, _OPERATOR, _REJECTED, True, _always, Outcome.OVERRIDDEN, "rejected"),
+    Rule(2, _OPERATOR, _APPROVED, True, _says_no_other, Outcome.ACCEPTED, "approved"),
+    Rule(3, _OPERATOR | {ActorKind.CUSTOMER}, _REOPENED, False, undoes, Outcome.OVERRIDDEN, "undone"),
+    Rule(4, _OPERATOR, DOES, True, _applies_it, Outcome.ACCEPTED, "applied"),
+    Rule(5, _OPERATOR, DOES, True, _progresses, Outcome.ACCEPTED, "progressed"),
+    Rule(6, _OPERATOR, DOES | _APPROVED, True, _edits, Outcome.EDITED, "edited"),
+    Rule(7, _OPERATOR, DOES | _APPROVED, True, _differs, Outcome.OVERRIDDEN, "changed"),
+    Rule(8, _AGENT, _ESCALATES, False, _escalates, Outcome.ESCALATED, "escalated"),
+    Rule(9, _OPERATOR, _CLOSED, False, _kept, Outcome.ACCEPTED, "kept"),
+    Rule(10, _OPERATOR, _CLOSED, False, _matched, Outcome.ACCEPTED, "matched"),
+    Rule(11, _OPERATOR, _CLOSED, False, _mismatched, Outcome.OVERRIDDEN, "mismatch"),
+    Rule(12, _OPERATOR, _CLOSED, False, _left, Outcome.IGNORED, "ignored"),
+    Rule(13, _OTHERS, _CLOSED, False, _left_acted, Outcome.UNREVIEWED, "closed"),
+    Rule(13, _OTHERS, _CLOSED, False, _left, Outcome.IGNORED, "closed"),
+    Rule(14, frozenset(ActorKind), ENDINGS, False, _always, Outcome.VOID, "void"),
+)
+
+
+class RulesFor(msgspec.Struct, frozen=True):
+    """The rules to try, in order, where the event concerns the recommendation and where it does not."""
+
+    concerned: tuple[Rule, ...]
+    others: tuple[Rule, ...]
+
+
+def _lookup(rules: Iterable[Rule]) -> dict[tuple[ActorKind, Activity], RulesFor]:
+    table = {}
+    for kind in ActorKind:
+        for activity in Activity:
+            these = tuple(rule for rule in rules if kind in rule.kinds and activity in rule.activities)
+            if these:
+                table[kind, activity] = RulesFor(these, tuple(rule for rule in these if not rule.concerned))
+    return table
+
+
+RULES_FOR = _lookup(RULES)

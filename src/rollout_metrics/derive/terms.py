@@ -1,0 +1,80 @@
+"""What an action's values mean: where an event carries them, when two are the same, alike, or one progress from the other (SIGNALS sections 1 and 3)."""
+
+import msgspec
+
+from rollout_metrics.derive.similarity import similarity
+from rollout_metrics.domain.events import Event, text_value
+from rollout_metrics.domain.policy import AttributeType, Decides, Workflow
+
+UNDECIDED_EDIT_SIMILARITY = 0.6
+"""`edit_similarity` of actions that the workflow does not decide, so that nothing is configured for them."""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """One action's terms. `decides` is None for an action that the workflow does not decide; `progress` holds the pairs (earlier, later)."""
+
+    action: str
+    decides: Decides | None
+    type: AttributeType
+    attribute: str | None
+    comment: bool
+    progress: frozenset[tuple[str, str]]
+    edit_similarity: float
+    reversible: bool
+
+    def value(self, event: Event) -> str | None:
+        """The value an event gives: its `after` for `set:` actions (null: unset), else `detail.value` (null: missing)."""
+        if self.attribute is not None:
+            return event.after
+        value = event.detail.get("value")
+        return value if value is None else text_value(value)
+
+    def same(self, one: str | None, other: str | None) -> bool:
+        """Whether two values agree: a missing one agrees with any; unset is a value of its own."""
+        if one == other:
+            return True
+        if one is None or other is None:
+            return self.attribute is None
+        return self.type is not AttributeType.SINGLE and similarity(self.type, one, other) == 1
+
+    def advances(self, one: str | None, other: str | None) -> bool:
+        """Whether `other` is progress from `one`."""
+        return (one, other) in self.progress
+
+    def alike(self, one: str | None, other: str | None) -> bool:
+        """Whether one is an edit of the other rather than something else."""
+        return similarity(self.type, one, other) >= self.edit_similarity
+
+    def replaces(self, one: str | None, other: str | None) -> bool:
+        """Whether doing the action with `other` puts away `one`: it differs, is no progress from it and not alike. A comment replaces nothing."""
+        return not (self.comment or self.same(one, other) or self.advances(one, other) or self.alike(one, other))
+
+
+def terms_of(workflow: Workflow, action: str) -> Terms:
+    """The terms of any action in a workflow."""
+    return decided_terms(workflow).get(action) or _terms(workflow, action, None)
+
+
+def decided_terms(workflow: Workflow) -> dict[str, Terms]:
+    """The terms of the actions that the workflow decides; built once per workflow."""
+    table: dict[str, Terms] | None = workflow.__dict__.get("_terms")
+    if table is None:
+        table = workflow.__dict__["_terms"] = {action: _terms(workflow, action, decides) for action, decides in workflow.decides.items()}
+    return table
+
+
+def _terms(workflow: Workflow, action: str, decides: Decides | None) -> Terms:
+    attribute = action.removeprefix("set:") if action.startswith("set:") else None
+    comment = action.startswith("comment:")
+    lists = decides.progress if decides else ()
+    default = AttributeType.TEXT if comment else AttributeType.SINGLE if attribute is None else workflow.type_of(attribute)
+    return Terms(
+        action=action,
+        decides=decides,
+        type=decides.type if decides else default,
+        attribute=attribute,
+        comment=comment,
+        progress=frozenset((one, other) for stages in lists for place, one in enumerate(stages) for other in stages[place + 1 :] if one != other),
+        edit_similarity=decides.edit_similarity if decides else UNDECIDED_EDIT_SIMILARITY,
+        reversible=decides.reversible if decides else True,
+    )
