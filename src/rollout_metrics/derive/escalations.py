@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from rollout_metrics.derive.calendar import elapsed, used_up
 from rollout_metrics.derive.history import ENDINGS, History, Step
-from rollout_metrics.derive.levels import level_at
+from rollout_metrics.derive.levels import level_at, level_when_acting
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
 from rollout_metrics.domain.facts import Escalated, EscalationState, Mode, Recommendation
@@ -13,6 +13,10 @@ from rollout_metrics.domain.time import Instant
 
 UNSPECIFIED = "unspecified"
 """The reason of an escalation for which none was given."""
+
+# Looked up once: an enum's attribute costs more than what is done with it here.
+_AGENT, _OPERATOR, _LIVE = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE
+_CHANGED, _CLOSED, _ESCALATED, _EXECUTED = Activity.CHANGED, Activity.CLOSED, Activity.ESCALATED, Activity.EXECUTED
 
 
 def escalations(history: History, company: Company, surroundings: Surroundings, recommendations: Sequence[Recommendation]) -> list[Escalated]:
@@ -24,19 +28,19 @@ def escalations(history: History, company: Company, surroundings: Surroundings, 
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return []
-    raising = {step.place: step for step in history.steps if step.kind is ActorKind.AGENT and step.at >= scoped_at and raises(step, workflow, company)}
+    raising = {step.place: step for step in history.steps if step.kind is _AGENT and step.at >= scoped_at and raises(step, workflow, company)}
     if not raising:
         return []
     # A shadow recommendation reaches nobody, and one made in the instant of an escalation belongs to the update that escalates: neither takes the case back.
     raised_at = {step.at for step in raising.values()}
-    takebacks = {item.opened for item in recommendations if item.mode is Mode.LIVE and item.opened_at not in raised_at}
+    takebacks = {item.opened for item in recommendations if item.mode is _LIVE and item.opened_at not in raised_at}
     courses: list[_Course] = []
     current: _Course | None = None
     for step in history.steps[min(raising) :]:
         if step.place in raising:
             if current is not None:
                 current.join(step)
-            elif level_at(workflow, step.at, surroundings) is not Level.SHADOW:
+            elif not _in_shadow(step, workflow, surroundings):
                 current = _Course(step)
                 courses.append(current)
         elif current is not None and current.follow(step, takebacks):
@@ -67,10 +71,10 @@ class _Course:
         """Take in any other later event; whether the escalation is over with it."""
         event = step.event
         notable = False
-        if step.kind is ActorKind.OPERATOR and self.acknowledged_at is None:
+        if step.kind is _OPERATOR and self.acknowledged_at is None:
             self.acknowledged_at = event.occurred_at
             notable = True
-        if event.activity is Activity.CLOSED or event.ref in takebacks:
+        if event.activity is _CLOSED or event.ref in takebacks:
             self.resolved_at = event.occurred_at
         elif event.activity in ENDINGS:
             self.ended_at = event.occurred_at
@@ -96,15 +100,18 @@ class _Course:
 def raises(step: Step, workflow: Workflow, company: Company) -> bool:
     """Whether an agent's event escalates."""
     event = step.event
-    match event.activity:
-        case Activity.ESCALATED:
-            return True
-        case Activity.EXECUTED:
-            return step.action == "escalate"
-        case Activity.CHANGED if event.attribute in workflow.escalation.attributes:
-            to = workflow.escalation.to
-            return _somebody(event.after, company) if to is None else not members_of(event.after).isdisjoint(to)
-    return False
+    activity = event.activity
+    if activity is _CHANGED:
+        if event.attribute not in workflow.escalation.attributes:
+            return False
+        to = workflow.escalation.to
+        return _somebody(event.after, company) if to is None else not members_of(event.after).isdisjoint(to)
+    return activity is _ESCALATED or (activity is _EXECUTED and step.action == "escalate")
+
+
+def _in_shadow(step: Step, workflow: Workflow, surroundings: Surroundings) -> bool:
+    level = level_when_acting(workflow, step.at) if step.own else level_at(workflow, step.at, surroundings)
+    return level is Level.SHADOW
 
 
 def _somebody(value: str | None, company: Company) -> bool:

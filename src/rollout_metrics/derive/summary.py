@@ -13,7 +13,9 @@ from rollout_metrics.domain.time import Instant
 ANSWERS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 """How operators answer whether a case should have been escalated, in any case of letters; what is no answer here is none."""
 
-_TOUCHING = (ActorKind.OPERATOR, ActorKind.AGENT)
+# Looked up once: an enum's attribute costs more than what is done with it here.
+_AGENT, _OPERATOR, _LIVE, _ASSISTED = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE, HandlingKind.ASSISTED
+_CREATED, _CLOSED, _REOPENED, _RATED = Activity.CREATED, Activity.CLOSED, Activity.REOPENED, Activity.RATED
 
 
 def summary(  # noqa: PLR0917  (one shape for all derivations)
@@ -56,10 +58,10 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         effort=None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
         review_effort=None if review is None else review[0],
         reviewed_at=None if review is None else review[1],
-        touched=any(step.kind in _TOUCHING for step in steps if step.event.occurred_at <= drop_judged_at),
+        touched=any(step.kind is _OPERATOR or step.kind is _AGENT for step in steps if step.event.occurred_at <= drop_judged_at),
         drop_judged_at=drop_judged_at,
-        agent_involved=any(step.kind is ActorKind.AGENT for step in history.steps if closed_at is None or step.event.occurred_at <= closed_at),
-        assisted=handling is not None and handling.handling is HandlingKind.ASSISTED,
+        agent_involved=any(step.kind is _AGENT for step in history.steps if closed_at is None or step.event.occurred_at <= closed_at),
+        assisted=handling is not None and handling.handling is _ASSISTED,
         should_escalate=_should_escalate(history, workflow),
         operators=_operators(steps),
         first_agent_at=next((step.at for step in steps if step.own), None),
@@ -69,19 +71,23 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
 
 def _handled(recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> tuple[Instant, EventRef] | None:
     """When the agent first handled the case, by its first live recommendation or escalation, and the event by which it did."""
-    handled = [(item.opened_at, item.opened) for item in recommendations if item.mode is Mode.LIVE]
+    handled = [(item.opened_at, item.opened) for item in recommendations if item.mode is _LIVE]
     handled += [(item.raised_at, item.evidence[0]) for item in escalations]
     return min(handled, default=None)
 
 
 def _complaint(history: History, workflow: Workflow, handled_at: Instant) -> Step | None:
     """What complains within `cohort_age` of first handling, inclusive: the last rating there if it is bad, else the first event that sets a marker."""
-    within = [step for step in history.steps if handled_at <= step.event.occurred_at <= handled_at + workflow.cohort_age]
-    rating = next((step for step in reversed(within) if step.event.activity is Activity.RATED), None)
-    if rating is not None and rating.event.detail.get("score") == "bad":
-        return rating
+    judged_at = handled_at + workflow.cohort_age
+    for step in reversed(history.steps):
+        if step.event.activity is _RATED and handled_at <= step.event.occurred_at <= judged_at:
+            if step.event.detail.get("score") == "bad":
+                return step
+            break
     if workflow.complaints.marker_values or workflow.complaints.marker_via:
-        return next((step for step in within if _marks_complaint(step, history, workflow)), None)
+        for step in history.steps:
+            if handled_at <= step.event.occurred_at <= judged_at and _marks_complaint(step, history, workflow):
+                return step
     return None
 
 
@@ -95,7 +101,7 @@ def _marks_complaint(step: Step, history: History, workflow: Workflow) -> bool:
 def _given(step: Step, history: History) -> Iterator[tuple[str, frozenset[str]]]:
     """The attributes an event sets, each with the members that were not among its value before."""
     event = step.event
-    if event.activity is Activity.CREATED:
+    if event.activity is _CREATED:
         for attribute, value in event.detail.get("attributes", {}).items():
             yield attribute, members_of(value)
     elif event.attribute is not None and event.activity in CHANGES:
@@ -106,9 +112,9 @@ def _closing(history: History) -> Step | None:
     """The first `closed` since the last `reopened`; None while the case is open."""
     closing = None
     for step in history.steps:
-        if step.event.activity is Activity.REOPENED:
+        if step.event.activity is _REOPENED:
             closing = None
-        elif step.event.activity is Activity.CLOSED and closing is None:
+        elif step.event.activity is _CLOSED and closing is None:
             closing = step
     return closing
 
@@ -119,20 +125,21 @@ def _should_escalate(history: History, workflow: Workflow) -> bool | None:
     if attribute is None:
         return None
     for step in reversed(history.steps):
-        if step.event.attribute == attribute and step.kind is ActorKind.OPERATOR and step.event.activity in CHANGES:
+        if step.event.attribute == attribute and step.kind is _OPERATOR and step.event.activity in CHANGES:
             return ANSWERS.get((step.event.after or "").casefold())
     return None
 
 
 def _operators(steps: Sequence[Step]) -> tuple[tuple[str, Instant], ...]:
     """Each operator's last event since the case came into the workflow. Unknown actors are left out: how many persons they are cannot be told."""
-    last = {step.event.actor_id: step.event.occurred_at for step in steps if step.kind is ActorKind.OPERATOR}
+    last = {step.event.actor_id: step.event.occurred_at for step in steps if step.kind is _OPERATOR}
     return tuple(sorted((operator, at) for operator, at in last.items() if operator is not None))
 
 
 def _evidence(history: History, handled: tuple[Instant, EventRef] | None, *proofs: Step | None) -> Evidence:
     """The events of first handling, complaint, close and end, in the history's order."""
-    refs = {step.event.ref for step in proofs if step is not None}
+    places = {step.place for step in proofs if step is not None}
     if handled is not None:
-        refs.add(handled[1])
-    return tuple(step.event.ref for step in history.steps if step.event.ref in refs)
+        at, ref = handled
+        places.update(step.place for step in history.steps if step.event.occurred_at == at and step.event.ref == ref)
+    return tuple(history.steps[place].event.ref for place in sorted(places))
