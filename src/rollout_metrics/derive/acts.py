@@ -29,8 +29,8 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
     walked = walk(history)
     found = []
     for step in history.steps[history.start :]:
-        if step.own and step.acts and step.action is not None and mode_when_acting(workflow, step.at) is Mode.LIVE:
-            terms = terms_of(workflow, step.action)
+        if step.own and step.acts and mode_when_acting(workflow, step.at) is Mode.LIVE:
+            terms = terms_of(workflow, step.action or step.activity.value)
             if terms.reversible:
                 found.append(_judged(step, terms, history, walked, workflow))
     return found
@@ -72,7 +72,8 @@ def _judged(act: Step, terms: Terms, history: History, walked: Walk, workflow: W
 def _answers(act: Step, terms: Terms, value: str | None, history: History) -> Iterator[Step]:
     """Later events that could put the act right: rejections, reopenings of what it closed, operators who do its action.
 
-    Once the agent does the action again, with another value (or closes again), it was the agent who replaced the act; only a rejection may still mean the old one.
+    Once the agent does the action again, with another value (or closes again), it was the agent who replaced the act;
+    only a rejection that names a recommendation may still mean the old one.
     """
     standing = True
     for step in history.steps[act.place + 1 :]:
@@ -83,7 +84,7 @@ def _answers(act: Step, terms: Terms, value: str | None, history: History) -> It
             continue
         elif step.activity is Activity.REOPENED and act.action == "close" and step.kind in _REOPENERS:
             yield step
-        elif step.action == act.action:
+        elif step.action == act.action and act.action is not None:
             if step.kind is ActorKind.OPERATOR and step.activity in DOES:
                 yield step
             elif step.own and step.acts:
@@ -91,21 +92,14 @@ def _answers(act: Step, terms: Terms, value: str | None, history: History) -> It
 
 
 def _rejects(step: Step, act: Step, walked: Walk, history: History) -> bool:
-    """Whether an operator's rejection means the act: by its event id, by its recommendation, or by its action."""
+    """Whether an operator's rejection means the act: the recommendation it opened or continued; or, where there is none, its event or its action."""
     course = walked.of.get(act.place)
+    if course is not None:
+        return course in walked.meant.get(step.place, ())
     named = step.event.detail.get("recommendation")
-    if named is not None and any(other.own and other.event.event_id == str(named) for other in history.steps[history.start : step.place]):
-        meant = walked.meant.get(step.place, ())
-        return act.event.event_id == str(named) or (course is not None and course in meant and named_in(course.refs, str(named)))
-    action = named_action(step.event)
-    if action is not None:
-        return action == act.action
-    return course is not None and course in walked.meant.get(step.place, ())
-
-
-def named_in(refs: list[tuple[str, str]], event_id: str) -> bool:
-    """Whether an event id is among the references."""
-    return any(ref[1] == event_id for ref in refs)
+    if named is not None and any(other.own and other.event.event_id == str(named) for other in history.steps[: step.place]):
+        return act.event.event_id == str(named)
+    return act.action is not None and named_action(step.event) == act.action
 
 
 def _edits(terms: Terms, value: str | None, step: Step) -> bool:

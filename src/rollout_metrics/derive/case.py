@@ -2,13 +2,57 @@
 
 from collections.abc import Iterable, Mapping
 
+from rollout_metrics.derive.acts import acts, references
+from rollout_metrics.derive.authority import violations
+from rollout_metrics.derive.escalations import escalations
+from rollout_metrics.derive.evaluations import evaluations
+from rollout_metrics.derive.handling import handling
+from rollout_metrics.derive.history import History, read
+from rollout_metrics.derive.recommendations import recommendations
+from rollout_metrics.derive.summary import summary
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Event
-from rollout_metrics.domain.facts import CaseFacts
+from rollout_metrics.domain.facts import CaseFacts, Fact
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import Instant
 
 
 def derive(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant], surroundings: Surroundings) -> CaseFacts:
-    """The facts of one case as of its workflow's T (`as_of[""]` for a case of none) from its resolved events, in any order."""
-    raise NotImplementedError
+    """The facts of one case as of its workflow's T (`as_of[""]` for a case of none) from its resolved events, at least one, in any order.
+
+    `next_change_at` is the least instant after T at which they can change although nothing new is read: a deadline, or an event that was read before its time.
+    """
+    history = read(events, company, as_of)
+    facts: list[Fact] = []
+    changes = [history.next_event_at]
+    if history.workflow is not None:
+        changes += _in_workflow(history, company, surroundings, facts)
+    elif history.steps:
+        facts += violations(history, company, surroundings, [])
+        facts += evaluations(history, company)
+    return CaseFacts(
+        case=history.case,
+        workflow=None if history.workflow is None else history.workflow.name,
+        scoped_at=history.scoped_at,
+        facts=tuple(facts),
+        next_change_at=min((change for change in changes if change is not None), default=None),
+    )
+
+
+def _in_workflow(history: History, company: Company, surroundings: Surroundings, facts: list[Fact]) -> tuple[Instant | None, Instant | None]:
+    """Add the facts of a case in a workflow; the instants at which its recommendations and its handling change by time alone."""
+    recommended, recommended_change_at = recommendations(history, surroundings)
+    escalated = escalations(history, company, surroundings, recommended)
+    handled, handled_change_at = handling(history, company, surroundings, recommended, escalated)
+    facts += recommended
+    facts += acts(history, surroundings, recommended)
+    facts += references(history)
+    facts += escalated
+    if handled is not None:
+        facts.append(handled)
+    summarised = summary(history, company, surroundings, recommended, escalated, handled)
+    if summarised is not None:
+        facts.append(summarised)
+    facts += violations(history, company, surroundings, recommended)
+    facts += evaluations(history, company)
+    return recommended_change_at, handled_change_at
