@@ -1,0 +1,519 @@
+"""Zendesk Support: the incremental stream of ticket events, with comments, as the audit trail of every ticket."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+from pydantic import Field, SecretStr, model_validator
+
+from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, basic, bearer, decode
+from rollout_metrics.collect.limits import Budget
+from rollout_metrics.collect.paging import LoopGuard, next_links
+from rollout_metrics.collect.source import HttpSource, Page, Rejected, Window
+from rollout_metrics.collect.texts import own_words, without_markup
+from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span, parse_instant
+
+CLOSED = frozenset(("solved", "closed"))
+DELETED = "deleted"
+ATTRIBUTES: Mapping[str, str] = {
+    "assignee_id": "assignee",
+    "brand_id": "brand",
+    "custom_status_id": "custom_status",
+    "group_id": "group",
+    "organization_id": "organization",
+    "problem_id": "problem",
+    "requester_id": "requester",
+    "submitter_id": "submitter",
+    "ticket_form_id": "form",
+    "ticket_type": "type",
+}
+"""Canonical names of Zendesk's fields; others keep theirs, custom fields become `custom:<id>`."""
+ENVELOPE = frozenset(
+    (
+        "id",
+        "via",
+        "via_reference_id",
+        "event_type",
+        "type",
+        "previous_value",
+        "added_tags",
+        "removed_tags",
+        "created_at",
+        "audit_id",
+        "metadata",
+        "graph_object_id",
+    )
+)
+"""What a child event holds besides the changed field, whose name is itself a key."""
+CHANNELS: Mapping[str, str] = {"mail": "email", "web_service": "api"}
+AUTOMATIC = frozenset(("rule", "trigger", "automation", "business_rule", "system", "merge"))
+MERGED = "closed_by_merge"
+COMMENTS = frozenset(("Comment", "VoiceComment"))
+RATINGS = frozenset(("SatisfactionRating", "Satisfaction Rating"))
+CUSTOM = frozenset(("custom_ticket_fields", "custom_fields"))
+SPECIAL = frozenset(("status", "custom_status_id", "tags", "satisfaction_score"))
+STAFF_ONLY = frozenset(("assignee_id", "group_id"))
+STAMPS = ("version", "reason", "environment", "recommendation")
+"""Keys of an audit's custom metadata that become details of its events."""
+
+
+CHANGED, COMMENTED = Activity.CHANGED, Activity.COMMENTED
+
+Change = tuple[Activity, str | None, str | None, str | None, dict[str, Any] | None]
+"""Activity, attribute, before, after, and details of its own."""
+
+
+class _Metadata(msgspec.Struct, gc=False):
+    custom: dict[str, Any] | None = None
+
+
+class _Audit(msgspec.Struct, gc=False):
+    id: int
+    ticket_id: int
+    child_events: list[dict[str, Any]]
+    timestamp: int | None = None
+    created_at: str | None = None
+    updater_id: int | None = None
+    via: str | dict[str, Any] | None = None
+    metadata: _Metadata | None = None
+
+
+class _Stream(msgspec.Struct):
+    ticket_events: list[_Audit]
+    end_of_stream: bool
+    end_time: int | None = None
+    count: int | None = None
+
+
+class _RawStream(msgspec.Struct):
+    ticket_events: list[msgspec.Raw]
+    end_of_stream: bool
+    end_time: int | None = None
+    count: int | None = None
+
+
+class _User(msgspec.Struct, gc=False):
+    id: int
+
+
+class _More(msgspec.Struct):
+    has_more: bool = False
+
+
+class _Links(msgspec.Struct):
+    next: str | None = None
+
+
+class _Users(msgspec.Struct):
+    users: list[_User]
+    meta: _More | None = None
+    links: _Links | None = None
+    next_page: str | None = None
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A page of the stream: audits, records that are none, the page as it came, and the ids of the help desk's staff then."""
+
+    audits: list[_Audit]
+    rejected: list[Rejected]
+    raw: bytes
+    staff: frozenset[int]
+
+
+_STREAM = msgspec.json.Decoder(_Stream)
+_RAW_STREAM = msgspec.json.Decoder(_RawStream)
+_AUDIT = msgspec.json.Decoder(_Audit)
+_USERS = msgspec.json.Decoder(_Users)
+
+
+class Zendesk(HttpSource):
+    """Zendesk Support. The token must be an administrator's: incremental exports are open to no one else."""
+
+    kind: ClassVar[str] = "zendesk"
+    hold_back: ClassVar[Span] = MINUTE
+
+    subdomain: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """The `acme` of acme.zendesk.com."""
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^/?#]+$")
+    """The address, instead of a subdomain."""
+    email: str | None = None
+    """The administrator an API token belongs to; without it the token is sent as an OAuth token."""
+    token: SecretStr
+    """The API token, or an OAuth token with the global scope `read`."""
+    people: Literal["lookup", "configured"] = "lookup"
+    """Who is staff: `lookup` asks Zendesk for its agents and administrators at each sweep; `configured` goes by `staff` alone. Everyone else is a customer."""
+    staff: frozenset[int] = frozenset()
+    """User ids of staff that Zendesk no longer knows as such (people who left become end users)."""
+    fields: Mapping[str, str] = {}
+    """Custom field id -> attribute name, instead of `custom:<id>`."""
+    time_fields: frozenset[str] = frozenset()
+    """Ids of custom fields that hold the total seconds worked on a ticket (Time Tracking app: "Total time spent (sec)")."""
+    incremental_per_minute: int = Field(default=10, gt=0)
+    """Incremental export requests allowed a minute; 30 with the High Volume add-on."""
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.subdomain is None) == (self.base_url is None):
+            raise ValueError("give either subdomain or base_url")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the help desk lives."""
+        return self.base_url or f"https://{self.subdomain}.zendesk.com"
+
+    def endpoint(self) -> Endpoint:
+        """Basic authentication with an API token, or an OAuth bearer token."""
+        options = self.connection()
+        options["budgets"] += (Budget(self.incremental_per_minute, 60, "/incremental/"),)
+        authorization = bearer(self.token) if self.email is None else basic(f"{self.email}/token", self.token)
+        return Endpoint(base_url=self.address, authorization=authorization, **options)
+
+    def pages(self, api: Api, window: Window) -> Iterator[Page]:
+        """Time-based pages: the next one starts at this one's `end_time`; only `end_of_stream` ends the stream."""
+        staff = self._staff(api)
+        latest = (window.end - self.hold_back) // SECOND - 1  # a later start is refused
+        position = min(window.cursor if window.cursor is not None else window.start // SECOND, latest)
+        guard = LoopGuard()
+        while True:
+            answer = api.get("/api/v2/incremental/ticket_events.json", {"start_time": position, "include": "comment_events"})
+            stream, rejected = _read(answer)
+            found = len(stream.ticket_events) + len(rejected)
+            if stream.count is not None and found < stream.count:
+                raise PayloadError(f"{answer.where} holds {found} of the {stream.count} events it announces: the page was cut short")
+            guard.check(position, answer, records=found)
+            position = position if stream.end_time is None else stream.end_time
+            reached: Instant = window.end if stream.end_of_stream else position * SECOND
+            yield Page(Body(stream.ticket_events, rejected, answer.body, staff), answer.where, reached, position)
+            if reached >= window.end:
+                return
+
+    def events(self, page: Page) -> Iterator[Event | Rejected]:
+        """One `created` per new ticket, else an event per child of an audit that says something about the ticket."""
+        body: Body = page.body
+        yield from body.rejected
+        translator = _Translator(self, body.staff)
+        for number, audit in enumerate(body.audits):
+            try:
+                found = translator.audit(audit)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                payload = _raw_records(body.raw)[number] if not body.rejected else msgspec.json.encode(audit)
+                yield Rejected("malformed", f"{page.where} event {audit.id}", f"{type(error).__name__}: {error}"[:200], payload)
+            else:
+                yield from found
+
+    def page_of(self, payload: bytes, where: str) -> Page:
+        """A page of one audit, read without knowing who was staff but for the configured ones."""
+        raw = b'{"end_of_stream":true,"ticket_events":[' + payload + b"]}"
+        stream, rejected = _read(Answer(raw, where, 200, {}))
+        return Page(Body(stream.ticket_events, rejected, raw, self.staff), where)
+
+    def _staff(self, api: Api) -> frozenset[int]:
+        if self.people == "configured":
+            return self.staff
+        params = {"role[]": ["agent", "admin"], "page[size]": 100}
+        pages = next_links(api, "/api/v2/users.json", params, _USERS, link=_more_users, records=lambda page: page.users)
+        return self.staff | {user.id for page, _ in pages for user in page.users}
+
+
+class _Update:
+    """What one audit says as a whole; `steps` are its children that say something, each with its kind and the fields it sets."""
+
+    __slots__ = ("actor", "actor_kind", "audit", "case_id", "channel", "created", "detail", "has_status", "has_text", "merged", "staff_only", "steps", "tags")
+
+    def __init__(self, audit: _Audit, channel: str) -> None:
+        self.audit = audit
+        self.case_id = str(audit.ticket_id)
+        self.channel = channel
+        self.steps: list[tuple[dict[str, Any], str, list[tuple[str, Any]]]] = []
+        self.tags: list[str] = []
+        self.created: dict[str, str] | None = None
+        self.has_status = False
+        self.has_text = False
+        """The comment itself is among the children, not only the marker that there is one."""
+        self.staff_only = False
+        """It does what only staff can do."""
+        self.merged = False
+        self.actor: str | None = None
+        self.actor_kind = ActorKind.SYSTEM
+        self.detail: dict[str, Any] = {}
+
+
+class _Translator:
+    """Turns audits into events; holds what is the same for a whole page."""
+
+    def __init__(self, source: Zendesk, staff: frozenset[int]) -> None:
+        self.name = source.name
+        self.url = f"{source.address}/agent/tickets/"
+        self.staff = staff
+        self.time_fields = source.time_fields
+        self.special = SPECIAL | source.time_fields
+        self.names = dict(ATTRIBUTES) | dict(source.fields)
+        self.actors: dict[int, str] = {}
+
+    def audit(self, audit: _Audit) -> list[Event]:
+        """The events of one audit."""
+        update = self._survey(audit)
+        name, case_id, detail, channel = self.name, update.case_id, update.detail, update.channel
+        at = audit.timestamp * SECOND if audit.timestamp is not None else parse_instant(audit.created_at or "")
+        events: list[Event] = []
+        if update.created is not None:
+            self._created(update, at, events)
+        if update.merged:
+            who = (update.actor_kind, update.actor)
+            events.append(Event(name, name, case_id, f"{audit.id:020d}m", at, Activity.ABSORBED, *who, None, None, None, detail))
+        for index, (child, kind, fields) in enumerate(update.steps):
+            doer, doer_kind, facts = update.actor, update.actor_kind, detail
+            via = child.get("via")
+            if (via is not None and via != audit.via) or channel in AUTOMATIC:
+                doer, doer_kind, facts = self._doer(update, child)
+            number = child.get("id")
+            event_id = str(number).zfill(20) if number is not None else f"{audit.id:020d}:{index:04d}"
+            if kind == "Change":
+                for position, (field, value) in enumerate(fields):
+                    own_id = event_id if position == 0 else f"{event_id}:{position:04d}"
+                    before, after = child.get("previous_value"), value
+                    if type(before) is dict:
+                        before = before.get(field)
+                    if field in self.special:
+                        if event := self._special(update, field, before, after, child):
+                            activity, attribute, then, now, more = event
+                            own = facts | more if more else facts
+                            events.append(Event(name, name, case_id, own_id, at, activity, doer_kind, doer, attribute, then, now, own))
+                        continue
+                    then, now = _text(before), _text(after)
+                    if then != now:
+                        attribute = self.names.get(field) or self._attribute(field)
+                        events.append(Event(name, name, case_id, own_id, at, CHANGED, doer_kind, doer, attribute, then, now, facts))
+            else:
+                self._said(update, child, kind, Event(name, name, case_id, event_id, at, COMMENTED, doer_kind, doer, None, None, None, facts), events)
+        return events
+
+    def _survey(self, audit: _Audit) -> _Update:
+        channel = _channel(audit.via)
+        update = _Update(audit, channel)
+        for child in audit.child_events:
+            kind = child.get("event_type") or child["type"]
+            if kind == "Change":
+                fields = _fields_of(child)
+                update.steps.append((child, kind, fields))
+                for field, _ in fields:
+                    if field == "status":
+                        update.has_status = True
+                    elif field == "tags":
+                        update.tags += _added(child)
+                    elif field in STAFF_ONLY and not update.staff_only:
+                        update.staff_only = _channel(child.get("via", audit.via)) == channel
+            elif kind in COMMENTS:
+                update.steps.append((child, kind, []))
+                if "body" in child or "plain_body" in child:
+                    update.has_text = True
+                    update.staff_only = update.staff_only or child.get("public") is False
+            elif kind == "Create":
+                self._initial(update, child)
+            elif kind in RATINGS:
+                update.steps.append((child, kind, []))
+        update.merged = MERGED in update.tags or (update.has_status and _relation(audit.via) == "merge")
+        update.actor, update.actor_kind = self._actor(audit.updater_id, channel, update.staff_only)
+        update.detail = {"url": self.url + update.case_id, "via": _labels(update, channel)}
+        if audit.metadata is not None and audit.metadata.custom:
+            custom = audit.metadata.custom
+            update.detail.update({key: str(custom[key]) for key in STAMPS if custom.get(key) is not None})
+        return update
+
+    def _initial(self, update: _Update, child: dict[str, Any]) -> None:
+        attributes = update.created if update.created is not None else {}
+        update.created = attributes
+        for field, value in _fields_of(child):
+            attribute = self.names.get(field) or self._attribute(field)
+            members = value.split() if attribute == "tags" and isinstance(value, str) else value
+            text = text_value(members)
+            if text is not None:
+                attributes[attribute] = text
+                if attribute == "tags":
+                    update.tags += members
+
+    def _created(self, update: _Update, at: Instant, events: list[Event]) -> None:
+        name, number, detail = self.name, update.audit.id, update.detail
+        who = (update.actor_kind, update.actor)
+        attributes = {"channel": update.channel, **(update.created or {})} if update.channel else update.created
+        facts = detail | {"attributes": attributes}
+        events.append(Event(name, name, update.case_id, f"{number:020d}c", at, Activity.CREATED, *who, None, None, None, facts))
+        status = (update.created or {}).get("status", "").lower()
+        if status in CLOSED:  # made and solved in one go
+            events.append(Event(name, name, update.case_id, f"{number:020d}s", at, Activity.CLOSED, *who, "status", None, status, detail))
+
+    def _said(self, update: _Update, child: dict[str, Any], kind: str, event: Event, events: list[Event]) -> None:
+        """A comment or a rating; `event` is the comment as far as it is known."""
+        detail = dict(event.detail)
+        if kind in RATINGS:
+            if score := _score(child.get("score")):
+                events.append(msgspec.structs.replace(event, activity=Activity.RATED, detail=detail | {"score": score}))
+            return
+        text = child.get("plain_body") or child.get("body")
+        if text is None and update.has_text:
+            return
+        detail["public"] = bool(child.get("public", child.get("comment_public", True)))
+        if text:
+            detail["value"] = own_words(without_markup(text) if text.startswith("<") else text)
+        merged = update.merged  # "this request was merged": the system's words, not an answer
+        kind_, actor = (ActorKind.SYSTEM, "-1") if merged else (event.actor_kind, event.actor_id)
+        name = event.source
+        events.append(Event(name, name, event.case_id, event.event_id, event.occurred_at, COMMENTED, kind_, actor, None, None, None, detail))
+
+    def _doer(self, update: _Update, child: dict[str, Any]) -> tuple[str | None, ActorKind, dict[str, Any]]:
+        """Who made this change: a trigger's change stands in the audit of the person who set it off."""
+        via = child.get("via")
+        own = update.channel if via is None or via == update.audit.via else _channel(via)
+        if own == update.channel and own not in AUTOMATIC:
+            return update.actor, update.actor_kind, update.detail
+        rule = child.get("via_reference_id")
+        doer, kind = self._actor(update.audit.updater_id, own, update.staff_only, rule)
+        return doer, kind, update.detail | {"via": _labels(update, own, rule)}
+
+    def _special(self, update: _Update, field: str, previous: Any, value: Any, child: dict[str, Any]) -> Change | None:
+        """A change that is more, less or other than the change of an attribute."""
+        if field == "status":
+            before, after = _text(previous), _text(value)
+            before, after = before and before.lower(), after and after.lower()
+            activity = _status(before, after)
+            absorbed = update.merged and activity is Activity.CLOSED
+            return None if absorbed or before == after else (activity, "status", before, after, None)
+        if field == "custom_status_id":  # comes beside the status: one change, not two
+            return None if update.has_status else (CHANGED, ATTRIBUTES[field], _text(previous), _text(value), None)
+        if field == "tags":
+            now = set(value.split() if isinstance(value, str) else value or ())
+            if "added_tags" in child or "removed_tags" in child:
+                then = (now - set(child.get("added_tags") or ())) | set(child.get("removed_tags") or ())
+            else:
+                then = set(previous.split() if isinstance(previous, str) else previous or ())
+            return CHANGED, "tags", text_value(then), text_value(now), None
+        if field == "satisfaction_score":
+            score = _score(value)
+            return None if score is None else (Activity.RATED, None, None, None, {"score": score})
+        seconds = int(float(value or 0) - float(previous or 0))
+        return (Activity.TIME_LOGGED, None, None, None, {"seconds": seconds}) if seconds > 0 else None
+
+    def _attribute(self, field: str) -> str:
+        name = self.names[field] = f"custom:{field}" if field.isdigit() else field
+        return name
+
+    def _actor(self, updater: int | None, channel: str, staff_only: bool, rule: Any = None) -> tuple[str | None, ActorKind]:
+        """Who did it: rules and the system by the way it came, people by whether they are staff."""
+        if channel in AUTOMATIC:
+            return (f"rule:{rule}" if rule else "-1"), ActorKind.SYSTEM
+        if updater is None or updater < 0:
+            return "-1", ActorKind.SYSTEM
+        actor = self.actors.get(updater)
+        if actor is None:
+            actor = self.actors[updater] = str(updater)
+        # people who left are end users by now, but what only staff can do shows what they were
+        return actor, ActorKind.OPERATOR if updater in self.staff or staff_only else ActorKind.CUSTOMER
+
+
+def _text(value: Any) -> str | None:
+    """`text_value`, quick for what is usual."""
+    kind = type(value)
+    if kind is str:
+        return value if value and value != "[]" else None
+    return None if value is None else str(value) if kind is int else text_value(value)
+
+
+def _fields_of(child: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The fields a child sets, with their new values: by `field_name`, by key, or several custom ones in one object."""
+    named = child.get("field_name")
+    if named is not None:
+        return [(str(named), child.get("value"))]
+    found: list[tuple[str, Any]] = []
+    for key, value in child.items():
+        if key not in ENVELOPE:
+            if key in CUSTOM and isinstance(value, dict):
+                found.extend(sorted((str(field), item) for field, item in value.items()))
+            elif key != "type" or "event_type" in child:
+                found.append((key, value))
+    return found
+
+
+def _read(answer: Answer) -> tuple[_Stream, list[Rejected]]:
+    """The page with what in it is an audit, and what is not."""
+    try:
+        return decode(answer, _STREAM), []
+    except ShapeError:
+        page = decode(answer, _RAW_STREAM)
+    stream = _Stream([], page.end_of_stream, page.end_time, page.count)
+    rejected: list[Rejected] = []
+    for number, raw in enumerate(page.ticket_events):
+        try:
+            stream.ticket_events.append(_AUDIT.decode(raw))
+        except msgspec.ValidationError as error:
+            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), bytes(raw)))
+    return stream, rejected
+
+
+def _raw_records(body: bytes) -> list[bytes]:
+    return [bytes(raw) for raw in _RAW_STREAM.decode(body).ticket_events]
+
+
+def _more_users(page: _Users) -> str | None:
+    if page.meta is not None:
+        return page.links.next if page.meta.has_more and page.links is not None else None
+    return page.next_page
+
+
+def _channel(via: Any) -> str:
+    """The way an update came, in one spelling of the several there are: `Web form`, `web`, {"channel": "web"}."""
+    if isinstance(via, dict):
+        relation = _relation(via)
+        via = relation if relation in AUTOMATIC else via.get("channel")
+    if not via:
+        return ""
+    known = _CHANNELS.get(via)
+    if known is None:
+        plain = str(via).strip().lower().replace(" ", "_")
+        known = CHANNELS.get(plain, plain)
+        if len(_CHANNELS) < 1000:
+            _CHANNELS[via] = known
+    return known
+
+
+_CHANNELS: dict[Any, str] = {}
+
+
+def _relation(via: Any) -> str:
+    source = via.get("source") if isinstance(via, dict) else None
+    return str(source.get("rel") or "") if isinstance(source, dict) else ("merge" if via in ("Merge", "merge") else "")
+
+
+def _labels(update: _Update, channel: str, rule: Any = None) -> list[str]:
+    """Every label of an update: the way it came, the tags it adds, the rule, and what an integrator stamped on it (`metadata.custom`)."""
+    metadata = update.audit.metadata
+    if not update.tags and rule is None and (metadata is None or not metadata.custom):
+        return [channel] if channel else []
+    stamps = metadata.custom if metadata is not None and metadata.custom else ()
+    labels = {channel, *update.tags, *map(str, stamps), f"rule:{rule}" if rule else ""}
+    return sorted(labels - {""})
+
+
+def _added(child: dict[str, Any]) -> list[str]:
+    added = child.get("added_tags")
+    if added is None:
+        value, previous = child.get("tags", child.get("value")), child.get("previous_value")
+        now = value.split() if isinstance(value, str) else value or []
+        then = previous.split() if isinstance(previous, str) else previous or []
+        added = [tag for tag in now if tag not in then]
+    return [str(tag) for tag in added]
+
+
+def _status(before: str | None, after: str | None) -> Activity:
+    if after == DELETED:
+        return Activity.DELETED
+    if after in CLOSED:
+        return Activity.CHANGED if before in CLOSED else Activity.CLOSED
+    return Activity.REOPENED if before in CLOSED else Activity.CHANGED
+
+
+def _score(value: Any) -> str | None:
+    text = str(value or "").lower()
+    return next((score for score in ("good", "bad") if text.startswith(score)), None)
