@@ -1,125 +1,73 @@
 """Which acts of the agent an operator approved beforehand: one approval, one act (SIGNALS section 7, `unapproved`)."""
 
-from collections.abc import Sequence
-
 import msgspec
 
 from rollout_metrics.derive.history import History, Step
-from rollout_metrics.domain.events import Activity, ActorKind, text_value
-from rollout_metrics.domain.facts import Outcome, Recommendation
-
-Given = tuple[str | None, ...]
-"""A value: `()` where none was given, which agrees with any; `(None,)` where the attribute is unset."""
+from rollout_metrics.derive.outcomes import approved_value, named_action
+from rollout_metrics.derive.terms import Terms, terms_of
+from rollout_metrics.derive.walk import walk
+from rollout_metrics.domain.events import Activity, ActorKind
+from rollout_metrics.domain.policy import Workflow
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """An operator's approval: where in the history, of which action, with which value."""
+    """An operator's approval: where in the history, of which action, with which value; `any_value` where neither it nor what it means gave one."""
 
     place: int
     action: str
-    value: Given
-
-
-class _Opened(msgspec.Struct, frozen=True):
-    """A recommendation at its opening's place in the history."""
-
-    place: int
-    asked_approval: bool
-    item: Recommendation
+    value: str | None
+    any_value: bool
 
 
 class Approvals:
-    """The approvals on one case and what they mean."""
+    """The approvals on one case of a workflow, and what they mean."""
 
-    def __init__(self, history: History, recommendations: Sequence[Recommendation]) -> None:
+    def __init__(self, history: History, workflow: Workflow) -> None:
         self._history = history
-        opened = {item.opened: item for item in recommendations}
-        self._opened = [
-            _Opened(step.place, step.event.activity is Activity.APPROVAL_REQUESTED, opened[step.event.ref])
-            for step in history.steps
-            if step.kind is ActorKind.AGENT and step.event.ref in opened
-        ]
-        self._approvals = [
+        self._workflow = workflow
+        self._walked = walk(history)
+        self._given = [
             approval
             for step in history.steps
-            if step.kind is ActorKind.OPERATOR and step.event.activity is Activity.APPROVED and (approval := self._meant(step)) is not None
+            if step.kind is ActorKind.OPERATOR and step.activity is Activity.APPROVED and (approval := self._meant(step)) is not None
         ]
 
     def cover(self, act: Step, previous_act: int) -> bool:
         """Whether an approval of this action with this value lies before the act, after the opening of the recommendation that the act continues and after
         the place of the previous act of the action by any agent (-1: none)."""
-        value = value_of(act)
-        after = previous_act
-        continued = self._latest(act.action, value, act.place)
-        if continued is not None and not any(opened.place == act.place for opened in self._opened):
-            after = max(after, continued.place)
-        return any(after < approval.place < act.place and approval.action == act.action and agree(approval.value, value) for approval in self._approvals)
-
-    def _latest(self, action: str | None, value: Given, before: int) -> _Opened | None:
-        """The latest recommendation of the action, with an agreeing value, that was opened before a place."""
-        return next(
-            (o for o in reversed(self._opened) if o.place < before and o.item.action == action and agree(_recommended(o.item), value)),
-            None,
+        if act.action is None:
+            return False
+        terms = terms_of(self._workflow, act.action)
+        course = self._walked.of.get(act.place)
+        after = previous_act if course is None or course.opened is act else max(previous_act, course.opened.place)
+        value = terms.value(act.event)
+        return any(
+            after < approval.place < act.place and approval.action == act.action and (approval.any_value or terms.same(approval.value, value))
+            for approval in self._given
         )
 
     def _meant(self, step: Step) -> Approval | None:
-        """The action and value that an operator's approval means; None where it means nothing.
-
-        As for outcomes: it names an event of the agent, else an action or attribute, else it means the oldest open recommendation that asked for
-        approval, else the newest open one. The named event may be of an action that the workflow does not decide.
-        """
+        """What an operator's approval means, None for nothing: as for outcomes, but the action or event that it names may be one that the workflow does
+        not decide. Where it gives no value, it means that of the recommendation (by action: the newest)."""
         event = step.event
         named = event.detail.get("recommendation")
-        given = _stated(event.detail.get("value"))
-        if named is not None:
-            for other in self._history.steps[: step.place]:
-                if other.kind is ActorKind.AGENT and other.event.event_id == named and other.action is not None:
-                    return self._approval(step, other.action, given or value_of(other))
-        action = event.detail.get("action")
-        if action is None and event.attribute is not None:
-            action = f"set:{event.attribute}"
-            given = given or _stated(event.after)
+        other = None if named is None else self._event_named(str(named), step)
+        if other is not None and other.action is not None:
+            course = self._walked.of.get(other.place)
+            terms = terms_of(self._workflow, other.action)
+            return _approval(step, terms, terms.value(other.event) if course is None else course.value, known=True)
+        courses = self._walked.meant.get(step.place, ())
+        action = named_action(event)
         if action is not None:
-            return self._approval(step, str(action), given)
-        if named is not None:
-            return None
-        pending = [opened for opened in self._opened if opened.place < step.place and _open_at(opened.item, step)]
-        meant = next((opened for opened in pending if opened.asked_approval), pending[-1] if pending else None)
-        return None if meant is None else Approval(step.place, meant.item.action, given or _recommended(meant.item))
+            return _approval(step, terms_of(self._workflow, action), courses[-1].value if courses else None, known=bool(courses))
+        return _approval(step, courses[0].terms, courses[0].value, known=True) if courses else None
 
-    def _approval(self, step: Step, action: str, given: Given) -> Approval:
-        if not given:
-            meant = self._latest(action, (), step.place)
-            given = () if meant is None else _recommended(meant.item)
-        return Approval(step.place, action, given)
+    def _event_named(self, event_id: str, step: Step) -> Step | None:
+        return next((other for other in self._history.steps[: step.place] if other.kind is ActorKind.AGENT and other.event.event_id == event_id), None)
 
 
-def agree(one: Given, other: Given) -> bool:
-    """Whether two values are the same, or either was not given."""
-    return not one or not other or one == other
-
-
-def value_of(step: Step) -> Given:
-    """What an agent's event sets or says: the `after` of an attribute it names (null: unset), else `detail.value`."""
-    event = step.event
-    if event.attribute is not None and step.action is not None and step.action.startswith("set:"):
-        return (event.after,)
-    return _stated(event.detail.get("value"))
-
-
-def _stated(value: object) -> Given:
-    text = text_value(value)
-    return () if text is None else (text,)
-
-
-def _recommended(item: Recommendation) -> Given:
-    return (item.value,) if item.value is not None or item.action.startswith("set:") else ()
-
-
-def _open_at(item: Recommendation, step: Step) -> bool:
-    """Whether a recommendation was still open when an operator's event came, which may be the one that decided it."""
-    if item.outcome is Outcome.PENDING or item.provisional:
-        return True
-    ends = [at for at in (item.first_decided_at, item.decided_at, item.ended_at) if at is not None]
-    end = min(ends, default=None)
-    return end is None or step.at < end or (step.at == end and step.event.ref in (item.deciding, *item.evidence))
+def _approval(step: Step, terms: Terms, recommended: str | None, *, known: bool) -> Approval:
+    """`known`: there is a recommendation, whose null is a value of its own where the action sets an attribute."""
+    given = approved_value(step.event)
+    value = recommended if given is None else given
+    return Approval(step.place, terms.action, value, any_value=value is None and not (known and terms.attribute is not None))

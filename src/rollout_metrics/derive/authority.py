@@ -25,23 +25,24 @@ SAME_WORD = {"yes": "true", "no": "false"}
 """People write `regulated = no` where a tracker stores false."""
 
 
-def violations(history: History, company: Company, surroundings: Surroundings, recommendations: Sequence[Recommendation]) -> list[Violation | Blocked | Used]:
+def violations(history: History, company: Company, _surroundings: Surroundings, _recommendations: Sequence[Recommendation]) -> list[Violation | Blocked | Used]:
     """What the agent's acts on a case say about its authority, in order; `Used` after the rest. Works for cases of no workflow as well.
 
-    A block is counted whoever reports it: it is always the agent that was refused. Nothing here changes by time alone.
+    A block is counted whoever reports it: it is always the agent that was refused. Nothing here changes by time alone,
+    and other cases have no say: at an own agent's event a single undated level has begun.
     """
     found: list[Violation | Blocked | Used] = []
     used: dict[str, Used] = {}
     previous: dict[str | None, int] = {}
     approvals: Approvals | None = None
     for step in history.steps:
-        if step.event.activity is Activity.BLOCKED:
+        if step.activity is Activity.BLOCKED:
             found.append(_blocked(step, history, company))
         elif step.acts:
             workflow = _workflow_of(step, history)
             previous_act = previous.get(step.action, -1)
             previous[step.action] = step.place
-            action = step.action or step.event.activity.value
+            action = step.action or step.activity.value
             if workflow is None:
                 found.append(Violation(_outside(step, history, company), ViolationKind.OUT_OF_SCOPE, action, step.at, (step.event.ref,)))
                 continue
@@ -52,7 +53,7 @@ def violations(history: History, company: Company, surroundings: Surroundings, r
             if lists is None:
                 continue
             if approvals is None and lists.approval:
-                approvals = Approvals(history, recommendations)
+                approvals = Approvals(history, workflow)
             kind = _violated(lists, step, action, history, approvals=approvals, previous_act=previous_act)
             if kind is not None:
                 found.append(Violation(workflow.name, kind, action, step.at, (step.event.ref,)))

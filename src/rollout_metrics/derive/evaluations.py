@@ -22,7 +22,7 @@ def evaluations(history: History, company: Company) -> list[Evaluated]:
             evidence=(step.event.ref,),
         )
         for step in history.steps
-        if step.event.activity is Activity.EVALUATED
+        if step.activity is Activity.EVALUATED
         for workflow in _counted_in(step, history, company)
     ]
 

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 from rollout_metrics.derive.history import CHANGES, History, Step
 from rollout_metrics.derive.levels import level_at
+from rollout_metrics.derive.outcomes import DOES
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
 from rollout_metrics.domain.facts import DECIDED, Escalated, Evidence, Handling, HandlingKind, Outcome, Recommendation
 from rollout_metrics.domain.policy import Bypass, Company, Level, Workflow
 from rollout_metrics.domain.time import Instant
-
-DOES = CHANGES | {Activity.COMMENTED, Activity.EXECUTED, Activity.CREATED, Activity.ABSORBED, Activity.DELETED, Activity.ESCALATED}
-"""Activities by which an operator does an action."""
 
 REDOING = frozenset(("undone", "changed", "reversed"))
 """`how` of overrides that redo what the agent did."""
@@ -19,7 +17,7 @@ REDOING = frozenset(("undone", "changed", "reversed"))
 
 def handling(
     history: History,
-    company: Company,
+    _company: Company,
     surroundings: Surroundings,
     recommendations: Sequence[Recommendation],
     escalations: Sequence[Escalated],
@@ -31,7 +29,7 @@ def handling(
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return None, None
-    first = _first_hand(history, workflow, scoped_at, recommendations, escalations)
+    first = _first_hand(history, workflow, recommendations, escalations)
     if first is None or level_at(workflow, scoped_at, surroundings) < Level.ASSISTED:
         return None, None
     presence: tuple[Instant, Instant] | None = None
@@ -40,7 +38,7 @@ def handling(
     agent_first = first.kind is ActorKind.AGENT
     if (marker := _marker(history, workflow.bypass)) is not None:
         kind, proof = HandlingKind.MARKED, (marker.event.ref,)
-    elif agent_first and (redone := _redone(history, workflow, scoped_at, recommendations)):
+    elif agent_first and (redone := _redone(history, workflow, recommendations)):
         kind, proof = HandlingKind.REDONE, redone
     elif agent_first:
         kind = HandlingKind.ASSISTED
@@ -58,17 +56,13 @@ def handling(
     return fact, next_change_at
 
 
-def _first_hand(
-    history: History, workflow: Workflow, scoped_at: Instant, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]
-) -> Step | None:
+def _first_hand(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> Step | None:
     """The step that handled the case: the agent's first recommendation or escalation, or an operator's decided action or close, whichever is earlier."""
     agents: set[EventRef] = {item.opened for item in recommendations}
     agents.update(item.evidence[0] for item in escalations)
-    for step in history.steps:
-        if step.at < scoped_at:
-            continue
+    for step in history.steps[history.start :]:
         if step.kind is ActorKind.OPERATOR:
-            if step.event.activity is Activity.CLOSED or _does(step, workflow):
+            if step.activity is Activity.CLOSED or _does(step, workflow):
                 return step
         elif step.kind is ActorKind.AGENT and agents and step.event.ref in agents:
             return step
@@ -76,7 +70,7 @@ def _first_hand(
 
 
 def _does(step: Step, workflow: Workflow) -> bool:
-    return step.event.activity in DOES and step.action in workflow.decides
+    return step.activity in DOES and step.action in workflow.decides
 
 
 def _marker(history: History, bypass: Bypass) -> Step | None:
@@ -86,7 +80,7 @@ def _marker(history: History, bypass: Bypass) -> Step | None:
     """
     if not (bypass.marker_values or bypass.marker_via):
         return None
-    closes = [step.place for step in history.steps if step.event.activity is Activity.CLOSED]
+    closes = [step.place for step in history.steps if step.activity is Activity.CLOSED]
     until = closes[-1] + 1 if closes else len(history.steps)
     return next((step for step in history.steps[:until] if step.kind is ActorKind.OPERATOR and _sets_marker(step, history, bypass)), None)
 
@@ -102,18 +96,18 @@ def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
     marking = bypass.marker_values.get(event.attribute or "") if event.activity in CHANGES else None
     if not marking:
         return False
-    added = members_of(event.after) - members_of(history.values.after(event.attribute or "", step.place - 1))
+    added = members_of(event.after) - members_of(history.value_before(event.attribute or "", step))
     return not marking.isdisjoint(added)
 
 
-def _redone(history: History, workflow: Workflow, scoped_at: Instant, recommendations: Sequence[Recommendation]) -> Evidence:
+def _redone(history: History, workflow: Workflow, recommendations: Sequence[Recommendation]) -> Evidence:
     """The events that redid the agent's work, or none: at least half and at least `redo_actions` of what it did and people decided was undone or replaced,
     by at least as many decided actions of operators as the agent's own (counting events on both sides)."""
     judged = [item for item in recommendations if item.acted_at is not None and item.outcome in DECIDED]
     redone = [item for item in judged if item.outcome is Outcome.OVERRIDDEN and item.how in REDOING]
     if len(redone) < workflow.bypass.redo_actions or 2 * len(redone) < len(judged):
         return ()
-    steps = [step for step in history.steps if step.at >= scoped_at]
+    steps = history.steps[history.start :]
     acted = sum(step.own and step.acts and step.action in workflow.decides for step in steps)
     done = sum(step.kind is ActorKind.OPERATOR and _does(step, workflow) for step in steps)
     return tuple(item.deciding for item in redone if item.deciding is not None) if done >= acted else ()
