@@ -1,5 +1,6 @@
 """Laws of the sweep: whatever happens between vendor, sweeps and kills, the same events as one clean read."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ class Vendor:
         return sorted((at, number) for at, number, seen in self.changes if start <= at < end and seen <= now)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -38,7 +39,6 @@ class Memory(Source):
 
     kind: ClassVar[str] = "memory"
     hold_back: ClassVar[Span] = MINUTE
-    model_config = {**Source.model_config, "arbitrary_types_allowed": True}
     vendor: Any
     clock: Any
 
@@ -74,14 +74,14 @@ class Landed:
 
     def __call__(self, events: list[Event], rejected: list[Rejected], progress: Mapping[str, Any]) -> None:
         if self.deadly == 0 and not self.after_commit:
-            raise Killed
+            raise KilledError
         self.events.update({event.event_id: event for event in events})
         self.rejected.update(record.payload for record in rejected)
         self.progress = dict(progress)
         if self.deadly is not None:
             self.deadly -= 1
             if self.deadly < 0:
-                raise Killed
+                raise KilledError
 
 
 def swept(vendor: Vendor, landed: Landed, now: Instant, *, depth: Span = 60 * DAY, since: Instant | None = None) -> Sweep:
@@ -118,10 +118,8 @@ def test_any_interleaving_of_changes_sweeps_and_kills_ends_with_the_events_of_on
             case "sweep" | "kill":
                 now += SECOND
                 landed.deadly, landed.after_commit = (number, bool(extra)) if what == "kill" else (None, False)
-                try:
+                with contextlib.suppress(KilledError):
                     swept(vendor, landed, now)
-                except Killed:
-                    pass
                 connected = connected or landed.progress is not None
                 progress = landed.progress or {}
                 if "watermark" in progress:
@@ -168,7 +166,7 @@ def test_a_source_stays_partial_until_its_depth_is_reached() -> None:
         vendor.change(START - day * DAY)
     landed.deadly, landed.after_commit = 7, True
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         swept(vendor, landed, START)
 
     assert landed.progress is not None
@@ -233,7 +231,7 @@ def test_a_failed_sweep_still_tells_how_far_it_came() -> None:
     landed.deadly = 2
     sweep = Sweep()
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(Memory(name="m", vendor=vendor, clock=lambda: START), None, None, lambda: START, landed, sweep=sweep)
 
     assert sweep.pages == 2

@@ -159,7 +159,7 @@ class Api:
         headers = {"Content-Type": "application/json"} if data is not None else None
         try:
             with self._session.request(method, url, data=data, headers=headers, timeout=limits, stream=True, allow_redirects=False) as response:
-                body = self._body(response, where)
+                body = b"" if response.is_redirect else self._body(response, where)
         except requests.exceptions.SSLError:
             raise ConfigurationError(f"no trusted TLS connection to {self._host}: check its certificate, or name your own authority in `ca_file`") from None
         except requests.exceptions.ProxyError:
