@@ -89,9 +89,17 @@ def kaplan_meier(durations: ArrayLike, ended: ArrayLike, z: float = Z) -> Surviv
         raise ValueError(f"{lasted.shape} durations and {over.shape} flags: give one flag for each duration")
     times, counts = np.unique(lasted[over], return_counts=True)
     at_risk = lasted.size - np.searchsorted(np.sort(lasted), times, side="left")
-    survival: NDArray[np.float64] = np.cumprod(1 - counts / at_risk, dtype=np.float64)
-    lower, upper = _bounds(survival, at_risk, counts, z)
-    return Survival(lasted.size, times, at_risk, counts, survival, lower, upper)
+    return tabulated(lasted.size, times, at_risk, counts, z)
+
+
+def tabulated(cases: int, times: NDArray[Any], at_risk: NDArray[np.int64], ended: NDArray[np.int64], z: float = Z) -> Survival:
+    """The same estimate from its life table: ascending `times`, how many were at risk at each, and how many of them ended.
+
+    Neighbouring times may stand together under the last of them where nothing is censored between: the estimate at that time is the same.
+    """
+    survival: NDArray[np.float64] = np.cumprod(1 - ended / at_risk, dtype=np.float64)
+    lower, upper = _bounds(survival, at_risk, ended, z)
+    return Survival(cases, times, at_risk, ended, survival, lower, upper)
 
 
 def _bounds(survival: NDArray[np.float64], at_risk: NDArray[np.int64], ended: NDArray[np.int64], z: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
