@@ -164,6 +164,8 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     reason_attribute: str | None
     categories: frozenset[str]
     """Configured error categories; others are published as `other`."""
+    block_reasons: frozenset[str] = frozenset()
+    """Configured reasons of blocked actions; others are published as `other`."""
     should_escalate_attribute: str | None
     cohort_age: Span
     idle_cap: Span
