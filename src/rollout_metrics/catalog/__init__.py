@@ -1,0 +1,20 @@
+"""Every metric, declared once: name, help, how to read it, labels, and the counts or samples it comes from."""
+
+from collections.abc import Mapping
+
+from rollout_metrics.catalog.about import COLLECTION, EXPORTER, WORKFLOW
+from rollout_metrics.catalog.delivery import DELIVERY
+from rollout_metrics.catalog.exposition import Family, Labels, MetricType, Sample
+from rollout_metrics.catalog.metric import PREFIX, Metric, Section
+from rollout_metrics.catalog.rollout import AUTHORITY, BYPASS, ESCALATION, OUTCOMES, REVIEW
+from rollout_metrics.catalog.tallies import NO_WORKFLOW, TALLIES, Tally
+
+METRICS: Mapping[str, Metric] = {
+    metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *DELIVERY, *WORKFLOW, *COLLECTION, *EXPORTER)
+}
+"""Every metric by its name without the prefix, in the order in which they are published."""
+
+DEFINITIONS = 1
+"""Version of the definitions behind the figures."""
+
+__all__ = ["DEFINITIONS", "METRICS", "NO_WORKFLOW", "PREFIX", "TALLIES", "Family", "Labels", "Metric", "MetricType", "Sample", "Section", "Tally"]

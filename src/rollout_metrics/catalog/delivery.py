@@ -1,0 +1,44 @@
+"""The five delivery metrics, adapted to agents' changes (SIGNALS section 8)."""
+
+from rollout_metrics.catalog.make import beside, gauge
+from rollout_metrics.catalog.metric import Delivery, Metric, Section
+
+_NONE = "No sample without deployments to judge, never 0."
+
+
+def _windowed(key: str, text: str, *labels: str) -> Metric:
+    return gauge(key, text, Delivery(key), Section.DELIVERY, labels=labels, windowed=True)
+
+
+def _ratio(key: str, text: str) -> tuple[Metric, ...]:
+    main = _windowed(key, text)
+    return main, *beside(main, "95 % Wilson score interval", bounds=True, cases=False)
+
+
+def _duration(key: str, text: str, *, censored: bool) -> tuple[Metric, ...]:
+    quantiles = (_windowed(key.format(rank), text.format(said)) for rank, said in (("median", "Median"), ("p90", "90th percentile of the")))
+    interval = "95 % log-log Greenwood bounds"
+    return tuple(metric for main in quantiles for metric in (main, *beside(main, interval, bounds=censored, cases=True)))
+
+
+DELIVERY: tuple[Metric, ...] = (
+    _windowed("deployments", "Changes of the agent's behaviour or authority deployed to production, by that instant."),
+    _windowed("judged_deployments", "Deployments whose observation window is over, by the instant of deployment."),
+    _windowed("safe_deployments", "Judged deployments that did not fail."),
+    _windowed("failed_deployments", "Judged deployments that failed, each under the cause that started first.", "cause"),
+    _windowed("rework_deployments", "Deployments that roll back or hotfix another."),
+    *_ratio(
+        "change_fail_ratio",
+        f"Share of deployments that failed. Numerator: failed_deployments; denominator: judged_deployments. {_NONE}",
+    ),
+    *_ratio(
+        "deployment_rework_ratio", f"Share of deployments that roll back or hotfix another. Numerator: rework_deployments; denominator: deployments. {_NONE}"
+    ),
+    *_duration("change_lead_time_{}_seconds", "{} time from proposing a change to its last needed approval, by the instant of deployment.", censored=False),
+    *_duration("deployment_lead_time_{}_seconds", "{} time from proposing a change to its deployment, by the instant of deployment.", censored=False),
+    *_duration(
+        "failed_deployment_recovery_{}_seconds",
+        "{} time from a failure's start to recovery, by its start; Kaplan-Meier with the unrecovered censored.",
+        censored=True,
+    ),
+)

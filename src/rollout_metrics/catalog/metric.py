@@ -1,0 +1,172 @@
+"""What a metric is: its name, how it is read, and from which counts or samples it comes."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from rollout_metrics.catalog.exposition import Family, Labels, MetricType, Sample
+
+PREFIX = "agent_rollout_"
+
+_SUFFIXES = {MetricType.COUNTER: "_total", MetricType.INFO: "_info"}
+_UNITS = ("seconds", "ratio")
+
+
+class Part(msgspec.Struct, frozen=True):
+    """The counts of a tally whose labels have one of the values named; what is not named counts whatever it is."""
+
+    tally: str
+    where: Mapping[str, frozenset[str]] = {}
+
+
+class Count(msgspec.Struct, frozen=True):
+    """The sum of a tally over each window, series by series; `scale` turns what is counted into the metric's unit."""
+
+    tally: str
+    scale: float | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A tally of no window: what stands at T, or all there ever was."""
+
+    tally: str
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """One part of the counts over another, with Wilson's bounds beside it."""
+
+    numerator: Part
+    denominator: Part
+
+
+class Middle(msgspec.Struct, frozen=True):
+    """The median of complete samples, with their number beside it."""
+
+    sample: str
+
+
+class Survival(msgspec.Struct, frozen=True):
+    """The Kaplan-Meier median of samples, some of them unfinished, with its bounds and number beside it."""
+
+    sample: str
+
+
+class Within(msgspec.Struct, frozen=True):
+    """The share of samples that ended at or below 1 in units of their own target, by Kaplan-Meier, with bounds and number beside it."""
+
+    sample: str
+
+
+class Oldest(msgspec.Struct, frozen=True):
+    """When the oldest of the unfinished samples began."""
+
+    sample: str
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """A histogram of no window over one tally of buckets and one of sums."""
+
+    buckets: str
+    total: str
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """Effort of assisted cases against a baseline, with Yuen's bounds; `per_operator`: over the operators of the window."""
+
+    per_operator: bool = False
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A figure of the change records, by the name it has there."""
+
+    figure: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the workflow's configuration or the pipeline says of it at T, by name."""
+
+    what: str
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """Published together with another metric: its bound, or its number of cases."""
+
+    key: str
+
+
+class Exporter(msgspec.Struct, frozen=True):
+    """Told by the exporter about itself and its sources; figures know nothing of it."""
+
+
+Obtained = Count | Standing | Ratio | Middle | Survival | Within | Oldest | Spread | Saved | Delivery | Told | Beside | Exporter
+
+
+class Section(StrEnum):
+    """Where the documents and dashboards put a metric."""
+
+    OUTCOMES = "outcomes"
+    REVIEW = "review"
+    ESCALATION = "escalation"
+    BYPASS = "bypass"
+    AUTHORITY = "authority"
+    DELIVERY = "delivery"
+    WORKFLOW = "workflow"
+    COLLECTION = "collection"
+    EXPORTER = "exporter"
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric, declared once: exporter, rules, documents and panels all read it here.
+
+    `key` is the name without the prefix, as definitions write it. `labels` are those it has besides `workflow` and, if `windowed`, `window`.
+    `personal`: rests on operators' own behaviour, so it is withheld for windows of too few operators, and altogether where configuration says so.
+    """
+
+    key: str
+    type: MetricType = MetricType.GAUGE
+    help: str
+    section: Section
+    obtained: Obtained
+    labels: tuple[str, ...] = ()
+    windowed: bool = False
+    personal: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name that people query."""
+        return PREFIX + self.key
+
+    @property
+    def family(self) -> str:
+        """The name without the suffix that the type gives its samples."""
+        return self.name.removesuffix(self.suffix)
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the type's plain samples."""
+        return _SUFFIXES.get(self.type, "")
+
+    @property
+    def unit(self) -> str:
+        """The base unit that the family's name ends in, if it does."""
+        return next((unit for unit in _UNITS if self.family.endswith(f"_{unit}")), "")
+
+    @property
+    def per_workflow(self) -> bool:
+        """Whether its series have the label `workflow`."""
+        return not isinstance(self.obtained, Exporter)
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """Every label of its series, in the order in which they are written."""
+        return (("workflow",) if self.per_workflow else ()) + (("window",) if self.windowed else ()) + self.labels
+
+    def collect(self, samples: list[Sample]) -> Family:
+        """The family of these samples."""
+        return Family(self.family, self.type, self.help, self.unit, samples)
+
+    def sample(self, value: float, *values: str) -> Sample:
+        """One plain sample; `values` are those of `all_labels`, in order."""
+        labels: Labels = tuple(zip(self.all_labels, values, strict=True))
+        return (self.suffix, labels, value)

@@ -1,0 +1,115 @@
+"""What is counted: each tally's labels and, for a workflow, every combination of values they can take.
+
+A tally belongs to an instant and is summed over windows, or it stands at T. Bounded labels take configured values, a word for
+none, and `other` for the rest, so that what people type never becomes a new series.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import product
+
+import msgspec
+
+from rollout_metrics.domain.facts import DECIDED, HandlingKind, Mode, Outcome, ViolationKind
+from rollout_metrics.domain.policy import Workflow
+
+OTHER, UNSPECIFIED, UNCATEGORISED = "other", "unspecified", "uncategorised"
+
+NO_WORKFLOW = "none"
+"""The `workflow` of what belongs to none."""
+
+MEASURED, ESTIMATED, ASSUMED = "measured", "estimated", "assumed"
+
+HOWS: Mapping[Outcome, tuple[str, ...]] = {
+    Outcome.ACCEPTED: ("approved", "applied", "progressed", "kept", "matched"),
+    Outcome.EDITED: ("edited",),
+    Outcome.OVERRIDDEN: ("rejected", "undone", "changed", "mismatch", "reversed"),
+}
+"""How each decided outcome can have come about."""
+
+EXPLICIT_HOWS = frozenset(("approved", "applied", "progressed"))
+"""Acceptance by a deliberate act: rows 2, 4 and 5."""
+
+LATENCY_BUCKETS = (1, 5, 15, 30, 60, 300, 900, 3600, 14400, 86400, 604800)
+"""Upper bounds of the review latency histogram, in seconds; the last bucket is `+Inf`."""
+
+Values = tuple[tuple[str, ...], ...]
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Counts of one thing. `values`: the combinations that a configured workflow always has; None where they cannot be listed (never published as labels)."""
+
+    name: str
+    labels: tuple[str, ...] = ()
+    values: Callable[[Workflow], Values] | None = lambda _: ((),)
+    standing: bool = False
+
+
+def _each(*choices: tuple[str, ...]) -> Callable[[Workflow], Values]:
+    combinations = tuple(product(*(map(str, values) for values in choices)))
+    return lambda _: combinations
+
+
+def reasons(workflow: Workflow) -> frozenset[str]:
+    """The escalation reasons that configuration names."""
+    return frozenset(workflow.escalation.paths)
+
+
+def _bounded(configured: Callable[[Workflow], frozenset[str]], unsaid: str) -> Callable[[Workflow], Values]:
+    return lambda workflow: tuple((value,) for value in sorted(configured(workflow) | {unsaid, OTHER}))
+
+
+def bounded(value: str | None, configured: frozenset[str], unsaid: str) -> str:
+    """The value as a label: configured values as they are, nothing as `unsaid`, the rest as `other`."""
+    if not value or value == unsaid:
+        return unsaid
+    return value if value in configured else OTHER
+
+
+_MODES = tuple(mode.value for mode in Mode)
+_DECIDED = tuple(outcome.value for outcome in Outcome if outcome in DECIDED)
+_ESCALATION_REASONS = _bounded(reasons, UNSPECIFIED)
+_BLOCK_REASONS = _bounded(lambda workflow: workflow.block_reasons, UNSPECIFIED)
+_CATEGORIES = _bounded(lambda workflow: workflow.categories, UNCATEGORISED)
+_DECISIONS = tuple((mode, outcome, how) for mode in _MODES for outcome, hows in HOWS.items() for how in hows)
+_BASES = _each((MEASURED, ESTIMATED))
+
+TALLIES: Mapping[str, Tally] = {
+    tally.name: tally
+    for tally in (
+        Tally("decisions", ("mode", "outcome", "how"), lambda _: _DECISIONS),
+        Tally("recommendations", ("mode", "outcome"), _each(_MODES, tuple(Outcome))),
+        Tally("recommendations_pending", ("mode",), _each(_MODES), standing=True),
+        Tally("versioned", ("known",), _each(("true", "false"))),
+        Tally("errors", ("category",), _CATEGORIES),
+        Tally("explicit_decisions"),
+        Tally("glanced_decisions"),
+        Tally("review_latency", ("le",), _each((*map(str, LATENCY_BUCKETS), "+Inf")), standing=True),
+        Tally("review_latency_total", standing=True),
+        Tally("decisions_settled", ("outcome",), _each(_DECIDED), standing=True),
+        Tally("corrections_to_settled", ("outcome",), _each(_DECIDED), standing=True),
+        Tally("review_effort", ("basis",), _BASES),
+        Tally("acts"),
+        Tally("corrected_acts"),
+        Tally("edited_acts"),
+        Tally("reference_values"),
+        Tally("reference_corrections"),
+        Tally("handled_cohort_cases"),
+        Tally("escalated_cohort_cases"),
+        Tally("complaint_cohort_cases"),
+        Tally("drop_cohort_cases"),
+        Tally("dropped_cases"),
+        Tally("handled_cases", ("handling",), _each(tuple(HandlingKind))),
+        Tally("escalations", ("reason",), _ESCALATION_REASONS),
+        Tally("escalations_open", standing=True),
+        Tally("escalations_unowned", standing=True),
+        Tally("judged_escalated_cases"),
+        Tally("should_escalate_cases"),
+        Tally("correctly_escalated_cases"),
+        Tally("violations", ("kind",), _each(tuple(ViolationKind))),
+        Tally("blocked_actions", ("reason",), _BLOCK_REASONS),
+        Tally("used", ("action",), None),
+        Tally("evaluations", ("passed",), _each(("true", "false"))),
+        Tally("operators", ("operator",), None),
+    )
+}
+"""Every tally by name. `used` and `operators` are looked into, never published: an operator is not a label."""

@@ -1,0 +1,119 @@
+"""From facts before and after to what changes in the counts and samples behind the figures.
+
+`difference` is all that the store adds to its buckets, `sample_difference` all that figures in memory take in. `contributions` and `samples` say the
+same of one set of facts, from nothing; folding differences gives what counting the last facts gives. Facts are counted under the configuration they are
+given with: after a change of configuration everything is counted again.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
+
+from rollout_metrics.domain.events import EventRef
+from rollout_metrics.domain.facts import CaseSummary, Fact, Recommendation
+from rollout_metrics.rollup.counting import ROWS, STATE, Contribution, Series, Workflows, counted, glances, is_settled, presence
+from rollout_metrics.rollup.sampling import SAMPLED, WHOLE, Sample, share
+
+Bucket = tuple[Series, int]
+"""A count's place: its series and minute."""
+
+Difference = dict[Bucket, int]
+"""What is to be added to each bucket; nothing in it is 0."""
+
+_NONE: frozenset[EventRef] = frozenset()
+
+
+def contributions(facts: Iterable[Fact], workflows: Workflows, glanced: Collection[EventRef] = _NONE) -> Iterator[Contribution]:
+    """Everything the facts count. `glanced`: opening events of the recommendations among them that were approved or repeated at a glance."""
+    facts = tuple(facts)
+    return chain(chain.from_iterable(_counts(fact, workflows) for fact in facts), glances(facts, glanced))
+
+
+def difference(
+    before: Iterable[Fact],
+    after: Iterable[Fact],
+    workflows: Workflows,
+    *,
+    glanced_before: Collection[EventRef] = _NONE,
+    glanced_after: Collection[EventRef] = _NONE,
+) -> Difference:
+    """What replacing the facts `before` with those `after` adds to the counts. Where only glances changed give the same facts twice."""
+    before, after = tuple(before), tuple(after)
+    total: Difference = {}
+    for fact, times in _changed(before, after):
+        for series, minute, amount in _counts(fact, workflows):
+            bucket = (series, minute)
+            total[bucket] = total.get(bucket, 0) + times * amount
+    for sign, facts, glanced in ((1, after, glanced_after), (-1, before, glanced_before)):
+        for series, minute, amount in glances(facts, glanced):
+            bucket = (series, minute)
+            total[bucket] = total.get(bucket, 0) + sign * amount
+    return {bucket: amount for bucket, amount in total.items() if amount}
+
+
+def corrections(before: Iterable[Fact], after: Iterable[Fact]) -> Difference:
+    """Settled live decisions that have another outcome now, or are no more: what the world corrected.
+
+    Apart from `difference`, since it tells of the order in which things became known and not of the facts: leave it out where only configuration changed.
+    """
+    now = {fact.opened: fact.outcome for fact in after if type(fact) is Recommendation}
+    total: Difference = {}
+    for fact in before:
+        if type(fact) is Recommendation and is_settled(fact) and now.get(fact.opened) is not fact.outcome:
+            bucket = ((fact.workflow, "corrections_to_settled", fact.outcome.value), STATE)
+            total[bucket] = total.get(bucket, 0) + 1
+    return total
+
+
+def samples(facts: Iterable[Fact]) -> Iterator[Sample]:
+    """Every sample the facts give."""
+    for fact in facts:
+        sampled = SAMPLED.get(type(fact))
+        if sampled is not None:
+            yield from sampled(fact)
+
+
+def sample_difference(before: Iterable[Fact], after: Iterable[Fact]) -> tuple[list[Sample], list[Sample]]:
+    """The samples that go and those that come when the facts `before` are replaced with those `after`."""
+    net: Counter[Sample] = Counter()
+    for fact, times in _changed(tuple(before), tuple(after)):
+        for sample in samples((fact,)):
+            net[sample] += times
+    gone = [sample for sample, times in net.items() for _ in range(-times)]
+    come = [sample for sample, times in net.items() for _ in range(times)]
+    return gone, come
+
+
+def _counts(fact: Fact, workflows: Workflows) -> Iterator[Contribution]:
+    yield from counted(fact, workflows.get(fact.workflow))
+    if type(fact) is CaseSummary:
+        yield from presence(fact)
+
+
+def _changed(before: tuple[Fact, ...], after: tuple[Fact, ...]) -> Iterator[tuple[Fact, int]]:
+    """The facts that are not in both, each with how many more of it there are now."""
+    if not before:
+        return ((fact, 1) for fact in after)
+    net = Counter(after)
+    net.subtract(before)
+    return ((fact, times) for fact, times in net.items() if times)
+
+
+__all__ = [
+    "ROWS",
+    "SAMPLED",
+    "STATE",
+    "WHOLE",
+    "Bucket",
+    "Contribution",
+    "Difference",
+    "Sample",
+    "Series",
+    "Workflows",
+    "contributions",
+    "corrections",
+    "difference",
+    "sample_difference",
+    "samples",
+    "share",
+]

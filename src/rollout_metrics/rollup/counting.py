@@ -1,0 +1,215 @@
+"""Which fact counts in which tally, at which instant, under which labels: one row each."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from rollout_metrics.catalog.tallies import LATENCY_BUCKETS, TALLIES, UNCATEGORISED, UNSPECIFIED, bounded, reasons
+from rollout_metrics.domain.events import EventRef
+from rollout_metrics.domain.facts import (
+    DECIDED,
+    EXPLICIT_ROWS,
+    Act,
+    Blocked,
+    CaseSummary,
+    Effort,
+    Escalated,
+    EscalationState,
+    Evaluated,
+    Fact,
+    Handling,
+    Mode,
+    Outcome,
+    Recommendation,
+    ReferenceValue,
+    Used,
+    Violation,
+)
+from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.time import SECOND, Instant, minute_of
+
+Series = tuple[str, ...]
+"""`(workflow, tally, *label values)`."""
+
+Contribution = tuple[Series, int, int]
+"""`(series, minute, amount)`."""
+
+STATE = 0
+"""The minute of what belongs to no window: it stands at T, or counts all there ever was."""
+
+Workflows = Mapping[str, Workflow]
+"""Workflows by name."""
+
+F = TypeVar("F")
+_UNKNOWN: frozenset[str] = frozenset()
+
+
+class Row(msgspec.Struct, Generic[F], frozen=True):
+    """A fact counts in `tally` if `when`, in the minute of `at` (unused by what stands at T), by `amount`; without `amount` by one."""
+
+    tally: str
+    at: Callable[[F], Instant | None]
+    when: Callable[[F], bool] | None = None
+    labels: Callable[[F, Workflow | None], tuple[str, ...]] | None = None
+    amount: Callable[[F], int] | None = None
+
+
+def _bucket(fact: Recommendation) -> str:
+    latency = _latency(fact)
+    return next((str(bound) for bound in LATENCY_BUCKETS if latency <= bound * SECOND), "+Inf")
+
+
+def _latency(fact: Recommendation) -> int:
+    return 0 if fact.first_decided_at is None else fact.first_decided_at - fact.opened_at
+
+
+def _live(fact: Recommendation) -> bool:
+    return fact.mode is Mode.LIVE
+
+
+def _explicit(fact: Recommendation) -> bool:
+    return fact.row in EXPLICIT_ROWS and fact.mode is Mode.LIVE
+
+
+def is_settled(fact: Recommendation) -> bool:
+    """Whether it counts as a settled decision."""
+    return fact.settled_at is not None and fact.mode is Mode.LIVE and fact.outcome in DECIDED
+
+
+def _categories(workflow: Workflow | None) -> frozenset[str]:
+    return _UNKNOWN if workflow is None else workflow.categories
+
+
+def _open(fact: Escalated) -> bool:
+    return fact.state in (EscalationState.WAITING, EscalationState.ACKNOWLEDGED)
+
+
+def _now(_fact: object) -> Instant:
+    return STATE
+
+
+_EDITED_OR_OVERRIDDEN = (Outcome.EDITED, Outcome.OVERRIDDEN)
+
+_RECOMMENDATION: tuple[Row[Recommendation], ...] = (
+    Row("decisions", lambda f: f.decided_at, lambda f: f.outcome in DECIDED, lambda f, _: (f.mode.value, f.outcome.value, f.how or "")),
+    Row("recommendations", lambda f: f.opened_at, None, lambda f, _: (f.mode.value, f.outcome.value)),
+    Row("recommendations_pending", _now, lambda f: f.outcome is Outcome.PENDING, lambda f, _: (f.mode.value,)),
+    Row("versioned", lambda f: f.opened_at, None, lambda f, _: ("true" if f.version else "false",)),
+    Row(
+        "errors",
+        lambda f: f.decided_at,
+        lambda f: f.outcome in _EDITED_OR_OVERRIDDEN and _live(f),
+        lambda f, workflow: (bounded(f.category, _categories(workflow), UNCATEGORISED),),
+    ),
+    Row("explicit_decisions", lambda f: f.first_decided_at, _explicit),
+    Row("review_latency", _now, _explicit, lambda f, _: (_bucket(f),)),
+    Row("review_latency_total", _now, _explicit, amount=_latency),
+    Row("decisions_settled", _now, is_settled, lambda f, _: (f.outcome.value,)),
+)
+
+_ACT: tuple[Row[Act], ...] = (
+    Row("acts", lambda f: f.judged_at),
+    Row("corrected_acts", lambda f: f.judged_at, lambda f: f.corrected),
+    Row("edited_acts", lambda f: f.judged_at, lambda f: f.edited),
+)
+
+_REFERENCE: tuple[Row[ReferenceValue], ...] = (
+    Row("reference_values", lambda f: f.judged_at),
+    Row("reference_corrections", lambda f: f.judged_at, lambda f: f.corrected),
+)
+
+_ESCALATED: tuple[Row[Escalated], ...] = (
+    Row(
+        "escalations",
+        lambda f: f.raised_at,
+        None,
+        lambda f, workflow: (bounded(f.reason, _UNKNOWN if workflow is None else reasons(workflow), UNSPECIFIED),),
+    ),
+    Row("escalations_open", _now, _open),
+    Row("escalations_unowned", _now, lambda f: _open(f) and not f.owned),
+)
+
+_HANDLING: tuple[Row[Handling], ...] = (Row("handled_cases", lambda f: f.at, None, lambda f, _: (f.handling.value,)),)
+
+
+def _basis(effort: Effort | None) -> tuple[str, ...]:
+    return () if effort is None else (effort.basis,)
+
+
+def microseconds(effort: Effort | None) -> int:
+    """An effort as whole microseconds, so that sums are exact."""
+    return 0 if effort is None else round(effort.seconds * SECOND)
+
+
+# Correct escalation is asked of agent-handled cases and belongs to their first handling: what came before the agent could not have been escalated by it.
+_CASE: tuple[Row[CaseSummary], ...] = (
+    Row("handled_cohort_cases", lambda f: f.judged_at),
+    Row("escalated_cohort_cases", lambda f: f.judged_at, lambda f: f.escalated_in_cohort),
+    Row("complaint_cohort_cases", lambda f: f.judged_at, lambda f: f.complained_in_cohort),
+    Row("drop_cohort_cases", lambda f: f.drop_judged_at),
+    Row("dropped_cases", lambda f: f.drop_judged_at, lambda f: not f.touched),
+    Row(
+        "review_effort",
+        lambda f: f.reviewed_at,
+        lambda f: f.review_effort is not None,
+        lambda f, _: _basis(f.review_effort),
+        lambda f: microseconds(f.review_effort),
+    ),
+    Row("judged_escalated_cases", lambda f: f.handled_at, lambda f: f.escalated and f.should_escalate is not None),
+    Row("should_escalate_cases", lambda f: f.handled_at, lambda f: f.should_escalate is True),
+    Row("correctly_escalated_cases", lambda f: f.handled_at, lambda f: f.escalated and f.should_escalate is True),
+)
+
+_VIOLATION: tuple[Row[Violation], ...] = (Row("violations", lambda f: f.at, None, lambda f, _: (f.kind.value,)),)
+_BLOCKED: tuple[Row[Blocked], ...] = (
+    Row(
+        "blocked_actions", lambda f: f.at, None, lambda f, workflow: (bounded(f.reason, _UNKNOWN if workflow is None else workflow.block_reasons, UNSPECIFIED),)
+    ),
+)
+_USED: tuple[Row[Used], ...] = (Row("used", lambda f: f.at, None, lambda f, _: (f.action,)),)
+_EVALUATED: tuple[Row[Evaluated], ...] = (Row("evaluations", lambda f: f.at, None, lambda f, _: ("true" if f.passed else "false",)),)
+
+ROWS: Mapping[type[Fact], tuple[Row[Any], ...]] = {
+    Recommendation: _RECOMMENDATION,
+    Act: _ACT,
+    ReferenceValue: _REFERENCE,
+    Escalated: _ESCALATED,
+    Handling: _HANDLING,
+    CaseSummary: _CASE,
+    Violation: _VIOLATION,
+    Blocked: _BLOCKED,
+    Used: _USED,
+    Evaluated: _EVALUATED,
+}
+"""The rows of each kind of fact. Two more need more than one fact at a time or give more than one count: `glances` and `presence`."""
+
+_STANDING = frozenset(name for name, tally in TALLIES.items() if tally.standing)
+
+
+def counted(fact: Fact, workflow: Workflow | None) -> Iterator[Contribution]:
+    """What one fact counts, by the rows of its kind."""
+    name = fact.workflow
+    for row in ROWS[type(fact)]:
+        if row.when is not None and not row.when(fact):
+            continue
+        at = row.at(fact)
+        if at is None:
+            continue
+        labels = () if row.labels is None else row.labels(fact, workflow)
+        minute = STATE if row.tally in _STANDING else minute_of(at)
+        yield (name, row.tally, *labels), minute, 1 if row.amount is None else row.amount(fact)
+
+
+def presence(fact: CaseSummary) -> Iterator[Contribution]:
+    """Each operator's last event on the case: how many differ in a window decides what may be shown of it."""
+    for operator, at in fact.operators:
+        yield (fact.workflow, "operators", operator), minute_of(at), 1
+
+
+def glances(facts: Iterable[Fact], glanced: Collection[EventRef]) -> Iterator[Contribution]:
+    """The first decisions by rows 2 and 4 among the facts that were made at a glance; `glanced` names the opening events of those recommendations."""
+    if glanced:
+        for fact in facts:
+            if type(fact) is Recommendation and fact.row in (2, 4) and fact.opened in glanced and _explicit(fact) and fact.first_decided_at is not None:
+                yield (fact.workflow, "glanced_decisions"), minute_of(fact.first_decided_at), 1
