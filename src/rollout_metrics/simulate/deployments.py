@@ -1,0 +1,92 @@
+"""What the simulated company changed about its agents, and when: the change records of the demo and the versions its runtimes report."""
+
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, format_instant
+from rollout_metrics.simulate.cast import CONTRACTS, LEADS, REFUNDS, TRIAGE, Plot
+
+_BEFORE: dict[str, str] = {REFUNDS: "refunds-5", TRIAGE: "triage-11", LEADS: "router-1", CONTRACTS: "contracts-1"}
+
+
+def records(plot: Plot) -> list[dict[str, Any]]:
+    """The change records as they stand in YAML, oldest deployment first."""
+    failed_at, rolled_back_at = plot.refunds_failure()
+    found = [
+        _record("CHG-101", LEADS, "level", "Lead routing goes live, people confirm", plot.leads_assisted(), level="assisted", proposed=5 * DAY),
+        _record("CHG-102", REFUNDS, "prompt", "Name the invoice line in every reply", plot.day(22.3), version="refunds-6", proposed=26 * HOUR),
+        _record("CHG-103", TRIAGE, "retrieval", "Search the new product handbook", plot.day(30.4), version="triage-12", proposed=3 * DAY),
+        _record(
+            "CHG-104",
+            REFUNDS,
+            "tool",
+            "Take amounts from the order service",
+            failed_at,
+            version="refunds-7",
+            proposed=20 * HOUR,
+            incidents=[_incident("INC-41", failed_at + 5 * HOUR, rolled_back_at)],
+            interventions=[{"kind": "rollback", "at": format_instant(failed_at + 6 * HOUR), "in_force_at": format_instant(rolled_back_at)}],
+            recovered_at=format_instant(rolled_back_at),
+        ),
+        _record("CHG-105", REFUNDS, "tool", "Roll back to the billing service", rolled_back_at, version="refunds-6", reworks="CHG-104", proposed=40 * MINUTE),
+        _record(
+            "CHG-106",
+            REFUNDS,
+            "level",
+            "Refunds up to 50 without asking",
+            plot.refunds_autonomous(),
+            level="low_risk_autonomous",
+            risk="high",
+            proposed=9 * DAY,
+        ),
+        _record("CHG-107", REFUNDS, "model", "Smaller model for short messages", plot.day(62.4), version="refunds-8", proposed=4 * DAY),
+        _record("CHG-108", LEADS, "policy", "Tiers by company size", plot.day(50.35), version="router-2", proposed=2 * DAY),
+        _record("CHG-109", TRIAGE, "prompt", "Shorter prompt, one example per team", plot.triage_prompt(), version="triage-13", risk="low", proposed=3 * HOUR),
+        _record("CHG-110", CONTRACTS, "prompt", "Read annexes as well", plot.day(68.5), version="contracts-2", risk="low", proposed=30 * HOUR),
+    ]
+    return sorted(found, key=lambda record: str(record["deployed_at"]))
+
+
+def _record(number: str, workflow: str, kind: str, title: str, deployed_at: Instant, *, proposed: Span, risk: str = "medium", **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "workflow": workflow,
+        "kind": kind,
+        "title": title,
+        "risk_class": risk,
+        "proposed_at": format_instant(deployed_at - proposed),
+        "approved_at": format_instant(deployed_at - proposed // 4 // MINUTE * MINUTE),
+        "deployed_at": format_instant(deployed_at),
+        **more,
+    }
+
+
+def _incident(number: str, start: Instant, end: Instant) -> dict[str, Any]:
+    return {"id": number, "started_at": format_instant(start), "ended_at": format_instant(end)}
+
+
+def write_records(directory: Path, plot: Plot, now: Instant) -> None:
+    """Write one YAML file per change record that was deployed by `now`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for record in records(plot):
+        if record["deployed_at"] <= format_instant(now):
+            (directory / f"{record['id'].lower()}.yaml").write_text(yaml.safe_dump(record, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+class Versions:
+    """Which version of a workflow's agent was in production at an instant."""
+
+    def __init__(self, plot: Plot) -> None:
+        self._since: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}
+        for record in records(plot):
+            if "version" in record:
+                self._since.setdefault(record["workflow"], []).append(record["deployed_at"])
+                self._names.setdefault(record["workflow"], [_BEFORE[record["workflow"]]]).append(record["version"])
+
+    def at(self, workflow: str, at: Instant) -> str:
+        """The version in production at `at`."""
+        return self._names[workflow][bisect_right(self._since[workflow], format_instant(at))]
