@@ -1,0 +1,150 @@
+"""Laws of derivation over random histories: total, order-free, duplicate-free, prefix-stable once settled, clock-free, provable; and the outcome table read twice."""
+
+import random
+
+import msgspec
+from builders import HOUR, T0, Around, everywhere
+from histories import events, full_company
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from outcome_oracle import Oracle, Verdict
+
+from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.history import read
+from rollout_metrics.derive.recommendations import recommendations
+from rollout_metrics.domain.events import Event, resolve
+from rollout_metrics.domain.facts import CaseFacts, Outcome, Recommendation
+
+COMPANY = full_company()
+INSTANTS = st.integers(0, 48).map(lambda halves: T0 + halves * HOUR // 2)
+EXAMPLES = settings(max_examples=100, deadline=None)
+
+
+def facts_at(case: list[Event], as_of: int) -> CaseFacts:
+    """A case's facts with nothing around it but itself."""
+    return derive(case, COMPANY, everywhere(COMPANY, as_of), Around(case, COMPANY, as_of))
+
+
+def recommended(facts: CaseFacts) -> dict[tuple[str, str], Recommendation]:
+    """The recommendations among facts by their opening event."""
+    return {fact.opened: fact for fact in facts.facts if isinstance(fact, Recommendation)}
+
+
+@settings(max_examples=400, deadline=None)
+@given(events(), INSTANTS)
+def test_two_readings_of_the_outcome_table_agree(case: list[Event], as_of: int) -> None:
+    history = read(case, COMPANY, everywhere(COMPANY, as_of))
+
+    found, _ = recommendations(history, Around(case, COMPANY, as_of))
+
+    assert [
+        Verdict(
+            item.opened[1],
+            str(item.outcome),
+            item.how,
+            item.row,
+            item.acted_at is not None,
+            item.provisional,
+            item.decided_at,
+            item.first_decided_at,
+            item.settled_at,
+        )
+        for item in found
+    ] == Oracle(history).verdicts()
+
+
+@EXAMPLES
+@given(events(), INSTANTS)
+def test_every_event_that_opens_has_exactly_one_outcome(case: list[Event], as_of: int) -> None:
+    facts = facts_at(case, as_of)
+
+    found = [fact for fact in facts.facts if isinstance(fact, Recommendation)]
+    assert len({fact.opened for fact in found}) == len(found)
+    assert all(fact.outcome in Outcome for fact in found)
+
+
+@EXAMPLES
+@given(events(), INSTANTS, st.randoms(use_true_random=False))
+def test_the_order_of_reading_does_not_matter(case: list[Event], as_of: int, chance: random.Random) -> None:
+    shuffled = chance.sample(case, len(case))
+
+    assert facts_at(shuffled, as_of) == facts_at(case, as_of)
+
+
+@EXAMPLES
+@given(events(), events(), INSTANTS, st.randoms(use_true_random=False))
+def test_reading_twice_in_any_order_changes_nothing(case: list[Event], corrections: list[Event], as_of: int, chance: random.Random) -> None:
+    readings = case + [msgspec.structs.replace(event, revision=1) for event in corrections[::2]]
+    again = chance.sample(readings * 2, len(readings) * 2)
+
+    assert facts_at(resolve(again), as_of) == facts_at(resolve(readings), as_of)
+
+
+@EXAMPLES
+@given(events(), INSTANTS, st.booleans())
+def test_deriving_at_an_instant_equals_deriving_what_had_happened_by_then(case: list[Event], as_of: int, chance: bool) -> None:
+    until = [event for event in case if event.occurred_at <= as_of]
+
+    assert facts_at(case, as_of).facts == facts_at(until, as_of).facts
+
+
+@EXAMPLES
+@given(events(initial=False), INSTANTS)
+def test_an_unread_initial_value_is_not_seen_before_its_time(case: list[Event], as_of: int) -> None:
+    until = [event for event in case if event.occurred_at <= as_of]
+
+    assert facts_at(case, as_of).facts == facts_at(until, as_of).facts
+
+
+@EXAMPLES
+@given(events(), INSTANTS, INSTANTS)
+def test_what_settled_stays_as_it_is(case: list[Event], one: int, other: int) -> None:
+    earlier, later = recommended(facts_at(case, min(one, other))), recommended(facts_at(case, max(one, other)))
+
+    assert earlier.keys() <= later.keys()
+    for opened, before in earlier.items():
+        if before.settled_at is not None:
+            after = later[opened]
+            assert _verdict(after) == _verdict(before)
+
+
+def _verdict(item: Recommendation) -> tuple[object, ...]:
+    return (item.outcome, item.how, item.row, item.decided_at, item.first_decided_at, item.settled_at, item.deciding, item.decider, item.standing)
+
+
+@EXAMPLES
+@given(events(), INSTANTS)
+def test_evidence_is_in_the_history_and_ends_with_what_decided(case: list[Event], as_of: int) -> None:
+    refs = {event.ref for event in case if event.occurred_at <= as_of}
+
+    for fact in facts_at(case, as_of).facts:
+        assert refs.issuperset(fact.evidence)
+        if isinstance(fact, Recommendation):
+            assert fact.evidence[0] == fact.opened
+            assert fact.deciding is None or fact.evidence[-1] == fact.deciding
+
+
+@EXAMPLES
+@given(events(), INSTANTS)
+def test_nothing_changes_by_time_alone_before_it_is_announced(case: list[Event], as_of: int) -> None:
+    facts = facts_at(case, as_of)
+    announced = facts.next_change_at
+    until = T0 + 40 * HOUR if announced is None else announced
+
+    assert until > as_of or announced is None
+    for later in {as_of + 1, (as_of + until) // 2, until - 1}:
+        if as_of < later < until:
+            assert facts_at(case, later).facts == facts.facts
+
+
+@EXAMPLES
+@given(events(), INSTANTS)
+def test_something_is_announced_only_when_it_comes(case: list[Event], as_of: int) -> None:
+    """Recommendations do change at their next instant, so that no case is derived in vain for them."""
+    past = [event for event in case if event.occurred_at <= as_of]
+    history = read(past, COMPANY, everywhere(COMPANY, as_of))
+    found, change_at = recommendations(history, Around(past, COMPANY, as_of))
+
+    if change_at is not None:
+        later = read(past, COMPANY, everywhere(COMPANY, change_at))
+        assert recommendations(later, Around(past, COMPANY, change_at))[0] != found
