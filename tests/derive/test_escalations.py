@@ -85,6 +85,13 @@ class TestOpening:
         assert raised(ev("1h", "bot", "escalated"), levels=[{"level": "off", "since": "2026-01-01"}])
         assert raised(ev("1h", "bot", "escalated"), pauses=[{"start": "2026-03-01", "end": "2026-03-05"}])
 
+    def test_an_undated_shadow_begins_with_the_workflows_own_agent(self) -> None:
+        levels = [{"level": "shadow"}]
+
+        assert raised(ev("1h", "other-bot", "escalated"), ev("2h", "bot", "commented"), levels=levels)
+        assert not raised(ev("1h", "bot", "commented"), ev("2h", "other-bot", "escalated"), levels=levels)
+        assert not raised(ev("1h", "bot", "escalated"), levels=levels)
+
     def test_none_opens_before_the_case_is_in_the_workflow(self) -> None:
         events = ev("1h", "bot", "escalated"), ev("2h", "rule-1", "changed", "topic", "billing")
 
@@ -168,6 +175,12 @@ class TestCourse:
 
         assert (found.state, found.acknowledged_at, found.resolved_at) == (EscalationState.RESOLVED, after("3h"), after("3h"))
         assert found.evidence == (("desk", "a"), ("desk", "b"))
+
+    def test_one_raised_on_a_closed_case_is_open_until_it_closes_again(self) -> None:
+        events = ev("1h", "op-1", "closed"), ev("2h", "bot", "escalated"), ev("3h", "op-1", "reopened"), ev("4h", "op-1", "closed")
+
+        assert the_one(*events, as_of="2h").state is EscalationState.WAITING
+        assert the_one(*events).resolved_at == after("4h")
 
     def test_nobody_acknowledges_what_another_closed(self) -> None:
         found = the_one(ev("1h", "bot", "escalated"), ev("3h", "rule-1", "closed"), ev("4h", "op-1", "commented"))
