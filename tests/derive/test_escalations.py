@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rollout_metrics.derive.recommendations import recommendations
 
 from builders import HOUR, MINUTE, Around, after, company, ev, history
 from rollout_metrics.derive.escalations import escalations
+from rollout_metrics.derive.recommendations import recommendations
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import Escalated, EscalationState
 
