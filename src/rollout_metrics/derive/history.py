@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from rollout_metrics.domain.events import Activity, ActorKind, CaseKey, Event, members_of, order
-from rollout_metrics.domain.policy import AttributeType, Company, Workflow, action_of
+from rollout_metrics.domain.policy import Company, Workflow, action_of
 from rollout_metrics.domain.time import Instant
 
 ENDINGS = frozenset((Activity.ABSORBED, Activity.DELETED))
@@ -155,10 +155,7 @@ def scope(events: list[Event], values: Values, company: Company) -> tuple[Workfl
 def _matches(workflow: Workflow, values: Values, place: int) -> bool:
     for attribute, allowed in workflow.scope.items():
         value = values.after(attribute, place)
-        if workflow.type_of(attribute) is AttributeType.MULTI:
-            if members_of(value).isdisjoint(allowed):
-                return False
-        elif value not in allowed:
+        if value not in allowed and members_of(value).isdisjoint(allowed):
             return False
     return True
 
