@@ -110,7 +110,7 @@ def _redone(history: History, workflow: Workflow, recommendations: Sequence[Reco
     steps = history.steps[history.start :]
     acted = sum(step.own and step.acts and step.action in workflow.decides for step in steps)
     done = sum(step.kind is ActorKind.OPERATOR and _does(step, workflow) for step in steps)
-    return tuple(item.deciding for item in redone if item.deciding is not None) if done >= acted else ()
+    return tuple(deciding for _, deciding in sorted((item.decided_at or 0, item.deciding) for item in redone if item.deciding)) if done >= acted else ()
 
 
 def _side_channel(history: History, workflow: Workflow, step: Step) -> bool:
