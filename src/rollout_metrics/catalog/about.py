@@ -44,8 +44,8 @@ WORKFLOW: tuple[Metric, ...] = (
     ),
     _coverage,
     *beside(_coverage, "95 % Wilson score interval", bounds=True, cases=False),
-    gauge("coverage_known", "Numerator of coverage_ratio.", Told("coverage"), Section.WORKFLOW, labels=_KIND),
-    gauge("coverage_checked", "Denominator of coverage_ratio.", Told("coverage"), Section.WORKFLOW, labels=_KIND),
+    gauge("coverage_known", "Numerator of coverage_ratio.", Told("coverage_known"), Section.WORKFLOW, labels=_KIND),
+    gauge("coverage_checked", "Denominator of coverage_ratio.", Told("coverage_checked"), Section.WORKFLOW, labels=_KIND),
 )
 
 _SOURCE: Mapping[str, str] = {

@@ -1,7 +1,5 @@
 """How metrics are declared: short ways to say one, which bring the bounds and counts that go with it and the part of HELP that all of a kind share."""
 
-from collections.abc import Mapping
-
 from rollout_metrics.catalog.exposition import MetricType
 from rollout_metrics.catalog.metric import (
     Beside,
@@ -24,12 +22,10 @@ _COUNTED = "Counted anew as facts change, so it can fall: use it as it is, witho
 _PERSONAL = "Absent for windows with too few distinct operators, and where operator figures are switched off."
 _NO_DATA = "No sample where the denominator is 0."
 
-Where = Mapping[str, tuple[str, ...]]
-
 
 def part(tally: str, **where: tuple[str, ...] | frozenset[str]) -> Part:
     """Part of a tally: `part("decisions", outcome=("accepted",))`."""
-    return Part(tally, {label: frozenset(values) for label, values in where.items()})
+    return Part(tally, tuple((label, frozenset(values)) for label, values in sorted(where.items())))
 
 
 def count(tally: str, text: str, section: Section, *, key: str | None = None, scale: float | None = None, personal: bool = False) -> Metric:
@@ -139,5 +135,5 @@ def _said(*sentences: str) -> str:
 
 
 def _shown(what: Part) -> str:
-    wanted = ", ".join(f"{label}={'|'.join(sorted(values))}" for label, values in sorted(what.where.items()))
+    wanted = ", ".join(f"{label}={'|'.join(sorted(values))}" for label, values in what.where)
     return f"{what.tally}{{{wanted}}}" if wanted else what.tally

@@ -1,6 +1,5 @@
 """What a metric is: its name, how it is read, and from which counts or samples it comes."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -17,7 +16,7 @@ class Part(msgspec.Struct, frozen=True):
     """The counts of a tally whose labels have one of the values named; what is not named counts whatever it is."""
 
     tally: str
-    where: Mapping[str, frozenset[str]] = {}
+    where: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 class Count(msgspec.Struct, frozen=True):

@@ -20,8 +20,9 @@ _DECIDING_ROWS = EXPLICIT_ROWS | {3, 9, 10, 11}
 class Sample(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One duration of a series `(workflow, kind, *labels)`, in the window that holds `at`.
 
-    `duration`: microseconds, or a share of a target in units of `WHOLE`; None while unfinished: then it runs from `at` to T. `complete`: False where it is known only to last
-    at least that long. `target` and `breach_at`, for shares that are unfinished: working time allowed and the instant at which it is used up.
+    `duration`: microseconds, or a share of a target in units of `WHOLE`; None while unfinished: then it runs from `at` to T.
+    `complete`: False where it is known only to last at least that long. `target` and `breach_at`, for shares that are
+    unfinished: working time allowed and the instant at which it is used up.
     """
 
     series: Series

@@ -1,0 +1,106 @@
+"""The state behind the figures: window sums and samples of every workflow, and the families they make."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from rollout_metrics.catalog import METRICS, NO_WORKFLOW, TALLIES, Family, Sample
+from rollout_metrics.catalog.metric import Count, Exporter
+from rollout_metrics.derive.delivery import delivery
+from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.figures.produce import PRODUCERS
+from rollout_metrics.figures.samples import Samples
+from rollout_metrics.figures.situation import Situation
+from rollout_metrics.figures.told import UNUSED_AFTER
+from rollout_metrics.figures.view import Made, View, window_label
+from rollout_metrics.figures.windows import Stretch, Windows
+from rollout_metrics.rollup import Contribution, Difference
+from rollout_metrics.rollup import Sample as Duration
+
+AsOf = Mapping[str, Instant]
+"""Workflow -> its T, a whole minute; `""` is the T of what belongs to no workflow. A workflow without one has no figures yet."""
+
+
+class Ledger:
+    """Everything figures are computed from, at each workflow's own T. How to hold and move it: see the package."""
+
+    def __init__(self, company: Company) -> None:
+        """An empty ledger: `load` it."""
+        self._company = company
+        spans = {workflow.name: frozenset(workflow.windows) for workflow in company.workflows}
+        self._outside = sorted(frozenset().union(*spans.values()))
+        self._windows = Windows({NO_WORKFLOW: self._outside} | {name: windows | {UNUSED_AFTER} for name, windows in spans.items()})
+        self._samples = Samples(spans)
+        self._as_of: dict[str, Instant] = {}
+
+    @property
+    def as_of(self) -> AsOf:
+        """Each workflow's T."""
+        return dict(self._as_of)
+
+    def needed(self, as_of: AsOf) -> list[Stretch]:
+        """The counts `load` wants besides the standing ones (minute `STATE`): these minutes of these workflows. `after` bounds the samples as well."""
+        return self._windows.needed(_named(as_of))
+
+    def load(self, as_of: AsOf, rows: Iterable[Contribution], samples: Iterable[Duration]) -> None:
+        """Begin anew. `rows`: counts, each bucket once; `samples`: of the facts that stand, each once. More than is needed does no harm."""
+        self._as_of = _named(as_of)
+        self._windows.load(self._as_of, rows)
+        self._samples.load(self._as_of, samples)
+
+    def apply(self, difference: Difference, gone: Iterable[Duration] = (), come: Iterable[Duration] = ()) -> None:
+        """Take in what the store has taken in. Raises `LookupError` where a sample to go is not there: then `load` again."""
+        self._windows.apply(difference)
+        self._samples.apply(gone, come)
+
+    def stretches(self, as_of: AsOf) -> list[Stretch]:
+        """The counts `advance` wants to get to these T."""
+        return self._windows.stretches(_named(as_of))
+
+    def advance(self, as_of: AsOf, rows: Iterable[Contribution]) -> None:
+        """Move on. `rows`: the counts of at least the `stretches` to there, as the store has them after every difference applied here.
+
+        Raises `ValueError` where a T goes back, which happens when a source is added, or a workflow has its first: then `load` again.
+        """
+        named = _named(as_of)
+        unknown = named.keys() - self._as_of.keys()
+        if unknown:
+            raise ValueError(f"{', '.join(sorted(unknown))}: no figures yet for these workflows: load the figures again")
+        self._samples.advance(named)
+        self._windows.advance(named, rows)
+        self._as_of.update(named)
+
+    def families(self, situations: Mapping[str, Situation]) -> list[Family]:
+        """Every family of the catalogue that is no self-metric, in its order, for the workflows that have a T and a situation."""
+        made: dict[str, list[Sample]] = defaultdict(list)
+        for workflow in self._company.workflows:
+            if workflow.name in self._as_of and workflow.name in situations:
+                view = self._view(workflow, situations[workflow.name])
+                for metric in METRICS.values():
+                    produce = PRODUCERS.get(type(metric.obtained))
+                    if produce is not None:
+                        _collect(made, produce(metric, metric.obtained, view))
+        _collect(made, self._of_no_workflow())
+        return [metric.collect(made[key]) for key, metric in METRICS.items() if not isinstance(metric.obtained, Exporter)]
+
+    def _view(self, workflow: Workflow, situation: Situation) -> View:
+        as_of = self._as_of[workflow.name]
+        deliveries = {span: delivery(workflow, as_of, span) for span in workflow.windows}
+        return View(workflow, self._company, as_of, situation, self._windows, self._samples, deliveries)
+
+    def _of_no_workflow(self) -> Made:
+        """What agents did outside every workflow, where they did anything: `workflow="none"` has no series otherwise."""
+        for metric in METRICS.values():
+            if isinstance(metric.obtained, Count) and not metric.personal and TALLIES[metric.obtained.tally].values is not None:
+                for span in self._outside:
+                    for labels, total in sorted(self._windows.sums(NO_WORKFLOW, span, metric.obtained.tally).items()):
+                        yield metric.key, metric.sample(total, NO_WORKFLOW, window_label(span), *labels)
+
+
+def _named(as_of: AsOf) -> dict[str, Instant]:
+    return {workflow or NO_WORKFLOW: at for workflow, at in as_of.items()}
+
+
+def _collect(made: dict[str, list[Sample]], samples: Made) -> None:
+    for key, sample in samples:
+        made[key].append(sample)

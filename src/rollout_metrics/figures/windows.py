@@ -1,0 +1,121 @@
+"""Sums of counts over every window of every workflow, held in memory and moved by what enters and leaves."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from rollout_metrics.domain.time import MINUTE, Instant, Span
+from rollout_metrics.rollup import STATE, Contribution, Difference
+
+Sums = Mapping[tuple[str, ...], int]
+"""Label values -> sum; sums of 0 are left out."""
+
+_EMPTY: Sums = {}
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """The minutes `after < minute <= up_to` of one workflow's counts."""
+
+    workflow: str
+    after: int
+    up_to: int
+
+
+class Windows:
+    """Window sums of each workflow at its own T.
+
+    Counts of minutes after T are not in any window yet: they enter when T reaches them. What happens here costs in proportion to the rows handed over.
+    """
+
+    def __init__(self, spans: Mapping[str, Iterable[Span]]) -> None:
+        """`spans`: the windows of each workflow, whole minutes; counts of other workflows are ignored."""
+        self._widths = {workflow: tuple((span, span // MINUTE) for span in sorted(set(windows))) for workflow, windows in spans.items()}
+        self._now: dict[str, int] = {}
+        self._sums: dict[tuple[str, Span, str], dict[tuple[str, ...], int]] = {}
+        self._states: dict[tuple[str, str], dict[tuple[str, ...], int]] = {}
+
+    def sums(self, workflow: str, span: Span, tally: str) -> Sums:
+        """The sums of a tally's series over (T - span, T]."""
+        return self._sums.get((workflow, span, tally), _EMPTY)
+
+    def states(self, workflow: str, tally: str) -> Sums:
+        """A standing tally's series."""
+        return self._states.get((workflow, tally), _EMPTY)
+
+    def load(self, as_of: Mapping[str, Instant], rows: Iterable[Contribution]) -> None:
+        """Begin anew at these T. `rows`: the standing counts and at least those of the minutes that `needed` names, each once."""
+        self._now = {workflow: at // MINUTE for workflow, at in as_of.items() if workflow in self._widths}
+        self._sums.clear()
+        self._states.clear()
+        self._add(rows)
+
+    def needed(self, as_of: Mapping[str, Instant]) -> list[Stretch]:
+        """The minutes whose counts `load` wants for these T."""
+        return [
+            Stretch(workflow, at // MINUTE - self._widths[workflow][-1][1], at // MINUTE)
+            for workflow, at in sorted(as_of.items())
+            if self._widths.get(workflow)
+        ]
+
+    def apply(self, difference: Difference) -> None:
+        """Take in what was added to the counts."""
+        self._add((series, minute, amount) for (series, minute), amount in difference.items())
+
+    def stretches(self, as_of: Mapping[str, Instant]) -> list[Stretch]:
+        """The minutes whose counts `advance` wants to get to these T: those that enter or leave a window. No two of a workflow overlap."""
+        found = []
+        for workflow, at in sorted(as_of.items()):
+            old, new = self._now.get(workflow), at // MINUTE
+            if old is None or old == new:
+                continue
+            low, high = min(old, new), max(old, new)
+            edges = sorted({(low - width, high - width) for _, width in self._widths[workflow]} | {(low, high)})
+            found += [Stretch(workflow, after, up_to) for after, up_to in _merged(edges)]
+        return found
+
+    def advance(self, as_of: Mapping[str, Instant], rows: Iterable[Contribution]) -> None:
+        """Move to these T. `rows`: the counts of at least the `stretches` to there, as they are now, each once; standing counts among them are ignored."""
+        moved = {workflow: (self._now[workflow], at // MINUTE) for workflow, at in as_of.items() if workflow in self._now}
+        for series, minute, amount in rows:
+            move = moved.get(series[0])
+            if move is None or minute == STATE:
+                continue
+            old, new = move
+            for span, width in self._widths[series[0]]:
+                times = (new - width < minute <= new) - (old - width < minute <= old)
+                if times:
+                    _bump(self._sums.setdefault((series[0], span, series[1]), {}), series[2:], times * amount)
+        self._now.update((workflow, new) for workflow, (_, new) in moved.items())
+
+    def _add(self, rows: Iterable[Contribution]) -> None:
+        nows, widths, sums = self._now, self._widths, self._sums
+        for series, minute, amount in rows:
+            workflow, tally = series[0], series[1]
+            now = nows.get(workflow)
+            if now is None:
+                continue
+            if minute == STATE:
+                _bump(self._states.setdefault((workflow, tally), {}), series[2:], amount)
+            elif minute <= now:
+                age = now - minute
+                for span, width in widths[workflow]:
+                    if age < width:
+                        _bump(sums.setdefault((workflow, span, tally), {}), series[2:], amount)
+
+
+def _bump(sums: dict[tuple[str, ...], int], labels: tuple[str, ...], amount: int) -> None:
+    total = sums.get(labels, 0) + amount
+    if total:
+        sums[labels] = total
+    else:
+        sums.pop(labels, None)
+
+
+def _merged(edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for after, up_to in edges:
+        if merged and after <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(up_to, merged[-1][1]))
+        else:
+            merged.append((after, up_to))
+    return merged
