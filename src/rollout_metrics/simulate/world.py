@@ -1,4 +1,4 @@
-"""The simulated company as a whole: a pure function of (seed, start), written day by day as far as it is asked for."""
+"""The simulated company as a whole: a pure function of (seed, start), days counted from midnight UTC of the start, written day by day as far as it is asked for."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class World:
 
     def __init__(self, seed: int, start: Instant, *, scale: float = 1.0) -> None:
         self.seed = seed
-        self.start = whole(start)
+        self.start = start - start % DAY
         self.plot = Plot(self.start)
         self._scale = scale
         self._versions = Versions(self.plot)
