@@ -5,9 +5,8 @@ from typing import Any
 
 from rollout_metrics.config.model import Settings
 from rollout_metrics.config.policy import company as compile_company
-from rollout_metrics.config.policy import text_attributes
 from rollout_metrics.derive.history import History, read
-from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.changes import Change, ChangeKind
 from rollout_metrics.domain.events import Activity, ActorKind, CaseKey, Event, text_value
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.pseudonyms import Pseudonyms
@@ -88,6 +87,30 @@ def workflow(changes: Iterable[Change] = (), **options: Any) -> Workflow:
     return company(options, changes=changes).workflows[0]
 
 
+def change(**options: Any) -> Change:
+    """A change record of workflow `w`: to level 3, deployed a day after T0; overridden by `options`."""
+    given: dict[str, Any] = {
+        "id": "c1",
+        "workflow": "w",
+        "kind": ChangeKind.LEVEL,
+        "title": "",
+        "version": None,
+        "environment": "production",
+        "risk_class": "low",
+        "proposed_at": after(0),
+        "reviewed_at": None,
+        "approved_at": None,
+        "deployed_at": after("1d"),
+        "recovered_at": None,
+        "level": 3,
+        "reworks": None,
+        "fixes": (),
+        "incidents": (),
+        "interventions": (),
+    }
+    return Change(**(given | options))
+
+
 def workflow_options(**options: Any) -> dict[str, Any]:
     """Workflow `w`: reads `desk`, agent `bot`, assisted since long before T0, decides `set:priority`; overridden by `options`."""
     return {
@@ -160,6 +183,7 @@ __all__ = [
     "Around",
     "after",
     "by_case",
+    "change",
     "company",
     "ev",
     "everywhere",

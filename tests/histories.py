@@ -1,10 +1,11 @@
 """Random histories of one case for the laws: small alphabets of values and instants, so that everything collides."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from builders import DAY, HOUR, MINUTE, company, ev
 from hypothesis import strategies as st
 
+from builders import HOUR, company, ev
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.policy import Company
 
@@ -48,49 +49,69 @@ def full_company(**options: Any) -> Company:
     )
 
 
+class Choose(Protocol):
+    """Takes one of several: Hypothesis draws and shrinks, a seeded `random.Random().choice` is fast and spreads wider."""
+
+    def __call__(self, options: Sequence[Any], /) -> Any: ...
+
+
 @st.composite
 def events(draw: st.DrawFn, size: int = 14, first: int = 0, initial: bool = True) -> list[Event]:
-    """A case's events: a creation that reads every initial value, then whatever anyone may do on whole and half hours, in 12 hours."""
-    count = draw(st.integers(0, size))
-    made = [_event(draw, f"e{first + n:03d}") for n in range(count)]
-    created = ev(0, "customer-1", "created", id=f"c{first:03d}", attributes={name: draw(st.sampled_from(_texts(name))) for name in VALUES} if initial else {})
-    return [created, *made]
+    """A case's events as `history_of` makes them."""
+    return history_of(lambda options: draw(st.sampled_from(options)), size=size, first=first, initial=initial)
+
+
+def history_of(choose: Choose, *, size: int = 14, first: int = 0, initial: bool = True) -> list[Event]:
+    """A creation that reads every initial value, then whatever anyone may do on whole and half hours, in 12 hours.
+
+    Most of it is about one or two actions, so that events meet.
+    """
+    about = (choose(ACTIONS), choose(ACTIONS))
+    made = [_event(choose, f"e{first + n:03d}", about) for n in range(choose(range(size + 1)))]
+    attributes = {name: choose(_texts(name)) for name in VALUES} if initial else {}
+    return [ev(0, "customer-1", "created", id=f"c{first:03d}", attributes=attributes), *made]
 
 
 def _texts(name: str) -> tuple[str | None, ...]:
-    return tuple(ev(0, None, "changed", name, value).after for value in VALUES[name])
+    return tuple(ev(0, None, "changed", name, value, kind="system").after for value in VALUES[name])
 
 
-def _event(draw: st.DrawFn, event_id: str) -> Event:
-    actor = draw(st.sampled_from(("bot", "bot", "bot", "op-1", "op-1", "op-2", "customer-1", "rule-1", "other-bot", None)))
-    at = draw(st.integers(0, 24)) * HOUR // 2
-    agent = actor in ("bot", "other-bot")
+def _event(choose: Choose, event_id: str, about: tuple[str, ...]) -> Event:
+    actor = choose(ACTORS)
+    at = choose(range(25)) * HOUR // 2
+    kind = "operator" if actor is None else None
     detail: dict[str, Any] = {}
-    if draw(st.integers(0, 9)) == 0:
-        detail["recommendation"] = f"e{draw(st.integers(0, 13)):03d}"
-    if draw(st.integers(0, 9)) == 0:
+    if choose(range(10)) == 9:
+        detail["recommendation"] = f"e{choose(range(14)):03d}"
+    if choose(range(10)) == 9:
         detail["reason"] = "wrong"
-    activity = draw(st.sampled_from(_AGENT if agent else _OTHERS))
-    if activity in ("recommended", "approval_requested", "executed") or (activity in ("approved", "rejected") and draw(st.booleans())):
-        action = draw(st.sampled_from(ACTIONS))
-        if action.startswith("set:"):
-            attribute = action[4:]
-            return ev(at, actor, activity, attribute, draw(st.sampled_from(VALUES[attribute])), id=event_id, kind=_kind(actor), action=action, **detail)
-        value = draw(st.sampled_from((*TEXTS, None)))
-        return ev(at, actor, activity, None, value, id=event_id, kind=_kind(actor), action=action, **detail)
+    activity = choose(_AGENT if actor in ("bot", "other-bot") else _OTHERS)
+    action = choose(about * 4 + ACTIONS)
+    if activity == "does":
+        activity, attribute = _DOING.get(action, ("executed", None)) if not action.startswith("set:") else ("changed", action[4:])
+        if choose(range(8)) == 7:
+            activity, attribute = "changed", choose(("reason", "group"))
+    elif action.startswith("set:"):
+        attribute = action[4:]
+    else:
+        attribute = None
+    if activity in ("recommended", "approval_requested", "executed") or (activity in ("approved", "rejected") and choose((False, True))):
+        detail["action"] = action
+        value = choose(VALUES[attribute] if attribute else (*TEXTS, None))
+        if activity in ("approved", "rejected") and choose((False, True)):
+            attribute = value = None
+        return ev(at, actor, activity, attribute, value, id=event_id, kind=kind, **detail)
     if activity == "changed":
-        attribute = draw(st.sampled_from(tuple(VALUES)))
-        return ev(at, actor, activity, attribute, draw(st.sampled_from(VALUES[attribute])), id=event_id, kind=_kind(actor), **detail)
+        attribute = attribute or "group"
+        return ev(at, actor, activity, attribute, choose(VALUES[attribute]), id=event_id, kind=kind, **detail)
     if activity == "commented":
-        return ev(at, actor, activity, None, draw(st.sampled_from(TEXTS)), id=event_id, kind=_kind(actor), public=draw(st.booleans()), **detail)
-    return ev(at, actor, activity, id=event_id, kind=_kind(actor), **detail)
+        return ev(at, actor, activity, None, choose(TEXTS), id=event_id, kind=kind, public=choose(range(5)) > 0, **detail)
+    return ev(at, actor, activity, id=event_id, kind=kind, **detail)
 
 
-def _kind(actor: str | None) -> str | None:
-    return "operator" if actor is None else None
+ACTORS = ("bot", "bot", "bot", "op-1", "op-1", "op-2", "customer-1", "rule-1", "other-bot", None)
+_DOING = {"comment:public": ("commented", None), "close": ("closed", None)}
+_AGENT = ("does",) * 6 + ("recommended",) * 4 + ("approval_requested",) * 3 + ("executed", "closed", "escalated", "approved", "absorbed")
+_OTHERS = ("does",) * 9 + ("approved",) * 3 + ("rejected",) * 2 + ("commented", "closed", "closed", "reopened", "escalated", "rated", "deleted")
 
-
-_AGENT = ("changed",) * 5 + ("recommended",) * 5 + ("approval_requested",) * 3 + ("executed", "executed", "commented", "closed", "closed", "escalated", "approved", "absorbed")
-_OTHERS = ("changed",) * 6 + ("approved",) * 3 + ("rejected",) * 2 + ("executed", "commented", "commented", "closed", "closed", "reopened", "escalated", "deleted", "rated")
-
-__all__ = ["DAY", "HOUR", "MINUTE", "events", "full_company"]
+__all__ = ["events", "full_company", "history_of"]

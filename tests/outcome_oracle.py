@@ -40,8 +40,6 @@ class Oracle:
         self.ruling = cache(self._ruling)
         self.meant = cache(self._meant)
 
-    # -- what an event is ------------------------------------------------------------------------------------------------------------
-
     def kind(self, n: int) -> str:
         return str(self.steps[n].kind)
 
@@ -64,10 +62,9 @@ class Oracle:
         return MISSING if event.detail.get("value") is None else event.detail["value"]
 
     def proposes(self, n: int) -> bool:
-        step = self.steps[n]
-        return step.own and self.at(n) >= self.history.scoped_at and self.action(n) in self.workflow.decides and self.activity(n) in ACTING | {"recommended", "approval_requested"}
-
-    # -- values ----------------------------------------------------------------------------------------------------------------------
+        if not self.steps[n].own or self.at(n) < (self.history.scoped_at or 0) or self.action(n) not in self.workflow.decides:
+            return False
+        return self.activity(n) in ACTING | {"recommended", "approval_requested"}
 
     def similarity(self, r: int, one: object, other: object) -> float:
         if one == other:
@@ -88,8 +85,6 @@ class Oracle:
 
     def progress(self, r: int, one: object, other: object) -> bool:
         return any(one in stages and other in stages and stages.index(one) < stages.index(other) for stages in self.policy(r).progress)
-
-    # -- opening, continuing, superseding ----------------------------------------------------------------------------------------------
 
     def _role(self, n: int) -> int | None:
         """The recommendation (by its opening's number) that event n opens or continues."""
@@ -116,7 +111,9 @@ class Oracle:
         for r in range(n):
             if r != besides and self.role(r) == r and self.action(r) == action:
                 ruling, reversal = self.ruling(r, n), self.reversal(r, n)
-                if (ruling is not None and ruling[1] in ("accepted", "edited", "overridden") and ruling[2] > place) or (reversal is not None and reversal > place):
+                if (ruling is not None and ruling[1] in ("accepted", "edited", "overridden") and ruling[2] > place) or (
+                    reversal is not None and reversal > place
+                ):
                     return True
         return False
 
@@ -130,8 +127,6 @@ class Oracle:
     def is_open(self, r: int, n: int) -> bool:
         """Whether r is open (or provisional) when event n comes."""
         return self.role(r) == r and r < n and self.at(n) <= self.at(r) + self.policy(r).expire_after and self.ruling(r, n) is None
-
-    # -- the table ---------------------------------------------------------------------------------------------------------------------
 
     def _ruling(self, r: int, n: int) -> tuple[int, str, int, str] | None:
         """(row, outcome, event, how) of the first event between r and n (exclusive) that decides r."""
@@ -229,8 +224,6 @@ class Oracle:
         asking = [r for r in opened if any(self.activity(i) == "approval_requested" for i in self.events_of(r, e))]
         return asking[:1] or opened[-1:]
 
-    # -- reversal, timeouts, settling ----------------------------------------------------------------------------------------------------
-
     def reversal(self, r: int, n: int) -> int | None:
         ruling = self.ruling(r, n)
         policy = self.policy(r)
@@ -255,7 +248,11 @@ class Oracle:
                 return e
             if operator and activity in DOING and self.action(e) == action and not action.startswith("comment:"):
                 theirs = self.value(e, action)
-                if not self.agree(r, standing, theirs) and not self.progress(r, standing, theirs) and self.similarity(r, standing, theirs) < policy.edit_similarity:
+                if (
+                    not self.agree(r, standing, theirs)
+                    and not self.progress(r, standing, theirs)
+                    and self.similarity(r, standing, theirs) < policy.edit_similarity
+                ):
                     return e
         return None
 
