@@ -19,6 +19,14 @@ class Approval(msgspec.Struct, frozen=True):
     any_value: bool
 
 
+def approvals(history: History, workflow: Workflow) -> "Approvals":
+    """The approvals on a case of the workflow; read once and kept with the history."""
+    known: Approvals | None = history.__dict__.get("_approvals")
+    if known is None:
+        known = history.__dict__["_approvals"] = Approvals(history, workflow)
+    return known
+
+
 class Approvals:
     """The approvals on one case of a workflow, and what they mean."""
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from operator import ge, gt, le, lt
 
-from rollout_metrics.derive.approvals import Approvals
-from rollout_metrics.derive.history import History, Step
+from rollout_metrics.derive.approvals import approvals
+from rollout_metrics.derive.history import ACTS, History, Step
 from rollout_metrics.derive.levels import level_when_acting
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, members_of, text_value
@@ -34,11 +35,10 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
     found: list[Violation | Blocked | Used] = []
     used: dict[str, Used] = {}
     previous: dict[str | None, int] = {}
-    approvals: Approvals | None = None
     for step in history.steps:
         if step.activity is Activity.BLOCKED:
             found.append(_blocked(step, history, company))
-        elif step.acts:
+        elif step.kind is ActorKind.AGENT and step.activity in ACTS:
             workflow = _workflow_of(step, history)
             previous_act = previous.get(step.action, -1)
             previous[step.action] = step.place
@@ -52,9 +52,7 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
             lists = in_force(workflow, step.at)
             if lists is None:
                 continue
-            if approvals is None and lists.approval:
-                approvals = Approvals(history, workflow)
-            kind = _violated(lists, step, action, history, approvals=approvals, previous_act=previous_act)
+            kind = _violated(lists, step, action, history, workflow=workflow, previous_act=previous_act)
             if kind is not None:
                 found.append(Violation(workflow.name, kind, action, step.at, (step.event.ref,)))
             elif _granted(lists.automatic, step, action, history):
@@ -73,11 +71,11 @@ def in_force(workflow: Workflow, at: Instant) -> Authority | None:
     return current
 
 
-def _violated(lists: Authority, step: Step, action: str, history: History, *, approvals: Approvals | None, previous_act: int) -> ViolationKind | None:
+def _violated(lists: Authority, step: Step, action: str, history: History, *, workflow: Workflow, previous_act: int) -> ViolationKind | None:
     if _granted(lists.forbidden, step, action, history):
         return ViolationKind.FORBIDDEN
-    if approvals is not None and _granted(lists.approval, step, action, history):
-        return None if approvals.cover(step, previous_act) else ViolationKind.UNAPPROVED
+    if _granted(lists.approval, step, action, history):
+        return None if approvals(history, workflow).cover(step, previous_act) else ViolationKind.UNAPPROVED
     return None if _granted(lists.automatic, step, action, history) else ViolationKind.UNLISTED
 
 
@@ -103,6 +101,7 @@ def _word(text: str) -> str:
     return SAME_WORD.get(text, text)
 
 
+@lru_cache(maxsize=4096)
 def _number(text: str | None) -> Decimal | None:
     if text is None or "_" in text:
         return None
