@@ -154,6 +154,14 @@ def _details(detail: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
+def lacking(activity: Activity, attribute: str | None, detail: Mapping[str, Any]) -> Problem | None:
+    """What an event of this activity must say and does not."""
+    needed = _ONE_OF.get(activity)
+    if not needed or any((attribute if name == "attribute" else detail.get(name.removeprefix("detail."))) is not None for name in needed):
+        return None
+    return Problem(needed[-1], f"is missing: {activity} needs {' or '.join(needed)}")
+
+
 def _meaning(record: Record, source: str) -> Iterator[Problem]:
     """What types cannot say."""
     if record.source is not None and record.source != source:
@@ -163,9 +171,9 @@ def _meaning(record: Record, source: str) -> Iterator[Problem]:
     if instant(record.occurred_at) < EARLIEST:
         yield Problem("occurred_at", "lies before 1980: this looks like a placeholder, not a time")
     detail = record.detail or {}
-    needed = _ONE_OF.get(record.activity)
-    if needed and all((detail.get(name[7:]) if name.startswith("detail.") else getattr(record, name)) is None for name in needed):
-        yield Problem(needed[-1], f"is missing: {record.activity} needs {' or '.join(needed)}")
+    problem = lacking(record.activity, record.attribute, detail)
+    if problem is not None:
+        yield problem
     if record.detail:
         yield from _detail_meaning(record, detail)
 
@@ -226,7 +234,11 @@ def _fields(raw: dict[str, Any], model: type[msgspec.Struct], prefix: str, *, st
             yield Problem(prefix + name, "is missing")
 
 
-_CHOICES: dict[str, tuple[str, ...]] = {"Activity": tuple(item.value for item in Activity), "ActorKind": tuple(item.value for item in ActorKind), "Literal": ("good", "bad")}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "Activity": tuple(item.value for item in Activity),
+    "ActorKind": tuple(item.value for item in ActorKind),
+    "Literal": ("good", "bad"),
+}
 
 
 def _said(value: Any, wanted: Any, message: str) -> str:
