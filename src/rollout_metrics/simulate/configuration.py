@@ -114,7 +114,7 @@ def _refunds(plot: Plot) -> dict[str, Any]:
             {
                 "since": _since(plot, plot.refunds_autonomous()),
                 "automatic": [*always, "comment:public", "close", {"action": "refund", "when": "amount <= 50"}],
-                "approval": ["refund"],
+                "approval": [{"action": "refund", "when": "amount > 50"}],
                 "forbidden": ["change_bank_account", "delete"],
             },
         ],
@@ -172,7 +172,7 @@ def _leads(plot: Plot) -> dict[str, Any]:
         "workflow_type": "sales",
         "risk_tier": "low",
         "owner": "sales-operations",
-        "sources": [HUBSPOT, RUNTIME],
+        "sources": [HUBSPOT],
         "scope": {"pipeline": [PIPELINE]},
         "agents": [f"app:{ROUTER_APP}", RUNTIME_AGENTS[LEADS]],
         "decides": ["set:assignee", "set:lead_tier"],

@@ -9,13 +9,15 @@ import yaml
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, format_instant
 from rollout_metrics.simulate.cast import CONTRACTS, LEADS, REFUNDS, TRIAGE, Plot
 
-_BEFORE: dict[str, str] = {REFUNDS: "refunds-5", TRIAGE: "triage-11", LEADS: "router-1", CONTRACTS: "contracts-1"}
-
 
 def records(plot: Plot) -> list[dict[str, Any]]:
     """The change records as they stand in YAML, oldest deployment first."""
     failed_at, rolled_back_at = plot.refunds_failure()
     found = [
+        _record("CHG-090", REFUNDS, "prompt", "First release", plot.day(-30), version="refunds-5", proposed=4 * DAY),
+        _record("CHG-091", TRIAGE, "prompt", "Eleventh release", plot.day(-20), version="triage-11", proposed=2 * DAY),
+        _record("CHG-092", LEADS, "prompt", "First release", plot.leads_assisted() - HOUR, version="router-1", proposed=12 * DAY),
+        _record("CHG-093", CONTRACTS, "prompt", "First release", plot.contracts_shadow() - HOUR, version="contracts-1", proposed=15 * DAY),
         _record("CHG-101", LEADS, "level", "Lead routing goes live, people confirm", plot.leads_assisted(), level="assisted", proposed=5 * DAY),
         _record("CHG-102", REFUNDS, "prompt", "Name the invoice line in every reply", plot.day(22.3), version="refunds-6", proposed=26 * HOUR),
         _record("CHG-103", TRIAGE, "retrieval", "Search the new product handbook", plot.day(30.4), version="triage-12", proposed=3 * DAY),
@@ -85,8 +87,8 @@ class Versions:
         for record in records(plot):
             if "version" in record:
                 self._since.setdefault(record["workflow"], []).append(record["deployed_at"])
-                self._names.setdefault(record["workflow"], [_BEFORE[record["workflow"]]]).append(record["version"])
+                self._names.setdefault(record["workflow"], []).append(record["version"])
 
     def at(self, workflow: str, at: Instant) -> str:
         """The version in production at `at`."""
-        return self._names[workflow][bisect_right(self._since[workflow], format_instant(at))]
+        return self._names[workflow][bisect_right(self._since[workflow], format_instant(at)) - 1]

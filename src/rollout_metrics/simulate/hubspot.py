@@ -111,7 +111,7 @@ class _Crm:
         if start + query.limit > self._limits.ceiling:
             return _error("VALIDATION_ERROR", f"The maximum number of results that can be paged through is {self._limits.ceiling}", 400)
         now = self._clock() - self._limits.index_seconds * SECOND
-        found = [record for record in self._records.live(kind, now) if matches(record.properties, query)]
+        found = [record for record in self._records.indexed(kind, now) if matches(record.properties, query)]
         name, descending = query.order()
         found.sort(key=lambda record: _sortable(record.properties.get(name)), reverse=descending)
         page = found[start : start + query.limit]
@@ -144,7 +144,6 @@ class _Crm:
         body: dict[str, Any] = {
             "status": "COMPLETE",
             "results": list(found.values()),
-            "startedAt": milliseconds_text(now),
             "completedAt": milliseconds_text(now),
         }
         if not missing:

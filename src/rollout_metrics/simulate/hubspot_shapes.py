@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from rollout_metrics.domain.time import Instant, instant
+from rollout_metrics.domain.time import SECOND, Instant, instant
 from rollout_metrics.simulate.cast import HUBSPOT, ROUTER_APP, SALES
 from rollout_metrics.simulate.draft import Case, Save
 from rollout_metrics.simulate.stories.leads import CLOSED_STAGES, PIPELINE, STAGES
@@ -91,11 +91,21 @@ class Records:
         self._world = world
         self._merges: dict[int, list[tuple[Instant, int]]] = {}
         self._seen = 0
+        self._indexed: tuple[str, Instant, list[Record]] = ("", -1, [])
         self._lock = RLock()
 
     def live(self, kind: str, at: Instant) -> Iterator[Record]:
         """Objects that exist at `at`."""
         return (record for record in self._all(kind, at) if not record.archived)
+
+    def indexed(self, kind: str, at: Instant) -> list[Record]:
+        """What a search can find at `at`: the index is built anew every second."""
+        at = at // SECOND * SECOND
+        known_kind, known_at, records = self._indexed
+        if (known_kind, known_at) != (kind, at):
+            records = list(self.live(kind, at))
+            self._indexed = (kind, at, records)
+        return records
 
     def archived(self, kind: str, at: Instant) -> Iterator[Record]:
         """Objects that were archived by `at`."""

@@ -1,4 +1,4 @@
-"""The simulated company as a whole: a pure function of (seed, start), days counted from midnight UTC of the start, written day by day as far as it is asked for."""
+"""The simulated company as a whole: a pure function of seed and start day, written day by day as far as it is asked for."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator

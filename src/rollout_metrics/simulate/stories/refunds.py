@@ -113,6 +113,10 @@ def _asks(request: _Request, at: Instant, rejected: float) -> None:
     if draft.chance(0.004):
         at = draft.report(at + 4 * SECOND, RUNTIME, "executed", _AGENT, "agent", action="change_bank_account", version=version)
         draft.breaches(at, "forbidden", "change_bank_account")
+    if draft.chance(0.004):
+        draft.then(at + 8 * SECOND, lambda then: _pays_unasked(request, then, pay, version))
+        draft.then(later(at + 10 * SECOND, draft.random, 35), lambda then: _replies(draft, then, operator, reply, text, own=False))
+        return
     if draft.chance(0.04):
         _hands_over(draft, at + 6 * SECOND, None if draft.chance(0.06) else draft.random.choice(_HANDOVERS))
         return
@@ -122,6 +126,13 @@ def _asks(request: _Request, at: Instant, rejected: float) -> None:
         return
     draft.then(decided_at, lambda then: _decides(request, then, pay, rejected))
     draft.then(decided_at + draft.seconds(70, 400), lambda then: _replies(draft, then, operator, reply, text, own=pay.at(then)[0] == "overridden"))
+
+
+def _pays_unasked(request: _Request, at: Instant, pay: Decision, version: str) -> None:
+    """The agent does not wait for the approval it asked for; nobody notices."""
+    at = request.draft.report(at, RUNTIME, "executed", _AGENT, "agent", action="refund", value="full", amount=request.amount, version=version)
+    request.draft.breaches(at, "unapproved", "refund")
+    pay.acted = True
 
 
 def _decides(request: _Request, at: Instant, pay: Decision, rejected: float) -> None:
