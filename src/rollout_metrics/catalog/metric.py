@@ -1,6 +1,7 @@
 """What a metric is: its name, how it is read, and from which counts or samples it comes."""
 
 from enum import StrEnum
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -115,7 +116,7 @@ class Section(StrEnum):
     EXPORTER = "exporter"
 
 
-class Metric(msgspec.Struct, frozen=True, kw_only=True):
+class Metric(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One metric, declared once: exporter, rules, documents and panels all read it here.
 
     `key` is the name without the prefix, as definitions write it. `labels` are those it has besides `workflow` and, if `windowed`, `window`.
@@ -141,7 +142,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         """The name without the suffix that the type gives its samples."""
         return self.name.removesuffix(self.suffix)
 
-    @property
+    @cached_property
     def suffix(self) -> str:
         """The suffix of the type's plain samples."""
         return _SUFFIXES.get(self.type, "")
@@ -156,7 +157,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         """Whether its series have the label `workflow`."""
         return not isinstance(self.obtained, Exporter)
 
-    @property
+    @cached_property
     def all_labels(self) -> tuple[str, ...]:
         """Every label of its series, in the order in which they are written."""
         return (("workflow",) if self.per_workflow else ()) + (("window",) if self.windowed else ()) + self.labels
@@ -167,5 +168,10 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     def sample(self, value: float, *values: str) -> Sample:
         """One plain sample; `values` are those of `all_labels`, in order."""
-        labels: Labels = tuple(zip(self.all_labels, values, strict=True))
-        return (self.suffix, labels, value)
+        return (self.suffix, _paired(self.all_labels, values), value)
+
+
+@lru_cache(maxsize=500_000)
+def _paired(labels: tuple[str, ...], values: tuple[str, ...]) -> Labels:
+    """The same series pass after pass: paired once."""
+    return tuple(zip(labels, values, strict=True))

@@ -41,13 +41,18 @@ class Lasting(msgspec.Struct, frozen=True):
 
 def median(lasting: Lasting) -> Estimated:
     """The least duration with S <= 1/2, and where the bounds of S get there."""
-    starts = _starts(lasting)
-    coarse = _table(lasting, starts)
-    crossed = [_first(coarse.survival <= HALF * (1 + NEAR)), _first(coarse.lower <= HALF), _first(coarse.upper <= HALF)]
-    # a tie with one half may be decided by the row after
-    looked_at = {row for place in crossed if place is not None for row in (place, place + 1)}
-    closely = [_within(lasting.complete, starts, row) for row in sorted(looked_at) if row < len(starts)]
-    table = _table(lasting, np.unique(np.concatenate((starts, *closely)))) if closely else coarse
+    if not len(lasting.complete):
+        return Estimated(None, None, None, lasting.cases)
+    if len(lasting.complete) <= _TOGETHER:
+        table = _table(lasting, _distinct(lasting.complete))
+    else:
+        starts = _starts(lasting)
+        coarse = _table(lasting, starts)
+        crossed = [_first(coarse.survival <= HALF * (1 + NEAR)), _first(coarse.lower <= HALF), _first(coarse.upper <= HALF)]
+        # a tie with one half may be decided by the row after
+        looked_at = {row for place in crossed if place is not None for row in (place, place + 1)}
+        closely = [_within(lasting.complete, starts, row) for row in looked_at if row < len(starts)]
+        table = _table(lasting, np.sort(np.concatenate((starts, *closely))))
     lower, upper = table.quantile_bounds()
     return Estimated(table.quantile(), lower, upper, lasting.cases)
 
@@ -58,32 +63,45 @@ def share_within(lasting: Lasting, limit: int) -> Estimated:
         return Estimated(None, None, None, 0)
     upto = int(np.searchsorted(lasting.complete, limit, "right"))
     starts = _starts(lasting)
-    table = _table(lasting, np.unique(np.append(starts, upto)) if upto < len(lasting.complete) else starts)
+    table = _table(lasting, _with(starts, upto) if upto < len(lasting.complete) else starts)
     lower, upper = table.bounds_at(limit)
     return Estimated(1 - table.at(limit), None if upper is None else 1 - upper, None if lower is None else 1 - lower, lasting.cases)
 
 
 def _starts(lasting: Lasting) -> NDArray[np.int64]:
     """Where the rows of the life table begin: after each censored duration, at regular places between, and after the first duration of each such stretch."""
-    complete = lasting.complete
+    complete, censored = lasting.complete, lasting.censored
     if not len(complete):
         return np.empty(0, np.int64)
-    cuts = np.searchsorted(complete, np.unique(lasting.censored), "right")
+    cuts = np.searchsorted(complete, censored[_distinct(censored)], "right")
     regular = np.searchsorted(complete, complete[_TOGETHER - 1 :: _TOGETHER], "right")
     # the last duration stands alone: S may be 0 there, where there are no bounds
     last = np.searchsorted(complete, complete[-1:], "left")
     begins = np.concatenate((np.zeros(1, np.int64), cuts, regular, last))
     begins = begins[begins < len(complete)]
     firsts = np.searchsorted(complete, complete[begins], "right")
-    return np.unique(np.concatenate((begins, firsts[firsts < len(complete)])))
+    starts = np.sort(np.concatenate((begins, firsts[firsts < len(complete)])))
+    return starts[_distinct(starts)]
+
+
+def _distinct(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each distinct number begins."""
+    if not len(ascending):
+        return np.empty(0, np.int64)
+    return np.concatenate((np.zeros(1, np.int64), 1 + np.flatnonzero(ascending[1:] != ascending[:-1])))
 
 
 def _within(complete: Numbers, starts: NDArray[np.int64], row: int) -> NDArray[np.int64]:
-    """Where each distinct duration of a row begins."""
+    """Where each distinct duration of a row begins, the first left out."""
     begin = int(starts[row])
     end = int(starts[row + 1]) if row + 1 < len(starts) else len(complete)
-    piece = complete[begin:end]
-    return begin + 1 + np.flatnonzero(piece[1:] != piece[:-1])
+    return begin + _distinct(complete[begin:end])[1:]
+
+
+def _with(starts: NDArray[np.int64], place: int) -> NDArray[np.int64]:
+    """The starts with one more."""
+    within = int(np.searchsorted(starts, place))
+    return starts if within < len(starts) and starts[within] == place else np.insert(starts, within, place)
 
 
 def _table(lasting: Lasting, starts: NDArray[np.int64]) -> Survival:
