@@ -55,7 +55,7 @@ def recorded(case: Path) -> Answering:
             return Reply({"error": "not recorded", "message": f"{request.line} {request.query} {request.body}"}, 404)
         number = next((number for number in fitting if number not in used), fitting[-1])
         used.add(number)
-        exchange = exchanges[number]
+        exchange = json.loads(json.dumps(exchanges[number]).replace("{base}", f"http://{request.headers['Host']}"))
         return Reply(exchange.get("response", {}), exchange.get("status", 200), exchange.get("headers", {}))
 
     return answer

@@ -6,7 +6,7 @@ import os
 import random as randomness
 import time
 import zlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
@@ -278,8 +278,14 @@ def _session(endpoint: Endpoint) -> requests.Session:
 
 
 def _secrets(endpoint: Endpoint) -> list[str]:
-    values = [part for secret in (endpoint.authorization, endpoint.proxy) if secret is not None for part in secret.get_secret_value().split()]
-    return [value for value in values if len(value) >= 8]
+    """Every string that must not be shown, should a vendor repeat it to us."""
+    values: list[str] = []
+    if endpoint.authorization is not None:
+        scheme, _, value = endpoint.authorization.get_secret_value().partition(" ")
+        values += [value, *(b64decode(value).decode().partition(":") if scheme == "Basic" else ())]
+    if endpoint.proxy is not None:
+        values += [endpoint.proxy.get_secret_value(), urlsplit(endpoint.proxy.get_secret_value()).password or ""]
+    return [value for value in values if len(value) >= 4]
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -54,6 +54,11 @@ class Rejected(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+def why(error: Exception) -> str:
+    """What is wrong with a record, without a word of what is in it."""
+    return f"lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__} while reading it"
+
+
 class Coverage(msgspec.Struct, frozen=True):
     """How much of what a page should hold the vendor still had: `covered` of `total`, of one `kind` (`history`: property histories not cut off)."""
 

@@ -4,6 +4,7 @@ import html
 import re
 
 _TAGS = re.compile(r"<[^<>]{1,2000}>")
+_INLINE = re.compile(r"</?(?:a|b|code|em|font|i|s|small|span|strong|u)\b[^<>]{0,2000}>", re.IGNORECASE)
 _BREAKS = re.compile(r"<(?:br|/p|/div|/li)\b[^<>]{0,200}>", re.IGNORECASE)
 _CUTS = re.compile(
     r"^(?:"
@@ -34,4 +35,4 @@ def own_words(text: str) -> str:
 
 def without_markup(text: str) -> str:
     """Plain text of an HTML fragment."""
-    return html.unescape(_TAGS.sub(" ", _BREAKS.sub("\n", text)))
+    return html.unescape(_TAGS.sub(" ", _BREAKS.sub("\n", _INLINE.sub("", text))))

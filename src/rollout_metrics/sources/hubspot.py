@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, bearer, decode
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.paging import tokens
-from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window
+from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window, why
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, MINUTE, SECOND, Instant, Span, parse_instant
@@ -237,7 +237,7 @@ class Hubspot(HttpSource):
             history = _History(self, body, record)
             answered |= history.absorbed_ids
             yield from self._safely(page, body, record.id, msgspec.json.encode(record), history.events)
-            yield Coverage("history", history.whole, len(history.entries))
+            yield Coverage("history", len(history.entries) - history.cut, len(history.entries))
         survivors = [record for record in body.records if record.id not in body.asked]
         for lost in (number for number in body.asked if number not in answered and not any(lost_id(one) == number for one in body.rejected)):
             if survivors:  # read back under another id: merged between search and reading
@@ -259,7 +259,7 @@ class Hubspot(HttpSource):
             yield from translate()
         except (KeyError, TypeError, ValueError) as error:
             kept = Kept(body.object, tuple(sorted(body.closing)), msgspec.Raw(raw))
-            yield Rejected("malformed", f"{page.where} {body.object}/{number}", f"{type(error).__name__}: {error}"[:200], msgspec.json.encode(kept))
+            yield Rejected("malformed", f"{page.where} {body.object}/{number}", why(error), msgspec.json.encode(kept))
 
     def _closing(self, api: Api, kind: str) -> frozenset[str]:
         if kind in WITHOUT_PIPELINES:
@@ -301,7 +301,8 @@ class _History:
         self.link = source.link(body.object, record.id)
         self.cap = source.contact_history_cap if body.object == "contacts" else source.history_cap
         self.entries = {name: entries for name, entries in record.properties_with_history.items() if name != MERGED}
-        self.whole = sum(1 for entries in self.entries.values() if len(entries) < self.cap)
+        self.cut = 0
+        """Histories that have lost their beginning; known once `events` were asked for."""
         merges = record.properties_with_history.get(MERGED, [])
         self.absorbed_ids = {number for entry in merges for number in _ids(entry.value)}
 
@@ -314,12 +315,12 @@ class _History:
         for name in sorted(self.entries):
             attribute = self._attribute(name)
             before: str | None = None
-            cut = len(self.entries[name]) >= self.cap
             for position, (at, entry) in enumerate(_in_order(self.entries[name])):
                 after = text_value(entry.value)
-                if position == 0 and cut:
-                    pass  # what was there before it is lost: it only says what the next one changes
-                elif position == 0 and at <= made_at + AT_CREATION:
+                since_creation = at <= made_at + AT_CREATION
+                if position == 0 and len(self.entries[name]) >= self.cap and not since_creation:
+                    self.cut += 1  # what was there before it is lost: it only says what the next one changes
+                elif position == 0 and since_creation:
                     if after is not None:
                         initial[attribute] = after
                     maker = maker or entry

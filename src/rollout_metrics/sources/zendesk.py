@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, basic, bearer, decode
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.paging import LoopGuard, next_links
-from rollout_metrics.collect.source import HttpSource, Page, Rejected, Window
+from rollout_metrics.collect.source import HttpSource, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -121,6 +121,11 @@ class Body(msgspec.Struct, frozen=True):
     raw: bytes
     staff: frozenset[int]
 
+    def payload(self, number: int) -> bytes:
+        """The bytes of an audit, as they came."""
+        bad = {record.payload for record in self.rejected}
+        return [bytes(raw) for raw in _RAW_STREAM.decode(self.raw).ticket_events if bytes(raw) not in bad][number]
+
 
 _STREAM = msgspec.json.Decoder(_Stream)
 _RAW_STREAM = msgspec.json.Decoder(_RawStream)
@@ -199,8 +204,7 @@ class Zendesk(HttpSource):
             try:
                 found = translator.audit(audit)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                payload = _raw_records(body.raw)[number] if not body.rejected else msgspec.json.encode(audit)
-                yield Rejected("malformed", f"{page.where} event {audit.id}", f"{type(error).__name__}: {error}"[:200], payload)
+                yield Rejected("malformed", f"{page.where} event {audit.id}", why(error), body.payload(number))
             else:
                 yield from found
 
@@ -303,7 +307,10 @@ class _Translator:
                     if field == "status":
                         update.has_status = True
                     elif field == "tags":
-                        update.tags += _added(child)
+                        added = _added(child)
+                        update.merged = update.merged or MERGED in added
+                        if _channel(child.get("via", audit.via)) not in AUTOMATIC:  # a trigger's tags say nothing about who set it off
+                            update.tags += added
                     elif field in STAFF_ONLY and not update.staff_only:
                         update.staff_only = _channel(child.get("via", audit.via)) == channel
             elif kind in COMMENTS:
@@ -315,7 +322,7 @@ class _Translator:
                 self._initial(update, child)
             elif kind in RATINGS:
                 update.steps.append((child, kind, []))
-        update.merged = MERGED in update.tags or (update.has_status and _relation(audit.via) == "merge")
+        update.merged = update.merged or (update.has_status and _relation(audit.via) == "merge")
         update.actor, update.actor_kind = self._actor(audit.updater_id, channel, update.staff_only)
         update.detail = {"url": self.url + update.case_id, "via": _labels(update, channel)}
         if audit.metadata is not None and audit.metadata.custom:
@@ -369,9 +376,11 @@ class _Translator:
         own = update.channel if via is None or via == update.audit.via else _channel(via)
         if own == update.channel and own not in AUTOMATIC:
             return update.actor, update.actor_kind, update.detail
+        if own not in AUTOMATIC:
+            return update.actor, update.actor_kind, update.detail | {"via": _labels(update, own)}
         rule = child.get("via_reference_id")
-        doer, kind = self._actor(update.audit.updater_id, own, update.staff_only, rule)
-        return doer, kind, update.detail | {"via": _labels(update, own, rule)}
+        labels = {own, *([f"rule:{rule}"] if rule else ()), *_added(child)}
+        return f"rule:{rule}" if rule else "-1", ActorKind.SYSTEM, {"url": update.detail["url"], "via": sorted(labels)}
 
     def _special(self, update: _Update, field: str, previous: Any, value: Any, child: dict[str, Any]) -> Change | None:
         """A change that is more, less or other than the change of an attribute."""
@@ -400,11 +409,9 @@ class _Translator:
         name = self.names[field] = f"custom:{field}" if field.isdigit() else field
         return name
 
-    def _actor(self, updater: int | None, channel: str, staff_only: bool, rule: Any = None) -> tuple[str | None, ActorKind]:
+    def _actor(self, updater: int | None, channel: str, staff_only: bool) -> tuple[str | None, ActorKind]:
         """Who did it: rules and the system by the way it came, people by whether they are staff."""
-        if channel in AUTOMATIC:
-            return (f"rule:{rule}" if rule else "-1"), ActorKind.SYSTEM
-        if updater is None or updater < 0:
+        if channel in AUTOMATIC or updater is None or updater < 0:
             return "-1", ActorKind.SYSTEM
         actor = self.actors.get(updater)
         if actor is None:
@@ -452,10 +459,6 @@ def _read(answer: Answer) -> tuple[_Stream, list[Rejected]]:
     return stream, rejected
 
 
-def _raw_records(body: bytes) -> list[bytes]:
-    return [bytes(raw) for raw in _RAW_STREAM.decode(body).ticket_events]
-
-
 def _more_users(page: _Users) -> str | None:
     if page.meta is not None:
         return page.links.next if page.meta.has_more and page.links is not None else None
@@ -486,24 +489,24 @@ def _relation(via: Any) -> str:
     return str(source.get("rel") or "") if isinstance(source, dict) else ("merge" if via in ("Merge", "merge") else "")
 
 
-def _labels(update: _Update, channel: str, rule: Any = None) -> list[str]:
-    """Every label of an update: the way it came, the tags it adds, the rule, and what an integrator stamped on it (`metadata.custom`)."""
+def _labels(update: _Update, channel: str) -> list[str]:
+    """Every label of an update: the way it came, the tags it adds, and what an integrator stamped on it (`metadata.custom`)."""
     metadata = update.audit.metadata
-    if not update.tags and rule is None and (metadata is None or not metadata.custom):
+    if not update.tags and (metadata is None or not metadata.custom):
         return [channel] if channel else []
     stamps = metadata.custom if metadata is not None and metadata.custom else ()
-    labels = {channel, *update.tags, *map(str, stamps), f"rule:{rule}" if rule else ""}
-    return sorted(labels - {""})
+    return sorted({channel, *update.tags, *map(str, stamps)} - {""})
 
 
 def _added(child: dict[str, Any]) -> list[str]:
+    """The tags a child adds."""
     added = child.get("added_tags")
-    if added is None:
+    if added is None and ("tags" in child or child.get("field_name") == "tags"):
         value, previous = child.get("tags", child.get("value")), child.get("previous_value")
         now = value.split() if isinstance(value, str) else value or []
         then = previous.split() if isinstance(previous, str) else previous or []
         added = [tag for tag in now if tag not in then]
-    return [str(tag) for tag in added]
+    return [str(tag) for tag in added or ()]
 
 
 def _status(before: str | None, after: str | None) -> Activity:
