@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
@@ -15,15 +15,22 @@ def prepared(value: Any, annotation: Any, document: Document, place: Place) -> A
     """A copy of raw options with `x_file` read into each secret `x`, and relative paths made relative to the configuration file."""
     model = _inner(annotation, BaseModel)
     if isinstance(value, Mapping):
-        if model is not None:
+        member = _member(annotation)
+        if model is not None and member is None:
             return _options(value, model, document, place)
-        member = get_args(annotation)[-1] if get_args(annotation) else Any
         return {key: prepared(item, member, document, (*place, key)) for key, item in value.items()}
     if isinstance(value, list):
         return [prepared(item, annotation, document, (*place, number)) for number, item in enumerate(value)]
     if isinstance(value, str) and _inner(annotation, Path) is not None:
         return str(Path(document.file).parent / Path(value).expanduser())
     return value
+
+
+def _member(annotation: Any) -> Any:
+    """The type of a mapping's values, None where the annotation is no mapping by name."""
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[-1]
+    return next((found for inner in get_args(annotation) if (found := _member(inner)) is not None), None)
 
 
 def _options(value: Mapping[str, Any], model: type[BaseModel], document: Document, place: Place) -> dict[str, Any]:
