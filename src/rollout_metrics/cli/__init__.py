@@ -1,0 +1,47 @@
+"""The command line: verbs and exit codes. Standard output is data, standard error is talk; 0 done, 1 failed, 2 usage or configuration."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from rollout_metrics.cli.commands import program
+from rollout_metrics.cli.talk import say
+from rollout_metrics.domain.errors import RolloutMetricsError
+
+INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command line; returns its exit code. The only place that catches everything."""
+    code = _run(args)
+    if args is None:
+        sys.exit(code)
+    return code
+
+
+def _run(args: Sequence[str] | None) -> int:
+    try:
+        result = program.main(args=None if args is None else list(args), prog_name="rollout-metrics", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except RolloutMetricsError as error:
+        for line in str(error).splitlines():
+            say(f"rollout-metrics: {line}")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception:
+        log.exception("this is a defect of rollout-metrics; please report it with the lines below")
+        return 1
+    return int(result) if isinstance(result, int) else 0
+
+
+__all__ = ["main", "program"]

@@ -1,0 +1,306 @@
+"""The verbs, each a thin skin over the library."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rollout_metrics import __version__
+from rollout_metrics.catalog import DEFINITIONS
+from rollout_metrics.cli import demo as demo_command
+from rollout_metrics.cli import glance, serve
+from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened, opened_store, read_configuration
+from rollout_metrics.cli.talk import as_json, bars, data, say, table
+from rollout_metrics.collect.sweep import probe
+from rollout_metrics.config.model import Settings
+from rollout_metrics.config.problems import schema_of
+from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
+from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, parse_span
+from rollout_metrics.generate import generate as generate_files
+from rollout_metrics.pipeline import Pipeline
+from rollout_metrics.pipeline.as_of import families_as_of
+from rollout_metrics.pipeline.evidence import explain as explain_figure
+from rollout_metrics.publish.exposition import Renderer
+from rollout_metrics.store import upgrade
+
+FAILED = 1
+
+config_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=lambda: os.environ.get("ROLLOUT_METRICS_CONFIG", DEFAULT_CONFIG),
+    show_default=f"$ROLLOUT_METRICS_CONFIG or {DEFAULT_CONFIG}",
+    help="The configuration file.",
+)
+json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+
+
+class _Time(click.ParamType):
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Instant:
+        """ISO 8601 with an offset."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_instant(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Span(click.ParamType):
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Prometheus' style."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_span(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def program() -> None:
+    """Is the team still trusting its AI agent? Rollout health from ticketing and CRM audit trails."""
+
+
+@program.command()
+@config_option
+def run(file: Path) -> None:
+    """Collect on schedule and serve the figures until stopped (SIGTERM, Ctrl-C); SIGHUP reads the configuration again."""
+    serve.run(lambda: read_configuration(file))
+
+
+@program.command()
+@config_option
+@click.option("--source", "names", multiple=True, help="Only this source; may be given several times.")
+@click.option("--since", type=_Time(), help="Read again from here.")
+@json_option
+def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_: bool) -> int:
+    """Sweep the sources once and derive what changed."""
+    configuration = read_configuration(file)
+    with opened(configuration) as pipeline, bars() as watch:
+        wanted = [name for name in _wanted(pipeline, names) if pipeline.sources[name].pulled]
+        collected = [pipeline.sweep(name, since=since, watch=watch) for name in wanted]
+        pipeline.refresh(watch=watch)
+    rows = [glance.collected(item) for item in collected]
+    if as_json_:
+        as_json(rows)
+    else:
+        table(
+            glance.COLLECTED, [tuple(f"{value:,}" if isinstance(value, int) else value for value in row.values()) for row in rows], right=glance.COLLECTED_RIGHT
+        )
+    return FAILED if any(item.error for item in collected) else 0
+
+
+def _wanted(pipeline: Pipeline, names: tuple[str, ...]) -> list[str]:
+    unknown = [name for name in names if name not in pipeline.sources]
+    if unknown:
+        raise ConfigurationError(*(f"there is no source {name!r}: known are {', '.join(sorted(pipeline.sources)) or 'none'}" for name in unknown))
+    return list(names) or sorted(pipeline.sources)
+
+
+@program.command()
+@config_option
+@click.option("--connect", is_flag=True, help="Also try each source's credentials and permissions.")
+def check(file: Path, connect: bool) -> int:
+    """Check the configuration, without network; with --connect, also what each source lets us read."""
+    configuration = read_configuration(file)
+    say(f"{file}: {len(configuration.sources)} sources, {len(configuration.settings.workflows)} workflows, {len(configuration.changes)} changes: no problems")
+    if not connect:
+        return 0
+    rows: list[tuple[str, str, str]] = []
+    for name, source in sorted(configuration.sources.items()):
+        if not source.pulled:
+            rows.append((name, "waits", "events are pushed to us"))
+            continue
+        try:
+            rows.append((name, "works", probe(source, serve.connection(source), clock())))
+        except CredentialsError as error:
+            rows.append((name, "refused", str(error)))
+        except RolloutMetricsError as error:
+            rows.append((name, "fails", str(error)))
+    table(("source", "state", "what was found"), rows)
+    return FAILED if any(state in ("refused", "fails") for _, state, _ in rows) else 0
+
+
+@program.command()
+@config_option
+@json_option
+def sources(file: Path, as_json_: bool) -> None:
+    """How far each source has been read."""
+    configuration = read_configuration(file)
+    with opened(configuration) as pipeline:
+        rows = glance.sources(pipeline)
+    if as_json_:
+        as_json(rows)
+        return
+    columns = ("source", "kind", "watermark", "newest_event", "events", "quarantined", "state")
+    table(
+        columns, [tuple(str(row[column] if row[column] is not None else "-") for column in columns) for row in rows], right=frozenset(("events", "quarantined"))
+    )
+
+
+@program.command()
+@config_option
+@click.option("--as-of", "as_of", type=_Time(), help="The instant, cut to the whole minute; default: each workflow's live T.")
+@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
+@json_option
+def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_json_: bool) -> None:
+    """Print every figure: as it is now, or as it was at an instant, computed from the stored events."""
+    configuration = read_configuration(file)
+    with opened(configuration) as pipeline, bars() as watch:
+        _known_workflows(pipeline, workflows)
+        families = pipeline.families(watch=watch) or [] if as_of is None else families_as_of(pipeline, floor_minute(as_of), watch=watch)
+    kept = glance.only(families, workflows)
+    if as_json_:
+        as_json(glance.as_values(kept))
+    else:
+        data(Renderer().render(kept)[0].decode().rstrip("\n"))
+
+
+def _known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
+    known = [workflow.name for workflow in pipeline.company.workflows]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigurationError(*(f"there is no workflow {name!r}: known are {', '.join(known) or 'none'}" for name in unknown))
+
+
+@program.command()
+@config_option
+@click.argument("metric")
+@click.option("--workflow", required=True, help="The workflow.")
+@click.option("--window", type=_Span(), default="7d", show_default=True, help="The window that ends at the workflow's T.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many rows.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only this series, as outcome=overridden; may be given several times.")
+@json_option
+def explain(file: Path, metric: str, workflow: str, window: int, limit: int, labels: tuple[str, ...], as_json_: bool) -> None:  # noqa: PLR0917
+    """The cases and events behind a number, with links into the ticketing system."""
+    configuration = read_configuration(file)
+    with opened(configuration) as pipeline:
+        _known_workflows(pipeline, (workflow,))
+        wanted = dict(label.split("=", 1) for label in labels if "=" in label)
+        rows = explain_figure(pipeline, metric, workflow, window, wanted, limit)
+    if as_json_:
+        as_json(rows)
+        return
+    columns = ("case", "at", "counts", "event", "url")
+    table(columns, [tuple(str(row[column] if row[column] is not None else "-") for column in columns) for row in rows])
+
+
+@program.command()
+@config_option
+def rebuild(file: Path) -> None:
+    """Derive every case again from its events, after a change of configuration or definitions."""
+    configuration = read_configuration(file)
+    with opened(configuration) as pipeline, bars() as watch:
+        marked = pipeline.rebuild(watch=watch)
+    say(f"{marked:,} cases derived again")
+
+
+@program.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command(name="upgrade")
+@config_option
+def db_upgrade(file: Path) -> None:
+    """Bring the schema up to date, for those who forbid that at start."""
+    say(f"schema is at revision {upgrade(database_url(read_configuration(file)))}")
+
+
+@db.command(name="check")
+@config_option
+def db_check(file: Path) -> int:
+    """Check that facts and counts agree."""
+    with opened_store(read_configuration(file)) as store:
+        problems = store.check()
+    for problem in problems:
+        data(problem)
+    say("sound" if not problems else f"{len(problems)} problems: run `rollout-metrics rebuild`")
+    return FAILED if problems else 0
+
+
+@program.group()
+def quarantine() -> None:
+    """Records that could not be understood."""
+
+
+@quarantine.command(name="list")
+@config_option
+@click.option("--source", help="Only this source.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@json_option
+def quarantine_list(file: Path, source: str | None, limit: int, as_json_: bool) -> None:
+    """What was set aside, where it stood and why."""
+    with opened_store(read_configuration(file)) as store:
+        rows = [{"id": q.id, "source": q.source, "reason": q.reason, "where": q.where, "message": q.message} for q in store.quarantined(source, limit=limit)]
+    if as_json_:
+        as_json(rows)
+    else:
+        table(("id", "source", "reason", "where", "message"), [tuple(str(value) for value in row.values()) for row in rows])
+
+
+@quarantine.command(name="retry")
+@config_option
+def quarantine_retry(file: Path) -> None:
+    """Translate them once more, after an upgrade."""
+    with opened(read_configuration(file)) as pipeline:
+        released, left = pipeline.retry_quarantined()
+    say(f"{released:,} records understood now, {left:,} still set aside")
+
+
+@program.command()
+@config_option
+@click.argument("actor")
+def erase(file: Path, actor: str) -> None:
+    """Remove a person's id from everything that is stored."""
+    with opened(read_configuration(file)) as pipeline:
+        touched = pipeline.erase(actor)
+    say(f"erased from {touched:,} cases")
+
+
+@program.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    as_json(schema_of(Settings))
+
+
+@program.command()
+@click.option("--check", "check_", is_flag=True, help="Only say what differs; exit code 1 if anything does.")
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path(), help="The project's folder.")
+def generate(check_: bool, root: Path) -> int:
+    """Write rules, alerts, dashboards and documents from the catalogue."""
+    changed = generate_files(root, program, check=check_)
+    for file in changed:
+        data(str(file))
+    if check_ and changed:
+        say("these files differ from what the catalogue says: run `rollout-metrics generate`")
+        return FAILED
+    return 0
+
+
+@program.command()
+@click.option(
+    "--directory", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-data"), show_default=True, help="Where the demo keeps its data."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another company.")
+@click.option("--once", is_flag=True, help="Collect the history, print the figures and end.")
+def demo(directory: Path, seed: int, once: bool) -> None:
+    """A simulated company: 90 days of history collected and published, then live. Ctrl-C stops; a second start continues."""
+    demo_command.demo(directory, seed=seed, once=once)
+
+
+@program.command()
+@json_option
+def version(as_json_: bool) -> None:
+    """The version of the program and of the definitions behind the figures."""
+    if as_json_:
+        as_json({"version": __version__, "definitions": DEFINITIONS})
+    else:
+        data(f"rollout-metrics {__version__}, definitions {DEFINITIONS}")

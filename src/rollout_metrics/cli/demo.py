@@ -1,0 +1,71 @@
+"""The demo: a simulated company behind real vendor HTTP, collected, published and kept up to date."""
+
+import os
+from pathlib import Path
+
+from rollout_metrics.cli.glance import at_a_glance
+from rollout_metrics.cli.serve import Service, serving
+from rollout_metrics.cli.session import clock, set_up_log
+from rollout_metrics.cli.talk import bars, say, table
+from rollout_metrics.config.load import load
+from rollout_metrics.domain.time import SECOND, moment
+from rollout_metrics.pipeline import Pipeline
+from rollout_metrics.schedule import Schedule
+from rollout_metrics.simulate.configuration import demo_config
+from rollout_metrics.simulate.deployments import write_records
+from rollout_metrics.simulate.server import Company
+from rollout_metrics.simulate.start import started
+from rollout_metrics.simulate.world import World
+
+GRACE = 5 * SECOND
+WINDOW = "28d"
+COLUMNS = ("workflow", "mode", "acceptance", "override", "escalation", "review time", "bypass")
+
+
+def demo(directory: Path, *, seed: int, once: bool) -> None:
+    """Run it with its data in `directory`; `once`: end after the history is read."""
+    directory.mkdir(parents=True, exist_ok=True)
+    known = (directory / "demo.db").exists()
+    start = started(directory, clock())
+    say(f"the simulated company began on {moment(start):%Y-%m-%d}; its history {'continues' if known else 'is read for the first time'}")
+    world = World(seed, start)
+    with Company(world, clock, directory=directory / "feeds") as company:
+        write_records(directory / "changes", world.plot, clock())
+        settings = {"store": {"url": f"sqlite:///{directory / 'demo.db'}"}, "log": {"level": "warning"}}
+        file = directory / "rollout-metrics.yaml"
+        text = demo_config(
+            world.plot,
+            zendesk_url=company.zendesk_url,
+            hubspot_url=company.hubspot_url,
+            feeds=(directory / "feeds").resolve(),
+            changes=(directory / "changes").resolve(),
+            more=settings,
+        )
+        file.write_text(text, encoding="utf-8")
+        configuration = load(file, os.environ)
+        set_up_log(configuration)
+        with serving(configuration) as (service, url):
+            _first_pass(service.pipeline)
+            _show(service, url, file)
+            if not once:
+                say("\nstill collecting, every minute; Ctrl-C stops, a second start continues where this one stopped")
+                Schedule(service.pipeline, grace=GRACE).run()
+                say("stopped; the data is in " + str(directory))
+
+
+def _first_pass(pipeline: Pipeline) -> None:
+    with bars() as watch:
+        for name, source in pipeline.sources.items():
+            if source.pulled:
+                pipeline.sweep(name, watch=watch)
+        pipeline.refresh(watch=watch)
+
+
+def _show(service: Service, url: str, file: Path) -> None:
+    pipeline = service.pipeline
+    families = pipeline.families() or []
+    shadow = {w.name for w in pipeline.company.workflows if w.levels and max(item.level for item in w.levels) <= 1}
+    rows = at_a_glance(families, ((w.name, "shadow" if w.name in shadow else "live") for w in pipeline.company.workflows), WINDOW)
+    say(f"\nthe last {WINDOW[:-1]} days, each with its 95 % interval and the number of cases:\n")
+    table(COLUMNS, rows)
+    say(f"\nfigures       {url}/metrics\nlanding page  {url}/\nconfiguration {file}")

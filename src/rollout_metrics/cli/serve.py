@@ -1,0 +1,88 @@
+"""The long-running command: listeners, schedule, reload and a clean stop."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rollout_metrics.catalog import DEFINITIONS
+from rollout_metrics.cli.session import clock, database_url, new_pipeline, opened_store
+from rollout_metrics.cli.talk import say
+from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Source
+from rollout_metrics.config.load import Configuration
+from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
+from rollout_metrics.pipeline import Pipeline
+from rollout_metrics.publish.app import metrics_app
+from rollout_metrics.publish.listener import Listener
+from rollout_metrics.publish.self_metrics import SelfMetrics
+from rollout_metrics.publish.snapshot import Board
+from rollout_metrics.schedule import Schedule
+from rollout_metrics.web.app import web_app
+
+log = logging.getLogger(__name__)
+
+SWITCH_SECONDS = 0.0005
+"""How long one thread may keep the interpreter: short, so that a pass does not keep scrapes waiting."""
+
+
+class Service:
+    """A pipeline with its listeners, and what a reload exchanges."""
+
+    def __init__(self, configuration: Configuration, pipeline: Pipeline, board: Board) -> None:
+        self.configuration = configuration
+        self.pipeline = pipeline
+        self._board = board
+
+    def reload(self, read: Callable[[], Configuration]) -> Pipeline:
+        """A pipeline of the configuration as it is now; the running one, with a report, where that is not usable."""
+        try:
+            configuration = read()
+            settings, running = configuration.settings, self.configuration.settings
+            if database_url(configuration) != database_url(self.configuration) or settings.listen != running.listen:
+                log.warning("store and listen take effect at the next start only")
+            pipeline = new_pipeline(configuration, self.pipeline.store, self._board, self.pipeline.metrics)
+        except RolloutMetricsError as error:
+            for problem in str(error).splitlines():
+                log.error("configuration not taken over", extra={"fields": {"problem": problem}})
+            return self.pipeline
+        log.info("configuration taken over", extra={"fields": {"sources": len(configuration.sources), "workflows": len(settings.workflows)}})
+        self.configuration, self.pipeline = configuration, pipeline
+        return pipeline
+
+
+@contextmanager
+def serving(configuration: Configuration) -> Iterator[tuple[Service, str]]:
+    """A pipeline whose figures are served; yields it with the URL of the metrics listener."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    listen = configuration.settings.listen
+    board = Board()
+    with opened_store(configuration) as store:
+        pipeline = new_pipeline(configuration, store, board, SelfMetrics(str(DEFINITIONS)))
+        service = Service(configuration, pipeline, board)
+        pushed = any(not source.pulled for source in configuration.sources.values())
+        listeners = [Listener(metrics_app(board, web_address=listen.web if pushed else None), listen.metrics, web_config=listen.metrics_web_config).start()]
+        try:
+            if pushed:
+                listeners.append(Listener(web_app(lambda: service.pipeline, clock), listen.web, web_config=listen.web_web_config).start())
+            yield service, listeners[0].url
+        finally:
+            for listener in listeners:
+                listener.close()
+
+
+def run(read: Callable[[], Configuration]) -> None:
+    """Collect on schedule and serve until stopped."""
+    configuration = read()
+    if not configuration.sources:
+        raise ConfigurationError("there are no sources: add at least one under `sources`")
+    with serving(configuration) as (service, url):
+        say(f"figures at {url}/metrics, from {len(configuration.sources)} sources for {len(configuration.settings.workflows)} workflows")
+        Schedule(service.pipeline, grace=configuration.settings.schedule.grace, reload=lambda: service.reload(read)).run()
+    say("stopped; everything read so far is kept")
+
+
+def connection(source: Source) -> Api | None:
+    """A connection of its own to a source, for a trial."""
+    endpoint = source.endpoint()
+    return None if endpoint is None else Api(endpoint)

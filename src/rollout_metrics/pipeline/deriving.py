@@ -1,0 +1,81 @@
+"""Touched and due cases derived again in batches: facts replaced, counts moved, rubber stamps judged, all of it into the store and the figures in memory."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rollout_metrics import rollup
+from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.dwell import glanced
+from rollout_metrics.domain.facts import CaseFacts, Fact
+from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.rollup import Bucket, Sample
+from rollout_metrics.rollup.counting import glances
+from rollout_metrics.store import Judged, Judgement, Store, Update
+
+BATCH = 2000
+"""Cases in a transaction."""
+
+Counted = dict[Bucket, int]
+
+
+class Figures(Protocol):
+    """What the pipeline tells the figures in memory: count differences, and samples that go and come."""
+
+    def apply(self, counts: Mapping[Bucket, int], gone: list[Sample], come: list[Sample]) -> None:
+        """Take in what a batch changed."""
+        ...
+
+
+def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], figures: Figures | None, watch: Callable[[int], None] = lambda _: None) -> int:
+    """Derive until nothing is due; how many cases that were. `watch` is told the number so far; `figures` None: only the store learns."""
+    workflows = {workflow.name: workflow for workflow in company.workflows}
+    done = 0
+    while due := store.due(as_of, limit=BATCH):
+        around = store.surroundings(as_of)
+        before = store.facts(due.keys)
+        updates = []
+        gone: list[Sample] = []
+        come: list[Sample] = []
+        for key, events in store.histories(due.keys):
+            facts = derive(events, company, as_of, around) if events else CaseFacts(key, None, None, (), None)
+            updates.append(Update(facts, total(facts.facts, workflows)))
+            if figures is not None:
+                went, came = rollup.sample_difference(before.get(key, ()), facts.facts)
+                gone += went
+                come += came
+        applied = store.replace(due, updates)
+        if figures is not None:
+            figures.apply(applied.counts, gone, come)
+        done += len(due.keys)
+        watch(done)
+    _judge(store, workflows, figures)
+    return done
+
+
+def total(facts: tuple[Fact, ...], workflows: Mapping[str, Workflow]) -> Counted:
+    """Everything a case's facts count."""
+    counted: Counted = {}
+    for series, minute, amount in rollup.contributions(facts, workflows):
+        bucket = (series, minute)
+        counted[bucket] = counted.get(bucket, 0) + amount
+    return counted
+
+
+def _judge(store: Store, workflows: Mapping[str, Workflow], figures: Figures | None) -> None:
+    glance = {name: workflow.glance for name, workflow in workflows.items()}
+    while judgements := store.judgements():
+        difference = store.judge([Judged(judgement, stamped(judgement, glance)) for judgement in judgements])
+        if figures is not None:
+            figures.apply(difference, [], [])
+
+
+def stamped(judgement: Judgement, glance: Mapping[str, int]) -> Counted:
+    """What one operator's decisions at one instant count as glances."""
+    decisions = [(case, item) for case, item in judgement.decisions if item.workflow in glance]
+    counted: Counted = {}
+    for (_, item), quick in zip(decisions, glanced(decisions, judgement.previous, glance), strict=True):
+        for series, minute, amount in glances((item,), (item.opened,) if quick else ()):
+            bucket = (series, minute)
+            counted[bucket] = counted.get(bucket, 0) + amount
+    return counted

@@ -1,0 +1,285 @@
+"""The pipeline: one source's sweep at a time, one refresh at a time, and whatever goes wrong said where people look."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from rollout_metrics.catalog import DEFINITIONS, Family
+from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Source
+from rollout_metrics.collect.sweep import Sweep, run
+from rollout_metrics.config.load import Configuration
+from rollout_metrics.domain.errors import RolloutMetricsError, StorageError
+from rollout_metrics.domain.events import Event
+from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.time import SECOND, Instant
+from rollout_metrics.pipeline.deriving import derive_due
+from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
+from rollout_metrics.pipeline.landing import Landing
+from rollout_metrics.pipeline.state import Figures
+from rollout_metrics.publish.exposition import Renderer
+from rollout_metrics.publish.self_metrics import SelfMetrics
+from rollout_metrics.publish.snapshot import Board, take
+from rollout_metrics.store import Store
+
+log = logging.getLogger(__name__)
+
+Watch = Callable[[str, float, float | None, str], None]
+"""Progress of long work: what, how far, of how much (None: nobody knows), and in words."""
+
+
+class Stopped(Exception):  # noqa: N818  (no mishap: somebody asked for it)
+    """The pipeline was told to stop in the middle of a sweep; what was read is committed."""
+
+
+class Collected(msgspec.Struct, frozen=True):
+    """How one sweep ended. `error`: one sentence, None where it succeeded; `busy`: another process sweeps this source."""
+
+    source: str
+    sweep: Sweep
+    error: str | None = None
+    busy: bool = False
+
+
+def silent(_name: str, _done: float, _of: float | None, _note: str = "") -> None:
+    """Nobody watches."""
+
+
+class Pipeline:
+    """Sources, store, figures and the board they are published on, under one configuration."""
+
+    def __init__(self, configuration: Configuration, store: Store, clock: Callable[[], Instant], board: Board, metrics: SelfMetrics) -> None:
+        self.configuration = configuration
+        self.sources: dict[str, Source] = configuration.sources
+        self.store = store
+        self.board = board
+        self.metrics = metrics
+        self.clock = clock
+        self.pseudonyms = configuration.pseudonyms(_key(configuration, store))
+        self.company: Company = configuration.company(self.pseudonyms)
+        self._apis: dict[str, Api] = {}
+        self._renderer = Renderer()
+        self._figures = Figures(self.company)
+        self._refreshing = threading.Lock()
+        self._stopping = threading.Event()
+        self._started = time.monotonic()
+        store.configure(self.company)
+        self._adopt()
+
+    def collect(self, name: str, *, since: Instant | None = None, watch: Watch = silent) -> Collected:
+        """Sweep one source and refresh the figures."""
+        started = time.monotonic()
+        collected = self.sweep(name, since=since, watch=watch)
+        if not self._stopping.is_set():
+            self.refresh(watch=watch, started=started)
+        return collected
+
+    def sweep(self, name: str, *, since: Instant | None = None, watch: Watch = silent) -> Collected:
+        """Sweep one source. One that fails is reported, and stops nobody else."""
+        try:
+            with self.store.lock(name) as mine:
+                return self._sweep(name, since, watch) if mine else Collected(name, Sweep(), busy=True)
+        except StorageError as error:
+            self.board.unready(str(error))
+            log.error("sweep failed", extra={"fields": {"source": name, "error": str(error)}})
+            return Collected(name, Sweep(), str(error))
+
+    def _sweep(self, name: str, since: Instant | None, watch: Watch) -> Collected:
+        source = self.sources[name]
+        sweep = Sweep()
+        landing = Landing(self.store, name, self.pseudonyms)
+        error: Exception | None = None
+
+        def seen(state: Sweep) -> None:
+            watch(name, *_progress(source, state))
+            if self._stopping.is_set():
+                raise Stopped
+
+        try:
+            try:
+                run(source, self._api(source), self.store.progress(name), self.clock, landing, since=since, sweep=sweep, watch=seen)
+            finally:
+                landing.commit()
+        except Stopped:
+            pass
+        except RolloutMetricsError as problem:
+            error = problem
+            log.warning("sweep failed", extra={"fields": {"source": name, "error": str(problem), "kind": type(problem).__name__}})
+        except Exception as problem:  # one source's defect must not stop the others
+            error = problem
+            log.exception("sweep broke", extra={"fields": {"source": name}})
+        self._tell(name, sweep, error)
+        return Collected(name, sweep, None if error is None else f"{error}" or type(error).__name__)
+
+    def accept(self, name: str, events: Sequence[Event]) -> None:
+        """Store what was pushed to a source; with no events, its heartbeat."""
+        landing = Landing(self.store, name, self.pseudonyms)
+        landing(events, [], {"heard_at": self.clock()})
+        landing.commit()
+        self.metrics.add("source_events_total", len(events), source=name)
+        self.metrics.set("source_up", 1, source=name)
+
+    def refresh(self, *, watch: Watch = silent, started: float | None = None) -> None:
+        """Derive what is due, move the figures to each workflow's T, and publish one snapshot."""
+        begun = time.monotonic() if started is None else started
+        with self._refreshing:
+            try:
+                families = self.families(watch=watch)
+            except StorageError as error:
+                self.board.unready(str(error))
+                log.error("refresh failed", extra={"fields": {"error": str(error)}})
+                return
+            if families is None:
+                return
+            now = self.clock()
+            self.metrics.set("pass_duration_seconds", time.monotonic() - begun)
+            self.metrics.set("snapshot_timestamp_seconds", now / SECOND)
+            self.board.hang(take([*families, *self.metrics.families()], now, self._renderer), tuple(self._reasons()))
+
+    def families(self, *, watch: Watch = silent) -> list[Family] | None:
+        """Every figure as it is now; None while a rebuild is not through."""
+        readings = self.readings()
+        as_of = as_of_all(self.company, readings)
+        derived = derive_due(self.store, self.company, as_of, self._figures, lambda done: watch("deriving", done, None, f"{done} cases"))
+        if derived:
+            watch("deriving", derived, derived, f"{derived} cases")
+        if self.store.rebuilding():
+            return None
+        self._figures.advance(self.store, as_of)
+        stale = {workflow.name: len(list(stale_sources(workflow, readings))) for workflow in self.company.workflows}
+        return self._figures.families(self.store, as_of, stale, {workflow.name: self._coverage(workflow) for workflow in self.company.workflows})
+
+    def _coverage(self, workflow: Workflow) -> dict[str, tuple[int, int]]:
+        """What the workflow's sources understood of what they read, and how much of the history the vendors still had."""
+        feeds = self.store.feeds()
+        counts = self.store.quarantine_counts()
+        read = sum(feeds[name].events for name in workflow.sources if name in feeds)
+        aside = sum(count for (source, _), count in counts.items() if source in workflow.sources)
+        return {"mapped": (read, read + aside)}
+
+    def readings(self) -> dict[str, Reading]:
+        """How far each source has been read."""
+        settings = self.configuration.settings
+        now = self.clock()
+        found = {
+            name: reading(source, self.store.progress(name), now, heartbeat=settings.schedule.heartbeat, stale_after=settings.alerts.stale_after)
+            for name, source in self.sources.items()
+        }
+        for name, item in found.items():
+            self.metrics.set("source_partial", item.partial, source=name)
+            if item.watermark is not None:
+                self.metrics.set("source_watermark_timestamp_seconds", item.watermark / SECOND, source=name)
+                self.metrics.set("source_lag_seconds", max(0, now - item.watermark) / SECOND, source=name)
+        return found
+
+    def rebuild(self, *, watch: Watch = silent) -> int:
+        """Derive every case again into the same tables; the last snapshot is served until all are through. Returns their number."""
+        marked = self.store.rebuild()
+        self.refresh(watch=watch)
+        return marked
+
+    def retain(self) -> None:
+        """Drop what the retention says has been kept long enough."""
+        kept = self.configuration.settings.store.retention
+        dropped = self.store.retain(self.clock(), events=kept.events, persons=kept.persons)
+        log.info("retention", extra={"fields": {"cases": dropped.cases, "anonymised": dropped.anonymised}})
+
+    def erase(self, actor: str) -> int:
+        """Remove a person from everything stored; returns the number of cases touched."""
+        touched = self.store.erase(self.pseudonyms.actor(actor))
+        self.refresh()
+        return touched
+
+    def retry_quarantined(self) -> tuple[int, int]:
+        """Translate records set aside once more: how many are understood now, and how many are left."""
+        released = left = 0
+        for record in self.store.quarantined(limit=1_000_000):
+            source = self.sources.get(record.source)
+            events = [] if source is None else _understood(source, record.payload, record.where)
+            if events:
+                self.store.land(record.source, [self.pseudonyms.event(event) for event in events], released=[record.id])
+                released += 1
+            else:
+                left += 1
+        self.refresh()
+        return released, left
+
+    def stop(self) -> None:
+        """End running sweeps after their current page, and begin no new ones."""
+        self._stopping.set()
+
+    def api(self, name: str) -> Api | None:
+        """The connection to a source; None for those that use no HTTP."""
+        return self._api(self.sources[name])
+
+    def _api(self, source: Source) -> Api | None:
+        if source.name not in self._apis:
+            endpoint = source.endpoint()
+            if endpoint is None:
+                return None
+            self._apis[source.name] = Api(endpoint, sleep=self._pause)
+        return self._apis[source.name]
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for a vendor, unless told to stop."""
+        if self._stopping.wait(seconds):
+            raise Stopped
+
+    def _adopt(self) -> None:
+        """Derive everything again where policies or definitions have changed since it was last done."""
+        print_ = f"{DEFINITIONS}:{self.configuration.fingerprint()}"
+        known = self.store.meta("policies")
+        if known != print_:
+            if known is not None:
+                log.info("policies changed: deriving all cases again", extra={"fields": {"cases": self.store.rebuild()}})
+            self.store.set_meta("policies", print_)
+
+    def _reasons(self) -> list[str]:
+        unread = [name for name, item in self.readings().items() if item.watermark is None]
+        return [f"source {name} has not been read yet" for name in unread]
+
+    def _tell(self, name: str, sweep: Sweep, error: Exception | None) -> None:
+        metrics = self.metrics
+        metrics.set("source_up", 0 if error is not None else 1, source=name)
+        metrics.add("source_requests_total", sweep.requests, source=name)
+        metrics.add("source_retries_total", sweep.retries, source=name)
+        metrics.add("source_throttled_seconds_total", sweep.throttled_seconds, source=name)
+        metrics.add("source_events_total", sweep.events, source=name)
+        for reason, count in sweep.rejected.items():
+            metrics.add("source_quarantined_total", count, source=name, reason=reason)
+        if error is None:
+            metrics.set("source_last_success_timestamp_seconds", self.clock() / SECOND, source=name)
+        feed = self.store.feeds().get(name)
+        if feed is not None and feed.newest is not None:
+            metrics.set("source_newest_event_timestamp_seconds", feed.newest / SECOND, source=name)
+
+
+def _key(configuration: Configuration, store: Store) -> bytes:
+    key = configuration.settings.privacy.key
+    return key.get_secret_value().encode() if key is not None else store.pseudonym_key()
+
+
+def _understood(source: Source, payload: bytes, where: str) -> list[Event]:
+    """The events of a record that was set aside; none while it is still not understood."""
+    try:
+        records = list(source.events(source.page_of(payload, where)))
+    except (RolloutMetricsError, KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return []
+    events = [record for record in records if isinstance(record, Event)]
+    return events if len(events) == len(records) else []
+
+
+def _progress(source: Source, sweep: Sweep) -> tuple[float, float | None, str]:
+    """How far a sweep is: the stretch delivered, of the depth wanted."""
+    progress = sweep.progress
+    note = f"{sweep.events:,} events"
+    if progress.connected_at is None:
+        return 0, None, note
+    reached = (progress.watermark or progress.connected_at) - (progress.delivered_from or progress.connected_at)
+    stretch = progress.stretch
+    if stretch is not None and stretch.read_up_to is not None and progress.delivered_from is not None and stretch.start < progress.delivered_from:
+        reached += min(stretch.read_up_to, progress.delivered_from) - stretch.start
+    return min(reached, source.depth), source.depth, note

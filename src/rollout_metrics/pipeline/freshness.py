@@ -1,0 +1,56 @@
+"""How far each workflow's figures can be trusted: its live T, and which of its sources are stale (SIGNALS section 2)."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from rollout_metrics.collect.source import Source
+from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.time import Instant, Span, floor_minute
+
+NOTHING: Instant = 0
+"""The T of a workflow none of whose sources has been read: no event is that old."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How far a source has been read: its watermark, whether its history is still being read, and whether it is stale."""
+
+    watermark: Instant | None
+    partial: bool
+    stale: bool
+
+
+def reading(source: Source, progress: Mapping[str, object] | None, now: Instant, *, heartbeat: Span, stale_after: Span) -> Reading:
+    """What a source's saved progress says.
+
+    A push source is read up to now while its last accepted request is at most `heartbeat` old, else up to that request.
+    """
+    progress = progress or {}
+    if source.pulled:
+        watermark = progress.get("watermark")
+        partial = bool(progress.get("partial", True))
+    else:
+        heard = progress.get("heard_at")
+        watermark = now if isinstance(heard, int) and now - heard <= heartbeat else heard
+        partial = False
+    if not isinstance(watermark, int):
+        return Reading(None, partial, stale=True)
+    return Reading(min(watermark, now), partial, stale=now - watermark > stale_after)
+
+
+def live_as_of(workflow: Workflow, readings: Mapping[str, Reading]) -> Instant:
+    """The workflow's T: the least watermark of its sources, at a whole minute; `NOTHING` while one of them has none."""
+    watermarks = [readings[name].watermark if name in readings else None for name in workflow.sources]
+    known = [watermark for watermark in watermarks if watermark is not None]
+    return floor_minute(min(known)) if known and len(known) == len(watermarks) else NOTHING
+
+
+def as_of_all(company: Company, readings: Mapping[str, Reading]) -> dict[str, Instant]:
+    """Every workflow's T, and under `""` that of cases of no workflow: the least of all."""
+    each = {workflow.name: live_as_of(workflow, readings) for workflow in company.workflows}
+    return each | {"": min(each.values(), default=NOTHING)}
+
+
+def stale_sources(workflow: Workflow, readings: Mapping[str, Reading]) -> Iterable[str]:
+    """Names of the workflow's sources that are stale."""
+    return sorted(name for name in workflow.sources if name not in readings or readings[name].stale)

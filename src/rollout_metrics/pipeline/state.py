@@ -1,0 +1,101 @@
+"""The figures in memory, kept in step with the store: loaded once, then moved by what each batch changed and by what enters and leaves the windows."""
+
+import logging
+from collections.abc import Iterator, Mapping
+
+from rollout_metrics import rollup
+from rollout_metrics.catalog import NO_WORKFLOW, Family
+from rollout_metrics.domain.events import CaseKey
+from rollout_metrics.domain.policy import Company
+from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
+from rollout_metrics.figures import Ledger, Stretch, assisted_since, situation
+from rollout_metrics.figures.situation import Shares
+from rollout_metrics.pipeline.freshness import NOTHING
+from rollout_metrics.rollup import Bucket, Contribution, Sample
+from rollout_metrics.store import Store
+
+log = logging.getLogger(__name__)
+
+BASELINE: Span = 90 * DAY
+"""How far before the first assisted level the baseline of time saved reaches."""
+
+
+class Figures:
+    """A ledger and where it gets its rows from."""
+
+    def __init__(self, company: Company) -> None:
+        self._company = company
+        self._ledger = Ledger(company)
+        self._loaded = False
+
+    def apply(self, counts: Mapping[Bucket, int], gone: list[Sample], come: list[Sample]) -> None:
+        """Take in what a batch changed; where memory does not agree with it, everything is loaded again at the next advance."""
+        if not self._loaded:
+            return
+        try:
+            self._ledger.apply(dict(counts), gone, come)
+        except LookupError as error:
+            log.warning("figures loaded again", extra={"fields": {"reason": str(error)}})
+            self._loaded = False
+
+    def advance(self, store: Store, as_of: Mapping[str, Instant]) -> None:
+        """Move to these T."""
+        known = _known(as_of)
+        if self._loaded:
+            try:
+                self._ledger.advance(known, _rows(store, self._ledger.stretches(known)))
+            except (ValueError, LookupError) as error:
+                log.info("figures loaded again", extra={"fields": {"reason": str(error)}})
+            else:
+                return
+        self._ledger = Ledger(self._company)
+        needed = self._ledger.needed(known)
+        self._ledger.load(known, _standing_and(store, known, needed), self._samples(store, known, needed))
+        self._loaded = True
+
+    def families(self, store: Store, as_of: Mapping[str, Instant], stale: Mapping[str, int], coverage: Mapping[str, Shares]) -> list[Family]:
+        """Every figure of every workflow that has been read."""
+        known = _known(as_of)
+        around = store.surroundings(as_of)
+        situations = {
+            workflow.name: situation(workflow, known[workflow.name], around, sources_stale=stale[workflow.name], coverage=coverage[workflow.name])
+            for workflow in self._company.workflows
+            if workflow.name in known
+        }
+        return self._ledger.families(situations)
+
+    def _samples(self, store: Store, as_of: Mapping[str, Instant], needed: list[Stretch]) -> Iterator[Sample]:
+        around = store.surroundings(as_of)
+        workflows = {workflow.name: workflow for workflow in self._company.workflows}
+        for stretch in needed:
+            workflow = workflows.get(stretch.workflow)
+            if workflow is None:
+                continue
+            seen: set[CaseKey] = set()
+            stretches = [(stretch.after * MINUTE - DAY, stretch.up_to * MINUTE)]
+            since = assisted_since(workflow, as_of[workflow.name], around)
+            if since is not None:
+                stretches.append((since - BASELINE, since))
+            for start, end in stretches:
+                for case, facts in store.facts_between(workflow.name, start, end):
+                    if case not in seen:
+                        seen.add(case)
+                        yield from rollup.samples(facts)
+
+
+def _known(as_of: Mapping[str, Instant]) -> dict[str, Instant]:
+    """The workflows whose sources have been read."""
+    return {name: at for name, at in as_of.items() if at != NOTHING}
+
+
+def _rows(store: Store, stretches: list[Stretch]) -> Iterator[Contribution]:
+    for stretch in stretches:
+        for minute, series, amount in store.counts(stretch.workflow, stretch.after, stretch.up_to):
+            yield series, minute, amount
+
+
+def _standing_and(store: Store, as_of: Mapping[str, Instant], needed: list[Stretch]) -> Iterator[Contribution]:
+    for name in as_of:
+        for series, amount in store.state_counts(name or NO_WORKFLOW).items():
+            yield series, rollup.STATE, amount
+    yield from _rows(store, needed)
