@@ -196,6 +196,10 @@ class Hubspot(HttpSource):
     """Versions of a property HubSpot keeps; a longer history has lost its beginning."""
     contact_history_cap: int = Field(default=45, gt=1)
     """The same for contacts."""
+    requests_per_ten_seconds: int = Field(default=100, gt=0)
+    """Requests allowed in ten seconds: 100 for Free and Starter accounts, 190 for Professional and Enterprise, 250 with the increase."""
+    searches_per_second: int = Field(default=4, gt=0)
+    """Searches allowed a second; HubSpot allows 5 for all integrations together."""
     deletions: bool = True
     """Read the list of archived records, once a day."""
     portal_id: int | None = None
@@ -204,7 +208,7 @@ class Hubspot(HttpSource):
     def endpoint(self) -> Endpoint:
         """A bearer token; searches have a budget of their own."""
         options = self.connection()
-        options["budgets"] += (Budget(100, 10), Budget(4, 1, "/search"))
+        options["budgets"] += (Budget(self.requests_per_ten_seconds, 10), Budget(self.searches_per_second, 1, "/search"))
         return Endpoint(base_url=self.base_url, authorization=bearer(self.token), wish=_wish, **options)
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:

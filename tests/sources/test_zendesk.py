@@ -1,0 +1,199 @@
+"""Zendesk's ways of saying things, each in one readable example, and its paging by seconds."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Window
+from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.events import Activity, ActorKind, Event
+from rollout_metrics.domain.time import SECOND
+from rollout_metrics.sources.zendesk import Zendesk
+from sources.server import Reply, Request, serving
+
+STAFF, CUSTOMER, START = 5, 900, 1_767_000_000
+
+
+def desk(**options: Any) -> Zendesk:
+    return Zendesk(name="desk", token=SecretStr("secret-token"), **({"subdomain": "acme", "staff": {STAFF}} | options))
+
+
+def events_of(*children: dict[str, Any], updater: int = STAFF, via: Any = "Web form", metadata: Any = None, **options: Any) -> list[Event]:
+    numbered = [{"id": 101 + number, "event_type": "Change", "via": via, **child} for number, child in enumerate(children)]
+    audit = {"id": 100, "ticket_id": 7, "timestamp": START, "updater_id": updater, "via": via, "metadata": metadata, "child_events": numbered}
+    source = desk(**options)
+    found = list(source.events(source.page_of(msgspec.json.encode(audit), "here")))
+    assert all(isinstance(event, Event) for event in found)
+    return [event for event in found if isinstance(event, Event)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "activity"),
+    [
+        ("open", "solved", Activity.CLOSED),
+        ("open", "closed", Activity.CLOSED),
+        ("solved", "closed", Activity.CHANGED),
+        ("solved", "open", Activity.REOPENED),
+        ("pending", "hold", Activity.CHANGED),
+        ("Open", "Solved", Activity.CLOSED),
+        ("open", "deleted", Activity.DELETED),
+    ],
+)
+def test_closing_and_reopening_go_by_the_systems_own_statuses(before: str, after: str, activity: Activity) -> None:
+    (event,) = events_of({"status": after, "previous_value": before})
+
+    assert (event.activity, event.attribute, event.before, event.after) == (activity, "status", before.lower(), after.lower())
+
+
+def test_a_custom_status_beside_the_status_is_not_counted_twice() -> None:
+    both = events_of({"custom_status_id": 12, "previous_value": 11}, {"status": "open", "previous_value": "new"})
+    alone = events_of({"custom_status_id": 12, "previous_value": 11})
+
+    assert [event.attribute for event in both] == ["status"]
+    assert [(event.attribute, event.before, event.after) for event in alone] == [("custom_status", "11", "12")]
+
+
+def test_what_a_trigger_does_in_a_persons_update_is_the_systems_doing() -> None:
+    person, trigger = events_of(
+        {"priority": "high", "previous_value": None},
+        {"tags": ["ai_bot"], "added_tags": ["ai_bot"], "removed_tags": [], "via": "Rule", "via_reference_id": 22},
+    )
+
+    assert (person.actor_kind, person.actor_id, person.detail["via"]) == (ActorKind.OPERATOR, "5", ["web_form"])
+    assert (trigger.actor_kind, trigger.actor_id, trigger.detail["via"]) == (ActorKind.SYSTEM, "rule:22", ["ai_bot", "rule", "rule:22"])
+
+
+def test_tags_and_stamps_of_an_update_are_labels_of_all_it_does() -> None:
+    stamped = {"custom": {"ai_run": "r-19", "version": "prompt-7", "reason": "policy"}}
+    events = events_of(
+        {"priority": "high", "previous_value": None}, {"tags": ["a", "bot"], "added_tags": ["bot"], "removed_tags": []}, via="Web service", metadata=stamped
+    )
+
+    assert {tuple(event.detail["via"]) for event in events} == {("ai_run", "api", "bot", "reason", "version")}
+    assert {(event.detail["version"], event.detail["reason"]) for event in events} == {("prompt-7", "policy")}
+
+
+def test_an_end_user_is_a_customer_unless_only_staff_could_have_done_it() -> None:
+    (asked,) = events_of({"event_type": "Comment", "body": "Hello?", "public": True}, updater=CUSTOMER)
+    (noted,) = events_of({"event_type": "Comment", "body": "a note", "public": False}, updater=CUSTOMER)
+    (moved,) = events_of({"group_id": 3, "previous_value": 2}, updater=CUSTOMER)
+    (routed,) = events_of({"group_id": 3, "previous_value": 2, "via": "Rule"}, updater=CUSTOMER)
+
+    assert [event.actor_kind for event in (asked, noted, moved, routed)] == ["customer", "operator", "operator", "system"]
+
+
+def test_the_system_actor_is_a_system() -> None:
+    (event,) = events_of({"priority": "low", "previous_value": None}, updater=-1, via="Mail")
+
+    assert (event.actor_kind, event.actor_id) == (ActorKind.SYSTEM, "-1")
+
+
+def test_a_comment_without_its_text_is_still_a_comment() -> None:
+    marker = {"event_type": "Comment", "comment_present": True, "comment_public": False}
+    (alone,) = events_of(marker)
+    beside = events_of(marker, {"event_type": "Comment", "body": "text", "public": False})
+
+    assert alone.detail == {"url": "https://acme.zendesk.com/agent/tickets/7", "via": ["web_form"], "public": False}
+    assert [event.detail.get("value") for event in beside] == ["text"]
+
+
+@pytest.mark.parametrize("via", ["Merge", {"channel": "web", "source": {"rel": "merge", "from": {}, "to": {}}}, "Web form"])
+def test_a_merged_ticket_is_absorbed_and_not_closed(via: Any) -> None:
+    events = events_of(
+        {"tags": ["closed_by_merge"], "added_tags": ["closed_by_merge"], "removed_tags": []},
+        {"status": "closed", "previous_value": "open"},
+        {"event_type": "Comment", "body": "This request was closed and merged", "public": True},
+        via=via,
+    )
+
+    assert [event.activity for event in events] == [Activity.ABSORBED, Activity.CHANGED, Activity.COMMENTED]
+    assert events[-1].actor_kind is ActorKind.SYSTEM
+
+
+def test_one_creating_child_may_set_many_fields() -> None:
+    child = {"event_type": "Create", "subject": "Hi", "ticket_type": "problem", "assignee_id": None, "custom_ticket_fields": {"1": "x", "2": None}}
+    (event,) = events_of(child | {"status": "new", "tags": ["b", "a"]}, updater=CUSTOMER, fields={"1": "amount"})
+
+    assert event.activity is Activity.CREATED
+    assert event.detail["attributes"] == {"channel": "web_form", "subject": "Hi", "type": "problem", "amount": "x", "status": "new", "tags": '["a","b"]'}
+
+
+def test_a_ticket_made_and_solved_in_one_go_is_closed_at_once() -> None:
+    events = events_of({"event_type": "Create", "status": "solved"})
+
+    assert [event.activity for event in events] == [Activity.CREATED, Activity.CLOSED]
+
+
+def test_time_worked_is_the_growth_of_the_total() -> None:
+    (event,) = events_of({"custom_ticket_fields": {"9": "190"}, "previous_value": "100"}, time_fields={"9"})
+
+    assert (event.activity, event.detail["seconds"]) == (Activity.TIME_LOGGED, 90)
+
+
+@pytest.mark.parametrize(("score", "rated"), [("good", "good"), ("bad_with_comment", "bad"), ("offered", None), ("unoffered", None)])
+def test_only_given_ratings_count(score: str, rated: str | None) -> None:
+    child = events_of({"event_type": "SatisfactionRating", "score": score}, updater=CUSTOMER)
+    field = events_of({"satisfaction_score": score, "previous_value": "offered"}, updater=CUSTOMER)
+
+    assert [event.detail["score"] for event in child] == [event.detail["score"] for event in field] == ([rated] if rated else [])
+
+
+def test_unknown_kinds_of_children_are_left_out() -> None:
+    assert events_of({"event_type": "Notification"}, {"event_type": "SomethingNew", "status": "solved"}) == []
+
+
+@pytest.mark.parametrize("options", [{"subdomain": None}, {"base_url": "https://desk.example"}, {"subdomain": "https://acme.zendesk.com"}])
+def test_an_address_is_needed_and_only_one(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        desk(**options)
+
+
+class Stream:
+    """Ticket events that serves pages as Zendesk does: by start time, ending between two seconds, repeating the last second."""
+
+    def __init__(self, seconds: list[int], size: int) -> None:
+        self.seconds, self.size = sorted(seconds), size
+
+    def answer(self, request: Request) -> Reply:
+        if request.path.endswith("users.json"):
+            return Reply({"users": [], "meta": {"has_more": False}})
+        start = int(request.query["start_time"][0])
+        rest = [(number, at) for number, at in enumerate(self.seconds) if at >= start]
+        end = self.size
+        while end < len(rest) and (rest[end][1] == rest[end - 1][1] or rest[end][1] == start or rest[end - 1][1] == start):
+            end += 1
+        page = rest[:end]
+        found = [
+            {"id": number, "ticket_id": number, "timestamp": at, "updater_id": 1, "via": "Mail", "child_events": [{"id": number, "event_type": "Create"}]}
+            for number, at in page
+        ]
+        body = {"ticket_events": found, "count": len(found), "end_time": page[-1][1] if page else None, "end_of_stream": end >= len(rest)}
+        return Reply(body)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(START, START + 20), max_size=60), st.integers(1, 7))
+def test_every_event_is_read_however_many_share_a_second(seconds: list[int], size: int) -> None:
+    with serving(Stream(seconds, size).answer, packed=False) as server:
+        source = desk(subdomain=None, base_url=server.url, incremental_per_minute=10_000)
+        pages = source.pages(Api(source.endpoint()), Window(START * SECOND, (START + 3600) * SECOND))
+        found = {event.case_id for page in pages for event in source.events(page) if isinstance(event, Event)}
+
+    assert found == {str(number) for number in range(len(seconds))}
+
+
+def test_a_stream_that_does_not_move_is_an_error_not_an_endless_loop() -> None:
+    def answer(request: Request) -> Reply:
+        if request.path.endswith("users.json"):
+            return Reply({"users": []})
+        return Reply({"ticket_events": [], "count": 0, "end_time": None, "end_of_stream": False})
+
+    with serving(answer) as server:
+        source = desk(subdomain=None, base_url=server.url)
+        with pytest.raises(PayloadError, match="would never end"):
+            list(source.pages(Api(source.endpoint()), Window(START * SECOND, (START + 3600) * SECOND)))
