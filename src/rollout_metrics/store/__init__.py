@@ -1,0 +1,27 @@
+"""Everything kept between passes, on SQLite or PostgreSQL: events, what was derived of them, counts, progress."""
+
+from rollout_metrics.store.cases import Applied, Due, Update
+from rollout_metrics.store.codec import Counted, Series
+from rollout_metrics.store.counting import STATE
+from rollout_metrics.store.events import Landed
+from rollout_metrics.store.judgements import Judged, Judgement
+from rollout_metrics.store.quarantine import Quarantined
+from rollout_metrics.store.store import Store, open_store, upgrade
+from rollout_metrics.store.sweeps import Feed
+
+__all__ = [
+    "STATE",
+    "Applied",
+    "Counted",
+    "Due",
+    "Feed",
+    "Judged",
+    "Judgement",
+    "Landed",
+    "Quarantined",
+    "Series",
+    "Store",
+    "Update",
+    "open_store",
+    "upgrade",
+]

@@ -1,0 +1,238 @@
+"""Cases: which are due, what was derived of them, and replacing it with the exact difference in the counts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from rollout_metrics.domain.events import CaseKey
+from rollout_metrics.domain.facts import EXPLICIT_ROWS, CaseFacts, CaseSummary, Fact, Handling, HandlingKind, Recommendation
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.store.arrivals import ALWAYS, Arrivals
+from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, decode_recorded, encode_facts, encode_numbers
+from rollout_metrics.store.dialects import Row
+from rollout_metrics.store.names import NO_WORKFLOW
+from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements
+from rollout_metrics.store.spans import span_of
+from rollout_metrics.store.tables import PERSONS_UNTIL, meta_number, subtract
+from rollout_metrics.store.touches import FORMER_PREFIX
+
+_COLUMNS = tuple(cases.columns.keys())
+_DIRTY = text("SELECT case_source, case_id, mark FROM dirty ORDER BY case_source, case_id LIMIT :limit")
+_BY_TIME = text(
+    "SELECT case_source, case_id FROM cases WHERE workflow = :workflow AND next_change_at IS NOT NULL AND next_change_at <= :as_of"
+    " ORDER BY next_change_at LIMIT :limit"
+)
+_LEVEL_MOVED = text(
+    "INSERT INTO dirty (case_source, case_id, mark) SELECT case_source, case_id, CAST(:mark AS bigint) FROM cases WHERE workflow = :workflow"
+    " AND (first_agent_at >= :start AND first_agent_at < :end OR scoped_at >= :start AND scoped_at < :end)"
+    " ON CONFLICT (case_source, case_id) DO UPDATE SET mark = excluded.mark"
+)
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Cases to derive, and the marks by which they were dirty (None: due by time alone)."""
+
+    keys: list[CaseKey]
+    marks: dict[CaseKey, int | None]
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+
+class Update(msgspec.Struct, frozen=True):
+    """A case as derived now: its facts and all that they contribute to the counts, `(series, minute) -> amount`."""
+
+    facts: CaseFacts
+    counted: Mapping[tuple[Series, int], int]
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What `replace` did: the difference it applied to the counts, and how many cases' facts changed."""
+
+    counts: Counted
+    changed: int
+
+
+class _Changes(msgspec.Struct):
+    """What one `replace` collects before it writes."""
+
+    rows: list[Row] = []
+    gone: list[Row] = []
+    difference: dict[tuple[int, int], int] = {}
+    led: set[int] = set()
+    """Workflows in which a case's first agent event moved."""
+    decided: set[Row] = set()
+    undecided: set[Row] = set()
+    groups: set[Row] = set()
+    added_elsewhere: set[Row] = set()
+    gone_elsewhere: set[Row] = set()
+    changed: int = 0
+
+
+class Cases(Arrivals):
+    """Deriving cases in batches."""
+
+    def due(self, as_of: Mapping[str, Instant], limit: int = 2000) -> Due:
+        """The next cases to derive: touched by what has landed, reached by other cases, or changing by time alone at or before their workflow's T.
+
+        `as_of`: workflow -> T; key `""` for cases of none. Falsy when there is nothing left.
+        """
+        with self._writing() as connection:
+            self._take_in(connection)
+            self._advance(connection, as_of)
+            marks: dict[Row, int | None] = {(source, case): mark for source, case, mark in connection.execute(_DIRTY, {"limit": limit})}
+            for name, until in as_of.items():
+                if len(marks) < limit:
+                    workflow = self._workflow_number(name or None)
+                    found = connection.execute(_BY_TIME, {"workflow": workflow, "as_of": until, "limit": limit - len(marks)})
+                    for source, case in found:
+                        marks.setdefault((source, case), None)
+        self._seen_as_of = {**self._seen_as_of, **as_of}
+        named = {(self._names.sources.names[source], case): mark for (source, case), mark in marks.items()}
+        return Due(list(named), named)
+
+    def facts(self, keys: Sequence[CaseKey]) -> dict[CaseKey, tuple[Fact, ...]]:
+        """The facts of cases as last derived; cases without any are left out."""
+        numbered = self._keys(keys)
+        with self._database.reading() as connection:
+            rows = self._stored(connection, numbered)
+        return {key: decode_facts(rows[number][_FACTS]) for key, number in zip(keys, numbered, strict=True) if number in rows}
+
+    def replace(self, due: Due, updates: Sequence[Update]) -> Applied:
+        """Put derived cases in place in one transaction: facts, case rows, the difference in the counts. Cases without an update stay due.
+
+        A case that landed again since `due` stays dirty; cases that depend on what changed here become dirty.
+        """
+        with self._writing() as connection:
+            keys = [(self._names.sources[source], case) for source, case in (update.facts.case for update in updates)]
+            stored = self._stored(connection, keys)
+            changes = _Changes()
+            now = self._clock()
+            for key, update in zip(keys, updates, strict=True):
+                self._change(changes, key, stored.get(key), update, now)
+            first = {workflow: self._first_agent(connection, workflow) for workflow in changes.led if self._follows_agent(workflow)}
+            self._write(connection, changes)
+            for workflow, before in first.items():
+                self._level_moved(connection, workflow, before)
+            cleared = [(*key, mark) for key, update in zip(keys, updates, strict=True) if (mark := due.marks.get(update.facts.case)) is not None]
+            self._dialect.delete(connection, dirty, cleared, "case_source", "case_id", "mark")
+            return Applied(self._apply(connection, changes.difference), changes.changed)
+
+    def _stored(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> dict[Row, Row]:
+        query = text(
+            f"SELECT {', '.join(f'c.{name}' for name in _COLUMNS)} FROM {self._dialect.wanted} AS w"  # noqa: S608
+            " CROSS JOIN cases AS c WHERE c.case_source = w.case_source AND c.case_id = w.case_id"
+        )
+        return {(row[0], row[1]): tuple(row) for row in connection.execute(query, self._wanted(keys))}
+
+    def _change(self, changes: _Changes, key: tuple[int, str], old: Row | None, update: Update, now: Instant) -> None:
+        derived = update.facts
+        facts = encode_facts(derived.facts)
+        counted = self._numbered(update.counted)
+        packed = encode_numbers(counted)
+        if old is None and not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
+            return
+        if old is not None and old[_COUNTED] != packed:
+            subtract(changes.difference, old[_COUNTED])
+        if old is None or old[_COUNTED] != packed:
+            for series, minute, amount in counted:
+                changes.difference[series, minute] = changes.difference.get((series, minute), 0) + amount
+        same_facts = old is not None and old[_FACTS] == facts
+        recorded = old[_RECORDED] if same_facts and old is not None else _recorded(old, derived.facts, now)
+        if not same_facts:
+            changes.changed += 1
+            self._relate(changes, key, old, derived)
+        if not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
+            if old is not None:
+                changes.gone.append(key)
+                changes.led.add(old[_WORKFLOW])
+            return
+        row = (*key, *self._columns(derived), facts, recorded, packed)
+        if row != old:
+            changes.rows.append(row)
+            if old is None or (old[_WORKFLOW], old[_FIRST_AGENT]) != (row[_WORKFLOW], row[_FIRST_AGENT]):
+                changes.led |= {row[_WORKFLOW]} if old is None else {row[_WORKFLOW], old[_WORKFLOW]}
+
+    def _columns(self, derived: CaseFacts) -> Row:
+        first_agent_at = presence = None
+        absent = 0
+        for fact in derived.facts:
+            if isinstance(fact, CaseSummary):
+                first_agent_at = fact.first_agent_at
+            elif isinstance(fact, Handling):
+                presence = fact.presence
+                absent = int(fact.handling is HandlingKind.AGENT_ABSENT)
+        start, end = presence or (None, None)
+        starts_at, ends_at = span_of(derived)
+        workflow = self._workflow_number(derived.workflow)
+        return (workflow, derived.scoped_at, derived.next_change_at, first_agent_at, start, end, absent, starts_at, ends_at)
+
+    def _relate(self, changes: _Changes, key: tuple[int, str], old: Row | None, derived: CaseFacts) -> None:
+        before = decode_facts(old[_FACTS]) if old is not None else ()
+        was, now = self._decided(before), self._decided(derived.facts)
+        if was != now:
+            was_rows, now_rows = ({(decider, at, *key) for decider, at, *_ in decided} for decided in (was, now))
+            changes.undecided |= was_rows - now_rows
+            changes.decided |= now_rows - was_rows
+            changes.groups |= {decided[:2] for decided in was ^ now}
+        own_before = old[2] if old is not None else NO_WORKFLOW
+        own_now = self._workflow_number(derived.workflow)
+        there = {(workflow, *key) for workflow in self._workflows_in(before) if workflow != own_before}
+        here = {(workflow, *key) for workflow in self._workflows_in(derived.facts) if workflow != own_now}
+        changes.added_elsewhere |= here - there
+        changes.gone_elsewhere |= there - here
+
+    def _decided(self, facts: Iterable[Fact]) -> set[Row]:
+        """What dwell depends on, for each explicit first decision by a known operator."""
+        operators = self._names.operators
+        return {
+            (operators[fact.decider], fact.first_decided_at, fact.workflow, fact.opened, fact.opened_at, fact.row)
+            for fact in facts
+            if isinstance(fact, Recommendation)
+            and fact.row in EXPLICIT_ROWS
+            and fact.first_decided_at is not None
+            and fact.decider is not None
+            and not fact.decider.startswith(FORMER_PREFIX)
+        }
+
+    def _workflows_in(self, facts: Iterable[Fact]) -> set[int]:
+        return {self._names.workflows[name] for name in {fact.workflow for fact in facts}}
+
+    def _write(self, connection: Connection, changes: _Changes) -> None:
+        dialect = self._dialect
+        dialect.upsert(connection, cases, changes.rows)
+        dialect.delete(connection, cases, changes.gone)
+        dialect.upsert(connection, elsewhere, sorted(changes.added_elsewhere))
+        dialect.delete(connection, elsewhere, sorted(changes.gone_elsewhere))
+        if changes.groups:
+            mark, forgotten = self._next_mark(connection), meta_number(connection, PERSONS_UNTIL)
+            dialect.delete(connection, decisions, sorted(changes.undecided))
+            dialect.upsert(connection, decisions, sorted(row for row in changes.decided if row[1] >= forgotten))
+            groups = [(decider, at, mark, NOTHING) for decider, at in sorted(changes.groups) if at >= forgotten]
+            dialect.upsert(connection, judgements, groups, only=("mark",))
+
+    def _follows_agent(self, workflow: int) -> bool:
+        """Whether the workflow's level begins with the first event of its agent: a single undated level."""
+        if workflow == NO_WORKFLOW or self._company is None:
+            return False
+        name = self._names.workflows.names[workflow]
+        return any(w.name == name and any(level.since is None for level in w.levels) for w in self._company.workflows)
+
+    def _level_moved(self, connection: Connection, workflow: int, before: Instant | None) -> None:
+        after = self._first_agent(connection, workflow)
+        if after == before:
+            return
+        start, end = sorted((ALWAYS if before is None else before, ALWAYS if after is None else after))
+        connection.execute(_LEVEL_MOVED, {"mark": self._next_mark(connection), "workflow": workflow, "start": start, "end": end})
+
+
+_WORKFLOW, _FIRST_AGENT, _FACTS, _RECORDED, _COUNTED = (_COLUMNS.index(name) for name in ("workflow", "first_agent_at", "facts", "recorded", "counted"))
+
+
+def _recorded(old: Row | None, facts: tuple[Fact, ...], now: Instant) -> bytes:
+    """When each fact was recorded: those that stood before keep their instant."""
+    before: dict[Fact, Instant] = {}
+    if old is not None:
+        before = dict(zip(decode_facts(old[_FACTS]), decode_recorded(old[_RECORDED]), strict=True))
+    return encode_numbers([before.get(fact, now) for fact in facts])

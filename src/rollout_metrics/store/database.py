@@ -1,0 +1,70 @@
+"""The open database: one writer at a time, readers beside it, every failure told in words."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from rollout_metrics.store.dialects import Dialect, dialect_of
+
+
+class Database:
+    """Transactions on one database. Threads may read while one of them writes."""
+
+    def __init__(self, url: str, *, patience_seconds: float = 30.0) -> None:
+        self.dialect: Dialect = dialect_of(url, patience_seconds)
+        self._lock = threading.Lock()
+        self._writer: Connection | None = None
+        with self.told("open"):
+            self.engine: Engine = self.dialect.engine()
+            event.listen(self.engine, "begin", self.dialect.begin)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        with self._lock:
+            self._drop_writer()
+            self.engine.dispose()
+
+    @contextmanager
+    def told(self, doing: str) -> Iterator[None]:
+        """Turn what the driver raises into a `StorageError` that says what, where and what to do."""
+        failures: tuple[type[Exception], ...] = (SQLAlchemyError, *self.dialect.errors)
+        try:
+            yield
+        except failures as error:
+            raise self.dialect.told(error, doing) from error
+
+    @contextmanager
+    def reading(self, *, snapshot: bool = False) -> Iterator[Connection]:
+        """A transaction that only reads; with `snapshot` all of it sees one state however long it takes."""
+        with self.told("read"), self.engine.connect() as connection:
+            if snapshot:
+                connection = self.dialect.snapshot(connection)  # noqa: PLW2901
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The one writing transaction: committed at the end, rolled back on any exception."""
+        with self._lock, self.told("write"):
+            self.dialect.still_there()
+            if self._writer is None:
+                self._writer = self.engine.connect().execution_options(writes=True)
+            try:
+                with self._writer.begin():
+                    self.dialect.lock_writer(self._writer)
+                    yield self._writer
+            except BaseException as error:
+                if not isinstance(error, Exception) or isinstance(error, (SQLAlchemyError, *self.dialect.errors)):
+                    self._drop_writer()
+                raise
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(SQLAlchemyError, *self.dialect.errors):
+                writer.invalidate()
+            with suppress(SQLAlchemyError, *self.dialect.errors):
+                writer.close()

@@ -1,0 +1,165 @@
+"""Events: landed by the batch, read back as histories."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from rollout_metrics.domain.events import CaseKey, Event, precedence
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.store.arrivals import Arrivals
+from rollout_metrics.store.codec import body, event_of
+from rollout_metrics.store.dialects import Row, Superseded
+from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
+from rollout_metrics.store.schema import dirty
+from rollout_metrics.store.sweeps import save_progress
+from rollout_metrics.store.tables import ARRIVED, meta_number
+from rollout_metrics.store.touches import Touch
+
+LARGEST = 2**63 - 1
+CHUNK = 500
+"""Cases whose events are read by one query."""
+
+_COLUMNS = "e.source, e.event_id, e.case_source, e.case_id, e.occurred_at, e.revision, e.body"
+_NEXT_CASES = text(
+    "SELECT DISTINCT case_source, case_id FROM events WHERE case_source > :source OR (case_source = :source AND case_id > :case)"
+    " ORDER BY case_source, case_id LIMIT :limit"
+)
+
+
+class Landed(msgspec.Struct, frozen=True):
+    """What a batch brought: events never seen, readings that superseded others, readings that changed nothing, records put aside, and the newest instant."""
+
+    new: int
+    changed: int
+    same: int
+    quarantined: int
+    newest: Instant | None
+
+
+class Events(Arrivals):
+    """Landing and reading events."""
+
+    def land(
+        self,
+        source: str,
+        events: Sequence[Event],
+        rejected: Sequence[Rejected] = (),
+        progress: Mapping[str, Any] | None = None,
+        *,
+        released: Sequence[int] = (),
+    ) -> Landed:
+        """Store a batch in one transaction: readings by precedence, rejected records, the sweep's progress.
+
+        The cases the readings touch are to be derived from then on. `released` are the quarantine ids these events came from. Batches of 5,000 to 20,000 are
+        cheapest.
+        """
+        with self._writing() as connection:
+            new, superseded = 0, list[Superseded]()
+            if events:
+                rows, strange = self._rows(events)
+                if rows:
+                    new, superseded = self._dialect.put_readings(connection, rows)
+                rejected = [*rejected, *strange]
+                if superseded:
+                    self._revise(connection, superseded)
+            quarantined = put_aside(connection, source, rejected, self._clock()) if rejected else 0
+            release(connection, released)
+            newest = max([event.occurred_at for event in events], default=None)
+            save_progress(connection, source, progress, newest, new, self._clock())
+        changed = len(superseded)
+        return Landed(new, changed, len(events) - new - changed, quarantined, newest)
+
+    def _rows(self, events: Sequence[Event]) -> tuple[list[Row], list[Rejected]]:
+        """The batch as rows, and the events no database can hold."""
+        number, touch_of = self._names.sources, Touch(self._company, self._names).of
+        try:
+            rows: list[Row] = [
+                (number[e.source], e.event_id, number[e.case_source], e.case_id, e.occurred_at, e.revision, touch_of(e), body(e)) for e in events
+            ]
+        except UnicodeEncodeError:
+            rows = []
+        if rows and _fits(rows):
+            return rows, []
+        strange: list[Rejected] = [PutAside.of(event, problem) for event in events if (problem := _problem(event))]
+        return self._rows([event for event in events if not _problem(event)])[0], strange
+
+    def _revise(self, connection: Connection, superseded: Sequence[Superseded]) -> None:
+        """The readings that were replaced may have been derived already: their cases are dirty, their touches undone."""
+        mark = self._next_mark(connection)
+        keys = sorted({(source, case) for _, source, case, _, _ in superseded})
+        self._dialect.upsert(connection, dirty, [(source, case, mark, 0) for source, case in keys], only=("mark",))
+        arrived = meta_number(connection, ARRIVED)
+        undone = [(touch, at) for number, _, _, at, touch in superseded if touch is not None and number <= arrived]
+        if undone:
+            self._undo(connection, undone, mark)
+
+    def histories(self, keys: Sequence[CaseKey]) -> Iterator[tuple[CaseKey, list[Event]]]:
+        """The events of cases, each case's in no order; an empty list where none is left."""
+        for start in range(0, len(keys), CHUNK):
+            chunk = keys[start : start + CHUNK]
+            with self._database.reading() as connection:
+                found = self._read(connection, self._keys(chunk))
+            yield from ((key, found.get(place, [])) for place, key in enumerate(chunk))
+
+    def events(self, case: CaseKey) -> list[Event]:
+        """The events of one case, in no order."""
+        return next(self.histories([case]))[1]
+
+    def all_histories(self) -> Iterator[tuple[CaseKey, list[Event]]]:
+        """Every case's events, in case order, as of one moment, holding few at a time."""
+        with self._database.reading(snapshot=True) as connection:
+            source, case = -1, ""
+            while keys := [tuple(row) for row in connection.execute(_NEXT_CASES, {"source": source, "case": case, "limit": CHUNK})]:
+                found = self._read(connection, keys)
+                source, case = keys[-1]
+                yield from (((self._names.sources.names[number], name), found[place]) for place, (number, name) in enumerate(keys))
+
+    def _read(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> dict[int, list[Event]]:
+        query = text(
+            f"SELECT w.n, {_COLUMNS} FROM {self._dialect.wanted} AS w"  # noqa: S608
+            " CROSS JOIN events AS e WHERE e.case_source = w.case_source AND e.case_id = w.case_id"
+        )
+        source_of = self._names.sources.names
+        found: dict[int, list[Event]] = {}
+        for place, rows in groupby(connection.execute(query, self._wanted(keys)), itemgetter(0)):
+            found.setdefault(place, []).extend(
+                event_of(source_of[source], event_id, source_of[case_source], case_id, at, revision, text_)
+                for _, source, event_id, case_source, case_id, at, revision, text_ in rows
+            )
+        return found
+
+    def _holds(self, stored: Row, arriving: Row) -> bool:
+        return precedence(self._event(arriving)) > precedence(self._event(stored))
+
+    def _event(self, row: Row) -> Event:
+        source, event_id, case_source, case_id, at, revision, text_ = row
+        source_of = self._names.sources.names
+        return event_of(source_of[source], event_id, source_of[case_source], case_id, at, revision, text_)
+
+
+def _fits(rows: Sequence[Row]) -> bool:
+    ats, revisions = [row[4] for row in rows], [row[5] for row in rows]
+    return (
+        min(ats) >= -LARGEST
+        and max(ats) <= LARGEST
+        and min(revisions) >= -LARGEST
+        and max(revisions) <= LARGEST
+        and "\0" not in "".join([row[1] for row in rows])
+        and "\0" not in "".join([row[3] for row in rows])
+    )
+
+
+def _problem(event: Event) -> str | None:
+    if not (-LARGEST <= event.occurred_at <= LARGEST and -LARGEST <= event.revision <= LARGEST):
+        return "a number does not fit into 64 bits"
+    if "\0" in event.event_id or "\0" in event.case_id:
+        return "an id contains a NUL character"
+    try:
+        (event.event_id + event.case_id + body(event)).encode()
+    except UnicodeEncodeError:
+        return "a text contains half a surrogate pair"
+    return None

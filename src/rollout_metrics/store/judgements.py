@@ -1,0 +1,89 @@
+"""Glances: an operator's explicit decisions of one instant, judged together because their dwell spans cases."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sqlalchemy import text
+
+from rollout_metrics.domain.events import CaseKey
+from rollout_metrics.domain.facts import EXPLICIT_ROWS, Recommendation
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, encode_numbers
+from rollout_metrics.store.dialects import Row
+from rollout_metrics.store.schema import judgements
+from rollout_metrics.store.tables import Tables, subtract
+
+_DUE = text(
+    "SELECT j.decider, j.at, j.mark, (SELECT max(t.at) FROM touches AS t WHERE t.touch = j.decider AND t.at < j.at)"
+    " FROM judgements AS j WHERE j.mark > 0 ORDER BY j.decider, j.at LIMIT :limit"
+)
+_DECIDED = text(
+    "SELECT d.decider, d.at, d.case_source, d.case_id, c.facts"
+    " FROM (SELECT decider, at FROM judgements WHERE mark > 0 ORDER BY decider, at LIMIT :limit) AS j"
+    " JOIN decisions AS d ON d.decider = j.decider AND d.at = j.at JOIN cases AS c ON c.case_source = d.case_source AND c.case_id = d.case_id"
+    " ORDER BY d.decider, d.at, d.case_source, d.case_id"
+)
+_BEFORE = text(
+    "SELECT decider, at, mark, counted FROM judgements WHERE mark > 0"
+    " AND (decider, at) >= (:first_decider, :first_at) AND (decider, at) <= (:last_decider, :last_at)"
+)
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """One operator's explicit first decisions at one instant, on any cases, and that operator's previous event at an earlier instant."""
+
+    operator: str
+    at: Instant
+    previous: Instant | None
+    decisions: tuple[tuple[CaseKey, Recommendation], ...]
+    mark: int
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a judgement contributes to the counts now, all of it: `(series, minute) -> amount`."""
+
+    judgement: Judgement
+    counted: Mapping[tuple[Series, int], int]
+
+
+class Judgements(Tables):
+    """Judging dwell."""
+
+    def judgements(self, limit: int = 1000) -> list[Judgement]:
+        """Decisions whose dwell may have changed; judge all of them before publishing."""
+        decided: dict[Row, list[tuple[CaseKey, Recommendation]]] = {}
+        with self._database.reading(snapshot=True) as connection:
+            due = connection.execute(_DUE, {"limit": limit}).all()
+            source_of, operator = self._names.sources.names, self._names.operators.names
+            for decider, at, source, case, facts in connection.execute(_DECIDED, {"limit": limit}):
+                decided.setdefault((decider, at), []).extend(
+                    ((source_of[source], case), fact)
+                    for fact in decode_facts(facts)
+                    if isinstance(fact, Recommendation) and fact.row in EXPLICIT_ROWS and fact.decider == operator[decider] and fact.first_decided_at == at
+                )
+        return [Judgement(operator[decider], at, previous, tuple(decided.get((decider, at), ())), mark) for decider, at, mark, previous in due]
+
+    def judge(self, judged: Sequence[Judged]) -> Counted:
+        """Put judgements in place in one transaction; the difference it made to the counts. One that became due anew meanwhile stays due."""
+        if not judged:
+            return {}
+        with self._writing() as connection:
+            difference: dict[tuple[int, int], int] = {}
+            groups = {(self._names.operators[one.judgement.operator], one.judgement.at): one for one in judged}
+            finished: list[Row] = []
+            for decider, at, mark, before in connection.execute(_BEFORE, _stretch(min(groups), max(groups))).all():
+                one = groups.get((decider, at))
+                if one is None:
+                    continue
+                counted = self._numbered(one.counted)
+                subtract(difference, before)
+                for series, minute, amount in counted:
+                    difference[series, minute] = difference.get((series, minute), 0) + amount
+                finished.append((decider, at, 0 if mark == one.judgement.mark else mark, encode_numbers(counted)))
+            self._dialect.upsert(connection, judgements, finished)
+            self._dialect.delete(connection, judgements, [row[:2] for row in finished if row[2] == 0 and row[3] == NOTHING])
+            return self._apply(connection, difference)
+
+
+def _stretch(first: tuple[int, Instant], last: tuple[int, Instant]) -> dict[str, int]:
+    return {"first_decider": first[0], "first_at": first[1], "last_decider": last[0], "last_at": last[1]}

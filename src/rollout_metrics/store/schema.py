@@ -1,0 +1,173 @@
+"""The tables, declared once: migrations build them, everything else names them from here."""
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, text
+
+metadata = MetaData()
+
+Words = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text compared by code point in both databases, which is cheap and the same."""
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A growing id; SQLite gives it out only under the name INTEGER."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Words, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Single values: pseudonym key, fingerprints, how far arrivals have been taken in."""
+
+names = Table(
+    "names",
+    metadata,
+    Column("no", Integer, Identity(), primary_key=True),
+    Column("kind", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Index("names_name", "kind", "name", unique=True),
+)
+"""Numbers for what repeats: sources, workflows, series, operators, groups of workflows an agent works for."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("source", Integer, nullable=False),
+    Column("event_id", Words, nullable=False),
+    Column("case_source", Integer, nullable=False),
+    Column("case_id", Words, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("touch", Integer),
+    Column("body", Words, nullable=False),
+    Index("events_name", "source", "event_id", unique=True),
+    Index("events_case", "case_source", "case_id", "occurred_at"),
+)
+"""One reading of each event, the one that holds. `id` grows with every reading taken in, a superseding one gets a new id:
+what lies above the mark `arrived` has not been derived yet.
+
+`touch` numbers the operator, or the group of workflows whose agent it was; `body` is a JSON array of the other fields.
+"""
+
+touches = Table(
+    "touches",
+    metadata,
+    Column("touch", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("events", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""When each operator and each agent did something, on any case; `events` how many at that instant."""
+
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("case_source", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", Words, primary_key=True),
+    Column("mark", BigInteger, nullable=False),
+    Column("rebuilding", SmallInteger, nullable=False, server_default="0"),
+    Index("dirty_rebuilding", "rebuilding", postgresql_where=text("rebuilding = 1"), sqlite_where=text("rebuilding = 1")),
+    sqlite_with_rowid=False,
+)
+"""Cases to derive again. `mark` differs every time a case is marked, so that one marked anew while it was being derived stays."""
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_source", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", Words, primary_key=True),
+    Column("workflow", Integer, nullable=False),
+    Column("scoped_at", BigInteger),
+    Column("next_change_at", BigInteger),
+    Column("first_agent_at", BigInteger),
+    Column("presence_start", BigInteger),
+    Column("presence_end", BigInteger),
+    Column("agent_absent", SmallInteger, nullable=False),
+    Column("starts_at", BigInteger),
+    Column("ends_at", BigInteger),
+    Column("facts", LargeBinary, nullable=False),
+    Column("recorded", LargeBinary, nullable=False),
+    Column("counted", LargeBinary, nullable=False),
+    Index("cases_due", "workflow", "next_change_at", postgresql_where=text("next_change_at IS NOT NULL"), sqlite_where=text("next_change_at IS NOT NULL")),
+    Index("cases_ends", "workflow", "ends_at"),
+    Index("cases_scoped", "workflow", "scoped_at", postgresql_where=text("scoped_at IS NOT NULL"), sqlite_where=text("scoped_at IS NOT NULL")),
+    Index(
+        "cases_first_agent",
+        "workflow",
+        "first_agent_at",
+        postgresql_where=text("first_agent_at IS NOT NULL"),
+        sqlite_where=text("first_agent_at IS NOT NULL"),
+    ),
+    Index("cases_absent", "workflow", "presence_end", postgresql_where=text("agent_absent = 1"), sqlite_where=text("agent_absent = 1")),
+)
+"""What was derived of a case: its facts (MessagePack), when each was recorded, and what it has contributed to `counts`. `workflow` 0: none."""
+
+elsewhere = Table(
+    "elsewhere",
+    metadata,
+    Column("workflow", Integer, primary_key=True, autoincrement=False),
+    Column("case_source", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", Words, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Cases that hold facts of another workflow than their own (acts out of scope)."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decider", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("case_source", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", Words, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Which operator first decided recommendations of which case when, explicitly."""
+
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("decider", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("mark", BigInteger, nullable=False),
+    Column("counted", LargeBinary, nullable=False),
+    Index("judgements_due", "decider", "at", postgresql_where=text("mark > 0"), sqlite_where=text("mark > 0")),
+    sqlite_with_rowid=False,
+)
+"""What one operator's decisions at one instant contributed as glances; `mark` above 0: to be judged again."""
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("workflow", Integer, primary_key=True, autoincrement=False),
+    Column("minute", Integer, primary_key=True, autoincrement=False),
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The sum of all contributions per series and minute."""
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("source", Words, primary_key=True),
+    Column("progress", Text),
+    Column("newest", BigInteger),
+    Column("events", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+"""How far each source has been read, as its sweep wrote it."""
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Serial, Identity(), primary_key=True),
+    Column("source", Words, nullable=False),
+    Column("digest", Words, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Index("quarantine_record", "source", "digest", unique=True),
+)
+"""Records that could not be understood, once each."""

@@ -1,0 +1,80 @@
+"""What other cases say, answered from the store: the role `Surroundings` of derivation."""
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, text
+
+from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.store.tables import Tables
+
+_NEXT_SEEN = text("SELECT min(at) FROM touches WHERE touch IN :groups AND at >= :start").bindparams(bindparam("groups", expanding=True))
+_PREVIOUS = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
+
+
+class StoredSurroundings:
+    """Answers as of T per workflow. Remembers what it was told, so make a new one for each batch."""
+
+    def __init__(self, around: "Around", as_of: Mapping[str, Instant]) -> None:
+        self._around = around
+        self._as_of = as_of
+        self._first: dict[str, Instant | None] = {}
+        self._seen: dict[str, list[Instant]] = {}
+
+    def first_agent_at(self, workflow: Workflow) -> Instant | None:
+        """The first event of one of the workflow's own agents on a case of the workflow since that case's `scoped_at`."""
+        name = workflow.name
+        if name not in self._first:
+            self._first[name] = self._around.first_agent_at(name)
+        first = self._first[name]
+        return first if first is not None and first <= self._as_of[name] else None
+
+    def agent_seen(self, workflow: Workflow, start: Instant, end: Instant) -> bool:
+        """Whether any event of the workflow's own agents lies in [start, end], on any case."""
+        end = min(end, self._as_of[workflow.name])
+        if start > end:
+            return False
+        seen = self._seen.setdefault(workflow.name, [])
+        place = bisect_left(seen, start)
+        if place < len(seen) and seen[place] <= end:
+            return True
+        found = self._around.next_agent_touch(workflow.name, start)
+        if found is None:
+            return False
+        insort(seen, found)
+        return found <= end
+
+
+class Around(Tables):
+    """Questions across cases."""
+
+    def surroundings(self, as_of: Mapping[str, Instant]) -> StoredSurroundings:
+        """What derivation may ask of other cases, as of each workflow's T."""
+        return StoredSurroundings(self, as_of)
+
+    def previous_touch(self, operator: str, before: Instant) -> Instant | None:
+        """An operator's last event at an earlier instant, on any case."""
+        number = self._names.operators.known(operator)
+        with self._database.reading() as connection:
+            found = connection.execute(_PREVIOUS, {"touch": number, "before": before}).scalar()
+        return None if found is None else int(found)
+
+    def first_agent_at(self, workflow: str) -> Instant | None:
+        """The first event of a workflow's own agents on its cases, as far as derived."""
+        number = self._names.workflows.known(workflow)
+        if number is None:
+            return None
+        with self._database.reading() as connection:
+            return self._first_agent(connection, number)
+
+    def next_agent_touch(self, workflow: str, start: Instant) -> Instant | None:
+        """The first instant from `start` on at which an agent of the workflow did something anywhere."""
+        if not self._names.complete:
+            self._names.load()
+        groups = self._names.groups_of(workflow)
+        if not groups:
+            return None
+        with self._database.reading() as connection:
+            found = connection.execute(_NEXT_SEEN, {"groups": groups, "start": start}).scalar()
+        return None if found is None else int(found)

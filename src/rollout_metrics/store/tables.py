@@ -1,0 +1,126 @@
+"""What every kind of row shares: the database, the numbers for names, single values, and the clock."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from rollout_metrics.domain.events import CaseKey
+from rollout_metrics.domain.policy import Company
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.store.codec import Counted, decode_counted
+from rollout_metrics.store.database import Database
+from rollout_metrics.store.dialects import Row
+from rollout_metrics.store.names import NO_WORKFLOW, Names
+from rollout_metrics.store.schema import counts
+
+ARRIVED = "arrived"
+"""Up to which event id arrivals have been taken in."""
+FIRST_AGENT = "first_agent:"
+"""By workflow: the first agent event on cases that are kept no longer."""
+PERSONS_UNTIL = "persons_until"
+"""Glances before this instant are counted for good: who they were is forgotten."""
+RETIRED = "retired"
+"""The last minute to which cases that are kept no longer contributed."""
+MARK = "mark"
+"""The last mark given to anything dirty."""
+
+_META = text("SELECT value FROM meta WHERE key = :key")
+_SET_META = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+_FIRST = text("SELECT min(first_agent_at) FROM cases WHERE workflow = :workflow AND first_agent_at IS NOT NULL")
+
+
+class Tables:
+    """Common ground of the mix-ins that make up a `Store`, one for each kind of row."""
+
+    def __init__(self, database: Database, clock: Callable[[], Instant]) -> None:
+        self._database = database
+        self._clock = clock
+        self._dialect = database.dialect
+        self._names = Names(database.reading)
+        self._company: Company | None = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._database.writing() as connection:
+                self._names.use(connection)
+                try:
+                    yield connection
+                finally:
+                    self._names.use(None)
+        except BaseException:
+            self._names.forget()
+            raise
+
+    def meta(self, key: str) -> str | None:
+        """A single value kept under a name, None if there is none."""
+        with self._database.reading() as connection:
+            return _meta(connection, key)
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a single value under a name."""
+        with self._writing() as connection:
+            set_meta(connection, key, value)
+
+    def _next_mark(self, connection: Connection) -> int:
+        mark = meta_number(connection, MARK) + 1
+        set_meta(connection, MARK, str(mark))
+        return mark
+
+    def _first_agent(self, connection: Connection, workflow: int) -> Instant | None:
+        """The first event of a workflow's own agents on its cases, as far as derived; cases kept no longer included."""
+        found = connection.execute(_FIRST, {"workflow": workflow}).scalar()
+        kept = _meta(connection, f"{FIRST_AGENT}{self._names.workflows.names[workflow]}")
+        return min((int(at) for at in (found, kept) if at is not None), default=None)
+
+    def _keys(self, keys: Iterable[CaseKey]) -> list[tuple[int, str]]:
+        """Case keys as stored; of sources never met nothing is stored, their number 0 finds nothing."""
+        return [(self._names.sources.known(source) or 0, case) for source, case in keys]
+
+    def _wanted(self, keys: Sequence[tuple[int, str]]) -> Mapping[str, Any]:
+        return self._dialect.wanted_by(keys)
+
+    def _workflow_number(self, name: str | None) -> int:
+        return self._names.workflows[name] if name is not None else NO_WORKFLOW
+
+    def _numbered(self, counted: Mapping[tuple[tuple[str, ...], int], int]) -> list[tuple[int, int, int]]:
+        """Contributions as `(series, minute, amount)` in order, without zeros; within `_writing`."""
+        series = self._names.series
+        return sorted((series[name], minute, amount) for (name, minute), amount in counted.items() if amount)
+
+    def _apply(self, connection: Connection, difference: Mapping[tuple[int, int], int]) -> Counted:
+        """Add a difference `(series, minute) -> amount` to the counts; the same with series by name."""
+        applied: Counted = {}
+        rows: list[Row] = []
+        name_of, workflow_of = self._names.series.names, self._names.workflows
+        for (number, minute), amount in difference.items():
+            if amount:
+                name = name_of[number]
+                applied[name, minute] = amount
+                rows.append((workflow_of[name[0]], minute, number, amount))
+        rows.sort()
+        self._dialect.upsert(connection, counts, rows, add="amount")
+        return applied
+
+
+def subtract(difference: dict[tuple[int, int], int], counted: bytes) -> None:
+    """Take what was contributed before out of a difference."""
+    for series, minute, amount in decode_counted(counted):
+        difference[series, minute] = difference.get((series, minute), 0) - amount
+
+
+def _meta(connection: Connection, key: str) -> str | None:
+    value = connection.execute(_META, {"key": key}).scalar()
+    return None if value is None else str(value)
+
+
+def meta_number(connection: Connection, key: str) -> int:
+    """A single value that is a number, 0 where there is none."""
+    return int(_meta(connection, key) or 0)
+
+
+def set_meta(connection: Connection, key: str, value: str) -> None:
+    """Keep a single value within a transaction."""
+    connection.execute(_SET_META, {"key": key, "value": value})
