@@ -1,6 +1,5 @@
 """Who works at the simulated company, what its fields are called, and when things happen to it."""
 
-from datetime import timedelta
 from random import Random
 
 import msgspec
@@ -84,7 +83,7 @@ class Plot(msgspec.Struct, frozen=True):
 
     def refunds_failure(self) -> tuple[Instant, Instant]:
         """When the failed refund deployment went out, and when its rollback was in force."""
-        return self.day(40.25), self.day(41.1)
+        return self.day(40.25), self.day(41.3)
 
     def triage_prompt(self) -> Instant:
         """When the prompt went out after which triage is corrected so often."""
@@ -104,19 +103,20 @@ class Plot(msgspec.Struct, frozen=True):
         return 0.05 + 0.45 * min(1.0, max(0.0, (days - 55) / 33))
 
 
-OPENS, CLOSES = 8 * HOUR, 18 * HOUR
+WEEKDAY_HOURS, WEEKEND_HOURS = (8 * HOUR, 18 * HOUR), (10 * HOUR, 14 * HOUR)
+"""When people are at work, UTC."""
 
 
 def at_work(at: Instant, random: Random) -> Instant:
-    """`at` where people are at work then (weekdays 08:00 to 18:00 UTC), else within the first hour and a half of the next working day."""
-    local = moment(at)
-    midnight = at - at % DAY
-    if local.weekday() < 5 and OPENS <= at - midnight < CLOSES:
-        return at
-    ahead = 0 if at - midnight < OPENS else 1
-    while (local + timedelta(days=ahead)).weekday() >= 5:
-        ahead += 1
-    return midnight + ahead * DAY + OPENS + whole(random.random() * 90 * MINUTE)
+    """`at` where people are at work then, else within the first hour and a half of the next working hours."""
+    while True:
+        midnight = at - at % DAY
+        opens, closes = WEEKEND_HOURS if moment(at).weekday() >= 5 else WEEKDAY_HOURS
+        if at < midnight + opens:
+            return midnight + opens + whole(random.random() * 90 * MINUTE)
+        if at < midnight + closes:
+            return at
+        at = midnight + DAY
 
 
 def later(at: Instant, random: Random, minutes: float, *, least: float = 1.0) -> Instant:

@@ -38,7 +38,7 @@ from rollout_metrics.simulate.stories.contracts import STAGES
 from rollout_metrics.simulate.stories.leads import PIPELINE
 
 _HEADER = "# The simulated company: support on Zendesk, sales on HubSpot, four workflows with an AI agent in each.\n"
-_CALENDAR = {"time_zone": "UTC", "hours": {"weekdays": "08:00-18:00"}}
+_CALENDAR = {"time_zone": "UTC", "hours": {"weekdays": "08:00-18:00", "weekend": "10:00-14:00"}}
 
 
 def demo_config(plot: Plot, *, zendesk_url: str, hubspot_url: str, feeds: Path, changes: Path, every: str = "1m", more: dict[str, Any] | None = None) -> str:

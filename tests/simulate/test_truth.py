@@ -1,0 +1,115 @@
+"""The whole way from HTTP to facts finds what the stories planted, all of it and nothing else."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import pytest
+
+from builders import Around, by_case, everywhere
+from rollout_metrics.derive.case import derive
+from rollout_metrics.domain.events import ActorKind, CaseKey
+from rollout_metrics.domain.facts import Blocked, CaseFacts, Escalated, Handling, Recommendation, Violation
+from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, floor_minute
+from rollout_metrics.simulate import expected
+from rollout_metrics.simulate.truth import Breach, Case
+from rollout_metrics.simulate.world import World
+from simulate.companies import NOW, START, Known
+
+INSTANTS = [NOW - 2 * MINUTE, NOW - 9 * DAY, NOW - 40 * DAY - 5 * HOUR]
+
+
+class Seen(Around):
+    """Surroundings that look agents up by time."""
+
+    def __init__(self, known: Known, as_of: Instant) -> None:
+        super().__init__(known.events, known.policies, as_of)
+        self._instants: dict[str, list[Instant]] = defaultdict(list)
+        for event in known.events:
+            if event.occurred_at <= as_of and known.policies.kind_of(event) is ActorKind.AGENT:
+                for workflow in known.policies.workflows_of_agent(event):
+                    self._instants[workflow.name].append(event.occurred_at)
+
+    def agent_seen(self, workflow: Workflow, start: Instant, end: Instant) -> bool:
+        return any(start <= at <= end for at in self._instants[workflow.name])
+
+
+def facts(known: Known, as_of: Instant) -> list[CaseFacts]:
+    around = Seen(known, as_of)
+    return [derive(events, known.policies, everywhere(known.policies, as_of), around) for events in by_case(known.events).values()]
+
+
+def case_of(key: CaseKey) -> Case:
+    return key[0], key[1].rpartition("/")[2]
+
+
+T = TypeVar("T")
+
+
+def of_kind(kind: type[T], found: Iterable[CaseFacts]) -> list[tuple[Case, T]]:
+    return [(case_of(item.case), fact) for item in found for fact in item.facts if isinstance(fact, kind)]
+
+
+@pytest.fixture(scope="module", params=INSTANTS, ids=["now", "nine-days-ago", "forty-days-ago"])
+def judged(request: pytest.FixtureRequest, known: Known) -> tuple[World, Instant, list[CaseFacts]]:
+    as_of = floor_minute(request.param)
+    return known.world, as_of, facts(known, as_of)
+
+
+def test_nothing_is_rejected_on_the_way(known: Known) -> None:
+    assert known.rejected == []
+    assert len(known.events) > 7000
+
+
+def test_every_recommendation_is_found_with_its_outcome(judged: tuple[World, Instant, list[CaseFacts]]) -> None:
+    world, as_of, found = judged
+    planted = {key: (*item.at(as_of), item.mode, item.version) for key, item in expected.decisions(world, as_of).items()}
+
+    outcomes = {
+        (case, fact.action, fact.opened_at): (str(fact.outcome), fact.how, str(fact.mode), fact.version) for case, fact in of_kind(Recommendation, found)
+    }
+
+    assert outcomes == planted
+    assert len(planted) > 800
+
+
+def test_every_corrected_decision_has_the_category_people_gave(judged: tuple[World, Instant, list[CaseFacts]]) -> None:
+    world, as_of, found = judged
+    corrected = ("edited", "overridden")
+    planted = {key: item.category or "uncategorised" for key, item in expected.decisions(world, as_of).items() if item.at(as_of)[0] in corrected}
+
+    assert {(case, fact.action, fact.opened_at): fact.category for case, fact in of_kind(Recommendation, found) if fact.outcome in corrected} == planted
+
+
+def test_every_case_is_found_handled_as_it_was(judged: tuple[World, Instant, list[CaseFacts]]) -> None:
+    world, as_of, found = judged
+
+    assert {case: (fact.workflow, str(fact.handling), fact.at) for case, fact in of_kind(Handling, found)} == expected.handlings(world, as_of)
+
+
+def test_every_escalation_is_found_where_it_stands(judged: tuple[World, Instant, list[CaseFacts]]) -> None:
+    world, as_of, found = judged
+    planted = {(item.case, item.raised_at): (item.workflow, item.reason, item.state(as_of)) for item in expected.handovers(world, as_of)}
+
+    assert {(case, fact.raised_at): (fact.workflow, fact.reason, str(fact.state)) for case, fact in of_kind(Escalated, found)} == planted
+
+
+def test_every_act_outside_authority_is_found_and_no_other(judged: tuple[World, Instant, list[CaseFacts]]) -> None:
+    world, as_of, found = judged
+
+    assert {Breach(case, fact.workflow, str(fact.kind), fact.action, fact.at) for case, fact in of_kind(Violation, found)} == expected.breaches(world, as_of)
+    assert {(case, fact.at, fact.reason) for case, fact in of_kind(Blocked, found)} == expected.blocked(world, as_of)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_another_company_is_read_as_exactly(seed: int, read: Callable[[World, Instant], Known]) -> None:
+    now = START + 50 * DAY + 11 * HOUR
+    world = World(seed, START + 7 * HOUR, scale=0.06)
+    as_of = floor_minute(now - 2 * MINUTE)
+
+    found = facts(read(world, now), as_of)
+
+    planted = {key: item.at(as_of) for key, item in expected.decisions(world, as_of).items()}
+    assert {(case, fact.action, fact.opened_at): (str(fact.outcome), fact.how) for case, fact in of_kind(Recommendation, found)} == planted
+    assert {case: (fact.workflow, str(fact.handling), fact.at) for case, fact in of_kind(Handling, found)} == expected.handlings(world, as_of)
