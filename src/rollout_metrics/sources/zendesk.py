@@ -1,6 +1,6 @@
 """Zendesk Support: the incremental stream of ticket events, with comments, as the audit trail of every ticket."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -60,6 +60,7 @@ STAMPS = ("version", "reason", "environment", "recommendation")
 
 
 CHANGED, COMMENTED = Activity.CHANGED, Activity.COMMENTED
+OPERATOR, CUSTOMER, SYSTEM = ActorKind.OPERATOR, ActorKind.CUSTOMER, ActorKind.SYSTEM
 
 Change = tuple[Activity, str | None, str | None, str | None, dict[str, Any] | None]
 """Activity, attribute, before, after, and details of its own."""
@@ -198,15 +199,14 @@ class Zendesk(HttpSource):
     def events(self, page: Page) -> Iterator[Event | Rejected]:
         """One `created` per new ticket, else an event per child of an audit that says something about the ticket."""
         body: Body = page.body
-        yield from body.rejected
+        found: list[Event | Rejected] = [*body.rejected]
         translator = _Translator(self, body.staff)
         for number, audit in enumerate(body.audits):
             try:
-                found = translator.audit(audit)
+                found += translator.audit(audit)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                yield Rejected("malformed", f"{page.where} event {audit.id}", why(error), body.payload(number))
-            else:
-                yield from found
+                found.append(Rejected("malformed", f"{page.where} event {audit.id}", why(error), body.payload(number)))
+        return iter(found)
 
     def page_of(self, payload: bytes, where: str) -> Page:
         """A page of one audit, read without knowing who was staff but for the configured ones."""
@@ -225,24 +225,23 @@ class Zendesk(HttpSource):
 class _Update:
     """What one audit says as a whole; `steps` are its children that say something, each with its kind and the fields it sets."""
 
-    __slots__ = ("actor", "actor_kind", "audit", "case_id", "channel", "created", "detail", "has_status", "has_text", "merged", "staff_only", "steps", "tags")
+    tags: Sequence[str] = ()
+    created: dict[str, str] | None = None
+    has_status = False
+    has_text = False
+    """The comment itself is among the children, not only the marker that there is one."""
+    staff_only = False
+    """It does what only staff can do."""
+    merged = False
+    actor: str | None
+    actor_kind: ActorKind
+    detail: dict[str, Any]
 
     def __init__(self, audit: _Audit, channel: str) -> None:
         self.audit = audit
         self.case_id = str(audit.ticket_id)
         self.channel = channel
         self.steps: list[tuple[dict[str, Any], str, list[tuple[str, Any]]]] = []
-        self.tags: list[str] = []
-        self.created: dict[str, str] | None = None
-        self.has_status = False
-        self.has_text = False
-        """The comment itself is among the children, not only the marker that there is one."""
-        self.staff_only = False
-        """It does what only staff can do."""
-        self.merged = False
-        self.actor: str | None = None
-        self.actor_kind = ActorKind.SYSTEM
-        self.detail: dict[str, Any] = {}
 
 
 class _Translator:
@@ -291,8 +290,14 @@ class _Translator:
                     if then != now:
                         attribute = self.names.get(field) or self._attribute(field)
                         events.append(Event(name, name, case_id, own_id, at, CHANGED, doer_kind, doer, attribute, then, now, facts))
-            else:
-                self._said(update, child, kind, Event(name, name, case_id, event_id, at, COMMENTED, doer_kind, doer, None, None, None, facts), events)
+            elif kind in RATINGS:
+                if score := _score(child.get("score")):
+                    rated = {**facts, "score": score}
+                    events.append(Event(name, name, case_id, event_id, at, Activity.RATED, doer_kind, doer, None, None, None, rated))
+            elif (said := _said(update, child, facts)) is not None:
+                if update.merged:  # "this request was merged": the system's words, not an answer
+                    doer, doer_kind = "-1", SYSTEM
+                events.append(Event(name, name, case_id, event_id, at, COMMENTED, doer_kind, doer, None, None, None, said))
         return events
 
     def _survey(self, audit: _Audit) -> _Update:
@@ -310,7 +315,7 @@ class _Translator:
                         added = _added(child)
                         update.merged = update.merged or MERGED in added
                         if _channel(child.get("via", audit.via)) not in AUTOMATIC:  # a trigger's tags say nothing about who set it off
-                            update.tags += added
+                            update.tags = [*update.tags, *added]
                     elif field in STAFF_ONLY and not update.staff_only:
                         update.staff_only = _channel(child.get("via", audit.via)) == channel
             elif kind in COMMENTS:
@@ -340,7 +345,7 @@ class _Translator:
             if text is not None:
                 attributes[attribute] = text
                 if attribute == "tags":
-                    update.tags += members
+                    update.tags = [*update.tags, *members]
 
     def _created(self, update: _Update, at: Instant, events: list[Event]) -> None:
         name, number, detail = self.name, update.audit.id, update.detail
@@ -352,24 +357,6 @@ class _Translator:
         if status in CLOSED:  # made and solved in one go
             events.append(Event(name, name, update.case_id, f"{number:020d}s", at, Activity.CLOSED, *who, "status", None, status, detail))
 
-    def _said(self, update: _Update, child: dict[str, Any], kind: str, event: Event, events: list[Event]) -> None:
-        """A comment or a rating; `event` is the comment as far as it is known."""
-        detail = dict(event.detail)
-        if kind in RATINGS:
-            if score := _score(child.get("score")):
-                events.append(msgspec.structs.replace(event, activity=Activity.RATED, detail=detail | {"score": score}))
-            return
-        text = child.get("plain_body") or child.get("body")
-        if text is None and update.has_text:
-            return
-        detail["public"] = bool(child.get("public", child.get("comment_public", True)))
-        if text:
-            detail["value"] = own_words(without_markup(text) if text.startswith("<") else text)
-        merged = update.merged  # "this request was merged": the system's words, not an answer
-        kind_, actor = (ActorKind.SYSTEM, "-1") if merged else (event.actor_kind, event.actor_id)
-        name = event.source
-        events.append(Event(name, name, event.case_id, event.event_id, event.occurred_at, COMMENTED, kind_, actor, None, None, None, detail))
-
     def _doer(self, update: _Update, child: dict[str, Any]) -> tuple[str | None, ActorKind, dict[str, Any]]:
         """Who made this change: a trigger's change stands in the audit of the person who set it off."""
         via = child.get("via")
@@ -380,7 +367,7 @@ class _Translator:
             return update.actor, update.actor_kind, update.detail | {"via": _labels(update, own)}
         rule = child.get("via_reference_id")
         labels = {own, *([f"rule:{rule}"] if rule else ()), *_added(child)}
-        return f"rule:{rule}" if rule else "-1", ActorKind.SYSTEM, {"url": update.detail["url"], "via": sorted(labels)}
+        return f"rule:{rule}" if rule else "-1", SYSTEM, {"url": update.detail["url"], "via": sorted(labels)}
 
     def _special(self, update: _Update, field: str, previous: Any, value: Any, child: dict[str, Any]) -> Change | None:
         """A change that is more, less or other than the change of an attribute."""
@@ -412,12 +399,23 @@ class _Translator:
     def _actor(self, updater: int | None, channel: str, staff_only: bool) -> tuple[str | None, ActorKind]:
         """Who did it: rules and the system by the way it came, people by whether they are staff."""
         if channel in AUTOMATIC or updater is None or updater < 0:
-            return "-1", ActorKind.SYSTEM
+            return "-1", SYSTEM
         actor = self.actors.get(updater)
         if actor is None:
             actor = self.actors[updater] = str(updater)
         # people who left are end users by now, but what only staff can do shows what they were
-        return actor, ActorKind.OPERATOR if updater in self.staff or staff_only else ActorKind.CUSTOMER
+        return actor, OPERATOR if updater in self.staff or staff_only else CUSTOMER
+
+
+def _said(update: _Update, child: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | None:
+    """The details of a comment; None for the mere marker beside the comment itself."""
+    text = child.get("plain_body") or child.get("body")
+    if text is None and update.has_text:
+        return None
+    said = {**facts, "public": bool(child.get("public", child.get("comment_public", True)))}
+    if text:
+        said["value"] = own_words(without_markup(text) if text.startswith("<") else text)
+    return said
 
 
 def _text(value: Any) -> str | None:
@@ -433,14 +431,16 @@ def _fields_of(child: dict[str, Any]) -> list[tuple[str, Any]]:
     named = child.get("field_name")
     if named is not None:
         return [(str(named), child.get("value"))]
-    found: list[tuple[str, Any]] = []
-    for key, value in child.items():
-        if key not in ENVELOPE:
-            if key in CUSTOM and isinstance(value, dict):
-                found.extend(sorted((str(field), item) for field, item in value.items()))
-            elif key != "type" or "event_type" in child:
-                found.append((key, value))
-    return found
+    found = [pair for pair in child.items() if pair[0] not in ENVELOPE]
+    if len(found) == 1 and found[0][0] not in CUSTOM:
+        return found
+    fields: list[tuple[str, Any]] = []
+    for key, value in found:
+        if key in CUSTOM and isinstance(value, dict):
+            fields.extend(sorted((str(field), item) for field, item in value.items()))
+        elif key != "type" or "event_type" in child:
+            fields.append((key, value))
+    return fields
 
 
 def _read(answer: Answer) -> tuple[_Stream, list[Rejected]]:
@@ -513,8 +513,8 @@ def _status(before: str | None, after: str | None) -> Activity:
     if after == DELETED:
         return Activity.DELETED
     if after in CLOSED:
-        return Activity.CHANGED if before in CLOSED else Activity.CLOSED
-    return Activity.REOPENED if before in CLOSED else Activity.CHANGED
+        return CHANGED if before in CLOSED else Activity.CLOSED
+    return Activity.REOPENED if before in CLOSED else CHANGED
 
 
 def _score(value: Any) -> str | None:
