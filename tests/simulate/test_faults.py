@@ -46,7 +46,6 @@ def served(kind: FaultKind, **options: int | str) -> list[requests.Response | No
 def test_every_second_request_is_refused(kind: FaultKind, status: int) -> None:
     answers = served(kind)
 
-    assert [answer.status_code for answer in answers if answer] + [answer.status_code for answer in answers if answer is not None and not answer.ok] is not None
     assert [answer is not None and answer.status_code for answer in answers] == [200, status, 200, status]
 
 
