@@ -116,6 +116,8 @@ def references(history: History) -> list[ReferenceValue]:
     if workflow is None:
         return []
     first_agent_at = next((step.at for step in history.steps if step.kind is ActorKind.AGENT), None)
+    if first_agent_at is not None and history.scoped_at is not None and first_agent_at <= history.scoped_at + workflow.cohort_age:
+        return []  # whatever value came first, the agent was there by the end of its age
     found = []
     for action, terms in decided_terms(workflow).items():
         if terms.attribute is None or not terms.reversible:

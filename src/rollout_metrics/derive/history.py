@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 import msgspec
 
@@ -90,17 +91,18 @@ class Values:
         self._places: dict[str, list[int]] = {}
         self._afters: dict[str, list[str | None]] = {}
         for place, event in enumerate(events):
-            if event.activity is Activity.CREATED:
-                self._initial.update(event.detail.get("attributes") or ())
-            elif event.attribute is not None and event.activity in CHANGES:
-                attribute = event.attribute
-                places = self._places.get(attribute)
-                if places is None:
-                    self._places[attribute], self._afters[attribute] = [place], [event.after]
-                    self._initial.setdefault(attribute, event.before)
-                else:
-                    places.append(place)
-                    self._afters[attribute].append(event.after)
+            attribute = event.attribute
+            if attribute is None or event.activity not in CHANGES:
+                if event.activity is Activity.CREATED:
+                    self._initial.update(event.detail.get("attributes") or ())
+                continue
+            places = self._places.get(attribute)
+            if places is None:
+                self._places[attribute], self._afters[attribute] = [place], [event.after]
+                self._initial.setdefault(attribute, event.before)
+            else:
+                places.append(place)
+                self._afters[attribute].append(event.after)
 
     def after(self, attribute: str, place: int) -> str | None:
         """The value after the events at places 0 to `place`, inclusive."""
@@ -120,11 +122,25 @@ class Values:
 
 def in_order(events: Iterable[Event]) -> list[Event]:
     """The events in history order, up to and including the one that ends the case."""
-    ordered = sorted(events, key=order)
-    for place, event in enumerate(ordered):
-        if event.activity in ENDINGS:
-            return ordered[: place + 1]
+    ordered = sorted(events, key=_occurred_at)
+    before = None
+    ends = False
+    for event in ordered:
+        if event.occurred_at == before:  # only events of one instant need the whole order
+            ordered.sort(key=order)
+            ends = True
+            break
+        before = event.occurred_at
+        ends = ends or event.activity in ENDINGS
+    if ends:
+        for place, event in enumerate(ordered):
+            if event.activity in ENDINGS:
+                return ordered[: place + 1]
     return ordered
+
+
+_occurred_at = attrgetter("occurred_at")
+_at = attrgetter("at")
 
 
 def scope(events: list[Event], values: Values, company: Company) -> tuple[Workflow, Instant] | None:
@@ -134,11 +150,9 @@ def scope(events: list[Event], values: Values, company: Company) -> tuple[Workfl
     """
     if not events:
         return None
-    case_source = events[0].case_source
-    candidates = [w for w in company.workflows if case_source in w.sources]
+    candidates, watched = _candidates(company, events[0].case_source)
     if not candidates:
         return None
-    watched = {attribute for workflow in candidates for attribute in workflow.scope}
     last = len(events) - 1
     changed = True
     for place, event in enumerate(events):
@@ -150,6 +164,16 @@ def scope(events: list[Event], values: Values, company: Company) -> tuple[Workfl
                 return workflow, event.occurred_at
         changed = False
     return None
+
+
+def _candidates(company: Company, case_source: str) -> tuple[tuple[Workflow, ...], frozenset[str]]:
+    """The workflows that read a case source and the attributes of their scopes; found once per company and source."""
+    known: dict[str, tuple[tuple[Workflow, ...], frozenset[str]]] = company.__dict__.setdefault("_candidates", {})
+    found = known.get(case_source)
+    if found is None:
+        workflows = tuple(workflow for workflow in company.workflows if case_source in workflow.sources)
+        found = known[case_source] = (workflows, frozenset(attribute for workflow in workflows for attribute in workflow.scope))
+    return found
 
 
 def _matches(workflow: Workflow, values: Values, place: int) -> bool:
@@ -179,7 +203,7 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
     whole = _cut(ordered, company)
     found, until, cut = _place(ordered, whole, company, as_of)
     workflow, scoped_at = found or (None, None)
-    steps = tuple([_step(place, event, company, workflow) for place, event in enumerate(cut.events)])
+    steps = _steps(cut.events, company, workflow)
     next_event_at = ordered[len(cut.events)].occurred_at if len(cut.events) < len(ordered) else None
     if workflow is None and whole.found is not None:
         # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
@@ -195,10 +219,6 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
         values=cut.values,
         next_event_at=next_event_at,
     )
-
-
-def _at(step: Step) -> Instant:
-    return step.at
 
 
 def _cut(events: list[Event], company: Company) -> _Cut:
@@ -226,11 +246,14 @@ def _place(ordered: list[Event], whole: _Cut, company: Company, as_of: Mapping[s
     return None, as_of[""], cut_at(as_of[""])
 
 
-def _occurred_at(event: Event) -> Instant:
-    return event.occurred_at
+def _steps(events: list[Event], company: Company, workflow: Workflow | None) -> tuple[Step, ...]:
+    kind_of = company.kind_of
+    steps = []
+    for place, event in enumerate(events):
+        kind = kind_of(event)
+        own = kind is _AGENT and workflow is not None and workflow in company.workflows_of_agent(event)
+        steps.append(Step(place, event, event.occurred_at, event.activity, kind, action_of(event), own))
+    return tuple(steps)
 
 
-def _step(place: int, event: Event, company: Company, workflow: Workflow | None) -> Step:
-    kind = company.kind_of(event)
-    own = kind is ActorKind.AGENT and workflow is not None and workflow in company.workflows_of_agent(event)
-    return Step(place, event, event.occurred_at, event.activity, kind, action_of(event), own)
+_AGENT = ActorKind.AGENT

@@ -33,6 +33,7 @@ class Course:
 
     __slots__ = (
         "acted_at",
+        "action",
         "asked_approval",
         "decided",
         "decides",
@@ -52,6 +53,7 @@ class Course:
         assert terms.decides is not None
         self.opened = opened
         self.terms = terms
+        self.action = terms.action
         self.decides = terms.decides
         self.value = self.standing = value
         self.expires_at = opened.at + self.decides.expire_after
@@ -64,11 +66,6 @@ class Course:
         self.decided: Step | None = None
         self.reversed: Step | None = None
         self.take(opened)
-
-    @property
-    def action(self) -> str:
-        """The action it is for."""
-        return self.terms.action
 
     def take(self, step: Step) -> None:
         """Take in the agent's event that opens or continues it."""

@@ -38,7 +38,7 @@ class _Walker:
         self.meant: dict[int, tuple[Course, ...]] = {}
         self._history = history
         self._open: list[Course] = []
-        self._of_action: dict[str, list[Course]] = {}
+        self._of_action: dict[str | None, list[Course]] = {}
         self._named: dict[str, Course] = {}
         self._last_decided: dict[str, Course] = {}
 
@@ -53,7 +53,6 @@ class _Walker:
             if self.courses:
                 rules = RULES_FOR.get((step.kind, step.activity))
                 if rules is not None:
-                    self._expire(step.at)
                     self._judge(step, rules)
         return Walk(self.courses, self.of, self.meant)
 
@@ -95,31 +94,34 @@ class _Walker:
         )
 
     def _judge(self, step: Step, rules: RulesFor) -> None:
-        """Try the rows on every open recommendation, then look whether the event reverses what was decided before it."""
-        meant: tuple[Course, ...] = ()
-        if step.activity in SAYS:
-            meant = self.meant[step.place] = self._means(step)
-            reversible = meant
+        """Try the rows on every open recommendation, and look whether the event reverses one that was decided before it."""
+        self._expire(step.at)
+        says = step.activity in SAYS
+        if says:
+            about = self.meant[step.place] = self._means(step)
         else:
-            reversible = tuple(self._newest(step))
-        reversible = tuple(course for course in reversible if course.decided is not None and self._reverses(course, step))
-        decided = False
+            about = self._newest(step)
+        reversing = [course for course in about if course.decided is not None and self._reverses(course, step)]
+        if self._open:
+            self._try(step, rules, about if says else None)
+        for course in reversing:
+            course.reversed, course.outcome, course.how = step, Outcome.OVERRIDDEN, "reversed"
+            self._last_decided[course.action] = course
+
+    def _try(self, step: Step, rules: RulesFor, meant: tuple[Course, ...] | None) -> None:
+        """Decide every open recommendation to which a row applies, by the first that does. `meant`: those that an approval or rejection means."""
+        still_open = []
         for course in self._open:
-            if course.opened is step:
-                continue
-            concerned = course in meant if step.activity in SAYS else course.action == step.action
+            concerned = course.action == step.action if meant is None else course in meant
             for rule in rules.concerned if concerned else rules.others:
-                if rule.applies(course, step, self._history):
+                if course.opened is not step and rule.applies(course, step, self._history):
                     course.decide(step, rule.outcome, rule.how, rule.row)
-                    decided = True
                     if rule.outcome in DECIDED:
                         self._last_decided[course.action] = course
                     break
-        if decided:
-            self._open = [course for course in self._open if course.decided is None]
-        for course in reversible:
-            course.reversed, course.outcome, course.how = step, Outcome.OVERRIDDEN, "reversed"
-            self._last_decided[course.action] = course
+            else:
+                still_open.append(course)
+        self._open = still_open
 
     def _means(self, step: Step) -> tuple[Course, ...]:
         """The recommendations that an operator's `approved` or `rejected` means.
@@ -136,12 +138,14 @@ class _Walker:
             return ()
         return (next((course for course in self._open if course.asked_approval), self._open[-1]),)
 
-    def _newest(self, step: Step) -> set[Course]:
-        """The newest recommendations that an event other than a word could reverse: those for its action, and for closing where it reopens."""
-        found = [self._of_action.get(step.action or "")] if step.kind is ActorKind.OPERATOR and step.activity in DOES else []
-        if step.activity is Activity.REOPENED and step.kind in (ActorKind.OPERATOR, ActorKind.CUSTOMER):
-            found.append(self._of_action.get("close"))
-        return {courses[-1] for courses in found if courses}
+    def _newest(self, step: Step) -> tuple[Course, ...]:
+        """The newest recommendations that an event other than a word could reverse: the one for its action, and the one to close where it reopens."""
+        courses = self._of_action.get(step.action) if step.kind is ActorKind.OPERATOR and step.activity in DOES else None
+        found = () if courses is None else (courses[-1],)
+        if step.activity is Activity.REOPENED and step.kind in (ActorKind.OPERATOR, ActorKind.CUSTOMER) and step.action != "close":
+            closing = self._of_action.get("close")
+            found = found if closing is None else (*found, closing[-1])
+        return found
 
     def _reverses(self, course: Course, step: Step) -> bool:
         """Whether an operator's event that is about the course (a customer's, where it reopens) takes back what was decided."""
