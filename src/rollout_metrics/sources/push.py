@@ -9,7 +9,6 @@ from rollout_metrics.collect.event_format import read_event
 from rollout_metrics.collect.http import Api, Endpoint
 from rollout_metrics.collect.source import Duration, Page, Rejected, Source, Window
 from rollout_metrics.domain.events import Activity, ActorKind, Event
-from rollout_metrics.domain.time import MINUTE, Instant, Span
 
 SHORTEST_SECRET = 16
 
@@ -54,8 +53,8 @@ class Push(Source):
 
     tokens: tuple[Token, ...] = Field(min_length=1)
     """Who may send."""
-    heartbeat: Duration = 15 * MINUTE
-    """The source counts as read up to now while its last accepted request is at most this old, else up to that request."""
+    heartbeat: Annotated[Duration, Field(gt=0)] | None = None
+    """The source counts as read up to now while its last accepted request is at most this old, else up to that request; default: `schedule.heartbeat`."""
     max_body: Annotated[int, Field(gt=0)] = 8 << 20
     """Largest body in bytes, unpacked."""
     max_events: Annotated[int, Field(gt=0)] = 10_000
@@ -90,10 +89,3 @@ class Push(Source):
     def page_of(self, payload: bytes, where: str) -> Page:
         """The page that holds only this record."""
         return Page([payload], where)
-
-
-def read_up_to(last_request: Instant | None, *, now: Instant, heartbeat: Span) -> Instant | None:
-    """The watermark of a push source: now while its last accepted request is at most `heartbeat` old, else that request; None before the first."""
-    if last_request is None:
-        return None
-    return now if now - last_request <= heartbeat else last_request

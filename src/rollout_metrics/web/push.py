@@ -171,13 +171,13 @@ def _answered(doors: Sequence[_Door], clock: Callable[[], Instant], handle: Call
         return _json(200, {"accepted": handle(door)}, {})
     except Refusal as refusal:
         fields = {"status": refusal.status, "problems": len(refusal.problems)}
-        log.warning("push refused", extra=fields | ({"source": door.source.name, "token": door.token.name} if door else {}))
+        log.warning("push refused", extra={"fields": fields | ({"source": door.source.name, "token": door.token.name} if door else {})})
         body: dict[str, Any] = {"error": str(refusal)}
         if refusal.problems:
             body["problems"] = [{"index": index, "field": problem.field, "message": problem.message} for index, problem in refusal.problems]
         return _json(refusal.status, body, refusal.headers)
     except RolloutMetricsError as error:
-        log.error("push failed", extra={"reason": str(error)})
+        log.error("push failed", extra={"fields": {"error": str(error)}})
         return _json(503, {"error": "the events could not be stored; send them again later"}, {"Retry-After": str(RETRY_SECONDS)})
 
 
