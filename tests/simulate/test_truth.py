@@ -1,18 +1,26 @@
 """The whole way from HTTP to facts finds what the stories planted, all of it and nothing else."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
-from builders import Around, by_case, everywhere
+from builders import Around, Plain, by_case, everywhere
+from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Rejected
+from rollout_metrics.collect.sweep import run
+from rollout_metrics.config.load import loads
 from rollout_metrics.derive.case import derive
-from rollout_metrics.domain.events import ActorKind, CaseKey
+from rollout_metrics.domain.events import ActorKind, CaseKey, Event, resolve
 from rollout_metrics.domain.facts import Blocked, CaseFacts, Escalated, Handling, Recommendation, Violation
 from rollout_metrics.domain.policy import Workflow
-from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, floor_minute
+from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, floor_minute
 from rollout_metrics.simulate import expected
+from rollout_metrics.simulate.configuration import demo_config
+from rollout_metrics.simulate.deployments import write_records
+from rollout_metrics.simulate.server import Company
 from rollout_metrics.simulate.truth import Breach, Case
 from rollout_metrics.simulate.world import World
 from simulate.companies import NOW, START, Known
@@ -109,6 +117,40 @@ def test_another_company_is_read_as_exactly(seed: int, read: Callable[[World, In
     as_of = floor_minute(now - 2 * MINUTE)
 
     found = facts(read(world, now), as_of)
+
+    planted = {key: item.at(as_of) for key, item in expected.decisions(world, as_of).items()}
+    assert {(case, fact.action, fact.opened_at): (str(fact.outcome), fact.how) for case, fact in of_kind(Recommendation, found)} == planted
+    assert {case: (fact.workflow, str(fact.handling), fact.at) for case, fact in of_kind(Handling, found)} == expected.handlings(world, as_of)
+
+
+def test_collecting_as_time_passes_finds_the_same_as_loading_afterwards(tmp_path: Path) -> None:
+    world = World(5, START, scale=0.05)
+    clock = [START + 40 * DAY + 9 * HOUR]
+    events: list[Event] = []
+    saved: dict[str, Mapping[str, Any]] = {}
+    with Company(world, lambda: clock[0], directory=tmp_path / "feeds", every_seconds=3600) as company:
+        write_records(tmp_path / "changes", world.plot, clock[0] + 9 * DAY)
+        text = demo_config(world.plot, zendesk_url=company.zendesk_url, hubspot_url=company.hubspot_url, feeds=tmp_path / "feeds", changes=tmp_path / "changes")
+        configuration = loads(text, {})
+        for _ in range(12):
+            for name, source in configuration.sources.items():
+                endpoint = source.endpoint()
+                api = None if endpoint is None else Api(endpoint, now=lambda: clock[0] / SECOND)
+
+                def land(found: list[Event], rejected: list[Rejected], progress: Mapping[str, Any], name: str = name) -> None:
+                    assert rejected == []
+                    events.extend(found)
+                    saved[name] = progress
+
+                run(source, api, saved.get(name), lambda: clock[0], land)
+                if api is not None:
+                    api.close()
+            clock[0] += 17 * HOUR
+            company.write(clock[0])
+
+    as_of = floor_minute(clock[0] - 17 * HOUR - 2 * MINUTE)
+    known = Known(world, clock[0], resolve(events), [], configuration.company(Plain()), configuration)
+    found = facts(known, as_of)
 
     planted = {key: item.at(as_of) for key, item in expected.decisions(world, as_of).items()}
     assert {(case, fact.action, fact.opened_at): (str(fact.outcome), fact.how) for case, fact in of_kind(Recommendation, found)} == planted

@@ -5,10 +5,11 @@ import sys
 import time
 from pathlib import Path
 
-from rollout_metrics.domain.time import DAY, Instant, format_instant, parse_instant
+from rollout_metrics.simulate import zendesk
 from rollout_metrics.simulate.configuration import demo_config
 from rollout_metrics.simulate.deployments import write_records
 from rollout_metrics.simulate.server import Company
+from rollout_metrics.simulate.start import clock, started
 from rollout_metrics.simulate.world import World
 
 
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         hubspot_url=company.hubspot_url,
         feeds=options.directory / "feeds",
         changes=options.directory / "changes",
+        incremental_per_minute=(zendesk.Limits() if options.real_limits else zendesk.GENEROUS).incremental,
     )
     (options.directory / "rollout-metrics.yaml").write_text(text, encoding="utf-8")
     with company:
@@ -48,20 +50,6 @@ def main(arguments: list[str] | None = None) -> int:
                 time.sleep(3600)
         except KeyboardInterrupt:
             return 0
-
-
-def clock() -> Instant:
-    """Now."""
-    return time.time_ns() // 1000
-
-
-def started(directory: Path, now: Instant, *, days: int = 90) -> Instant:
-    """When this directory's history began: `days` before its first start, kept in a file so that a restart continues the same history."""
-    file = directory / "started_at"
-    if not file.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        file.write_text(format_instant((now - days * DAY) // DAY * DAY) + "\n", encoding="utf-8")
-    return parse_instant(file.read_text(encoding="utf-8").strip())
 
 
 if __name__ == "__main__":

@@ -41,52 +41,60 @@ _HEADER = "# The simulated company: support on Zendesk, sales on HubSpot, four w
 _CALENDAR = {"time_zone": "UTC", "hours": {"weekdays": "08:00-18:00", "weekend": "10:00-14:00"}}
 
 
-def demo_config(plot: Plot, *, zendesk_url: str, hubspot_url: str, feeds: Path, changes: Path, every: str = "1m", more: dict[str, Any] | None = None) -> str:
+def demo_config(
+    plot: Plot,
+    *,
+    zendesk_url: str,
+    hubspot_url: str,
+    feeds: Path,
+    changes: Path,
+    every: str = "1m",
+    incremental_per_minute: int = zendesk.GENEROUS.incremental,
+    more: dict[str, Any] | None = None,
+) -> str:
     """YAML of the whole configuration.
 
-    `feeds`: the directory that the company writes into; `changes`: that of its change records; `more`: further top-level sections.
+    `feeds`: the directory that the company writes into; `changes`: that of its change records; `incremental_per_minute`: what the
+    simulated Zendesk allows; `more`: further top-level sections.
     """
-    text = yaml.safe_dump(settings(plot, zendesk_url, hubspot_url, feeds, changes, every) | (more or {}), sort_keys=False, allow_unicode=True, width=140)
-    return _HEADER + text
+    sources = _sources(zendesk_url, hubspot_url, feeds, every, incremental_per_minute)
+    workflows = [_refunds(plot), _triage(plot), _leads(plot), _contracts(plot)]
+    whole = {"sources": sources, "changes": {"paths": [str(changes)]}, "workflows": workflows, **(more or {})}
+    return _HEADER + yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=140)
 
 
-def settings(plot: Plot, zendesk_url: str, hubspot_url: str, feeds: Path, changes: Path, every: str = "1m") -> dict[str, Any]:  # noqa: PLR0917
-    """The same as plain values."""
+def _sources(zendesk_url: str, hubspot_url: str, feeds: Path, every: str, incremental_per_minute: int) -> dict[str, Any]:
     return {
-        "sources": {
-            ZENDESK: {
-                "kind": "zendesk",
-                "base_url": zendesk_url,
-                "email": zendesk.ADMIN_EMAIL,
-                "token": f"${{ZENDESK_TOKEN:-{zendesk.TOKEN}}}",
-                "every": every,
-                "jitter": "1s",
-                "incremental_per_minute": zendesk.GENEROUS.incremental,
-                "fields": {
-                    str(AMOUNT): "amount",
-                    str(REASON): "correction_reason",
-                    str(HANDOVER): "handover_reason",
-                    str(RISK): "risk_class",
-                    str(STAGE): "stage",
-                    str(LANGUAGE): "language",
-                },
-                "time_fields": [str(SECONDS_TOTAL)],
+        ZENDESK: {
+            "kind": "zendesk",
+            "base_url": zendesk_url,
+            "email": zendesk.ADMIN_EMAIL,
+            "token": f"${{ZENDESK_TOKEN:-{zendesk.TOKEN}}}",
+            "every": every,
+            "jitter": "1s",
+            "incremental_per_minute": incremental_per_minute,
+            "fields": {
+                str(AMOUNT): "amount",
+                str(REASON): "correction_reason",
+                str(HANDOVER): "handover_reason",
+                str(RISK): "risk_class",
+                str(STAGE): "stage",
+                str(LANGUAGE): "language",
             },
-            HUBSPOT: {
-                "kind": "hubspot",
-                "base_url": hubspot_url,
-                "token": f"${{HUBSPOT_TOKEN:-{hubspot.TOKEN}}}",
-                "every": every,
-                "jitter": "1s",
-                "objects": ["leads"],
-                "properties": {"leads": ["lead_tier", "routing_mode", "contact_channel", "correction_reason", "lead_score"]},
-                "attributes": {name: name for name in ("lead_tier", "routing_mode", "contact_channel", "correction_reason", "lead_score")},
-            },
-            RUNTIME: {"kind": "events", "paths": str(feeds / RUNTIME), "every": every, "jitter": "1s"},
-            APPROVALS: {"kind": "events", "paths": str(feeds / APPROVALS), "every": every, "jitter": "1s"},
+            "time_fields": [str(SECONDS_TOTAL)],
         },
-        "changes": {"paths": [str(changes)]},
-        "workflows": [_refunds(plot), _triage(plot), _leads(plot), _contracts(plot)],
+        HUBSPOT: {
+            "kind": "hubspot",
+            "base_url": hubspot_url,
+            "token": f"${{HUBSPOT_TOKEN:-{hubspot.TOKEN}}}",
+            "every": every,
+            "jitter": "1s",
+            "objects": ["leads"],
+            "properties": {"leads": ["lead_tier", "routing_mode", "contact_channel", "correction_reason", "lead_score"]},
+            "attributes": {name: name for name in ("lead_tier", "routing_mode", "contact_channel", "correction_reason", "lead_score")},
+        },
+        RUNTIME: {"kind": "events", "paths": str(feeds / RUNTIME), "every": every, "jitter": "1s"},
+        APPROVALS: {"kind": "events", "paths": str(feeds / APPROVALS), "every": every, "jitter": "1s"},
     }
 
 
