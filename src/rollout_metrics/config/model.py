@@ -30,7 +30,7 @@ def _aware(value: Any) -> Any:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_aware)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_aware, json_schema_input_type=str)]
 """A date (midnight UTC) or a time with an offset."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -44,10 +44,11 @@ def _strings(value: Any) -> Any:
     return [("true" if item is True else "false" if item is False else str(item)) for item in value]
 
 
-Texts = Annotated[frozenset[str], BeforeValidator(_strings)]
+_Written = str | float | bool
+Texts = Annotated[frozenset[str], BeforeValidator(_strings, json_schema_input_type=_Written | list[_Written])]
 """One text or a list of them."""
 
-OrderedTexts = Annotated[tuple[str, ...], BeforeValidator(_strings)]
+OrderedTexts = Annotated[tuple[str, ...], BeforeValidator(_strings, json_schema_input_type=_Written | list[_Written])]
 
 
 def _level(value: Any) -> Any:
@@ -77,12 +78,17 @@ class DecidesOptions(Options):
     reversible: bool = True
     """False for actions whose values move on by nature: no reversal is looked for."""
     edit_similarity: Ratio | None = None
+    """Instead of the workflow's, for this action."""
     settle_after: Positive | None = None
+    """Instead of the workflow's, for this action."""
     settle_after_approval: Positive | None = None
+    """Instead of the workflow's, for this action."""
     expire_after: Positive | None = None
+    """Instead of the workflow's, for this action."""
     reversal_window: Duration | None = None
+    """Instead of the workflow's, for this action."""
 
-    @field_validator("progress", mode="before")
+    @field_validator("progress", mode="before", json_schema_input_type=tuple[str, ...] | tuple[tuple[str, ...], ...])
     @classmethod
     def _one_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, list) and value and not isinstance(value[0], list) else value
@@ -98,6 +104,7 @@ class GrantOptions(Options):
     """An action on an authority list, when conditions hold."""
 
     action: str
+    """Written as in `decides`."""
     when: Annotated[OrderedTexts, AfterValidator(_conditions)] = ()
     """Conditions that must all hold: `amount <= 50`, `regulated = no`, `environment in test, staging`."""
 
@@ -106,7 +113,7 @@ def _grants(value: Any) -> Any:
     return [{"action": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
 
 
-Grants = Annotated[tuple[GrantOptions, ...], BeforeValidator(_grants)]
+Grants = Annotated[tuple[GrantOptions, ...], BeforeValidator(_grants, json_schema_input_type=tuple[str | GrantOptions, ...])]
 
 
 class AuthorityOptions(Options):
@@ -126,14 +133,18 @@ class LevelOptions(Options):
     """The autonomy level from a date on."""
 
     level: LevelName
+    """What the agent may do on its own, from nothing to everything."""
     since: Moment | None = None
+    """From when; only a single level may stand without."""
 
 
 class PauseOptions(Options):
     """A stretch in which the agent was switched off or down."""
 
     start: Moment
+    """From when, inclusive."""
     end: Moment | None = None
+    """Until when, exclusive; without it, until further notice."""
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -157,9 +168,11 @@ class CalendarOptions(Options):
     """Working time; always open by default."""
 
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """A time zone name such as `Europe/Berlin`."""
     hours: dict[str, OrderedTexts] = {}
     """Weekday -> stretches such as `09:00-17:30`; weekdays that are not named are closed. Empty: always open. `weekdays` and `weekend` name several."""
     holidays: frozenset[date] = frozenset()
+    """Days without working time."""
     first_month: Annotated[int, Field(ge=1, le=12)] = 1
     """First month of the year; quarters follow it."""
 
@@ -204,7 +217,9 @@ class EscalationOptions(Options):
     to: Texts | None = None
     """Values that mean people; default: any that is no agent."""
     reason_attribute: str | None = None
+    """Attribute that says why, where the event itself does not."""
     owner_attribute: str = "assignee"
+    """Attribute that says whose the case is; agents are nobody."""
     target: Positive = 4 * HOUR
     """Working time in which an escalation should be acknowledged."""
     paths: dict[str, PathOptions] = {}
@@ -219,9 +234,11 @@ class BypassOptions(Options):
     side_channels: dict[str, Texts] = {}
     """Attribute (`channel`) -> values that are side channels."""
     agent_silence: Duration = HOUR
+    """An agent without any event for this long before a case came in was absent: the case is no bypass."""
     agent_grace: Duration = 10 * MINUTE
     """Time the agent has before an operator's first act counts as bypass."""
     redo_actions: Annotated[int, Field(ge=1)] = 2
+    """From this many of the agent's acts on a case undone by operators, the case may count as redone."""
 
 
 class ComplaintOptions(Options):
@@ -262,9 +279,11 @@ class WorkflowOptions(Parameters):
     """One bounded piece of work in which an agent takes part."""
 
     name: str = Field(pattern=r"^[a-zA-Z][\w-]*$")
+    """Becomes the label `workflow`."""
     workflow_type: str = "unspecified"
     """A kind of work to group by, such as `support` or `sales`."""
     risk_tier: Literal["low", "medium", "high"] = "medium"
+    """What is at stake when the agent is wrong."""
     owner: str = "unspecified"
     """The team that answers for the workflow."""
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -276,7 +295,11 @@ class WorkflowOptions(Parameters):
     agent_markers: Texts = frozenset()
     """Tags, apps or labels that mark an event as this workflow's agent's."""
     decides: Annotated[
-        tuple[DecidesOptions, ...], BeforeValidator(lambda v: [{"action": i} if isinstance(i, str) else i for i in v] if isinstance(v, list) else v)
+        tuple[DecidesOptions, ...],
+        BeforeValidator(
+            lambda v: [{"action": i} if isinstance(i, str) else i for i in v] if isinstance(v, list) else v,
+            json_schema_input_type=tuple[str | DecidesOptions, ...],
+        ),
     ] = ()
     """The actions the agent decides."""
     attribute_types: dict[str, AttributeType] = {}
@@ -400,7 +423,9 @@ class LogOptions(Options):
     """The log on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
     format: Literal["logfmt", "json"] = "logfmt"
+    """How a line is written."""
 
 
 class AlertOptions(Options):
@@ -414,6 +439,10 @@ class AlertOptions(Options):
     """Below this many cases no behaviour alert fires."""
     stale_after: Positive = HOUR
     """A source whose watermark is older than this is stale."""
+    runbooks_url: str = "http://localhost:3000/public/runbooks"
+    """Where the runbooks of `docs/runbooks` can be read; the shipped Grafana serves them there."""
+    grafana_url: str = "http://localhost:3000"
+    """Where people reach Grafana: alerts link to its dashboards."""
 
 
 class Settings(Options):

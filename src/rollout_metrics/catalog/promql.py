@@ -1,0 +1,41 @@
+"""Metrics as PromQL: selectors that can only name what the catalogue declares, and the counts behind a ratio."""
+
+from rollout_metrics.catalog.metric import PREFIX, Metric, Part, Ratio
+from rollout_metrics.catalog.tallies import TALLIES
+
+REPLICAS = ("instance", "pod")
+"""Labels by which replicas of the exporter differ: they publish the same figures, which must not be counted twice."""
+
+
+def selector(metric: Metric, *, suffix: str = "", **wanted: str) -> str:
+    """The metric's series with these label values; a value that holds `|` or `.` is a pattern. A label it does not have raises `ValueError`."""
+    known = {*metric.all_labels, *(("le",) if suffix == "_bucket" else ())}
+    unknown = sorted(set(wanted) - known)
+    if unknown:
+        raise ValueError(f"{metric.name} has no label {', '.join(unknown)}: it has {', '.join(metric.all_labels)}")
+    order = [*metric.all_labels, *sorted(known - set(metric.all_labels))]
+    matchers = ", ".join(f'{label}{"=~" if set("|.") & set(wanted[label]) else "="}"{wanted[label]}"' for label in order if label in wanted)
+    return f"{metric.name}{suffix}{{{matchers}}}" if matchers else metric.name + suffix
+
+
+def once(expression: str) -> str:
+    """The expression without the labels of replicas, each series once; they agree but for moments, when the greater holds."""
+    return f"max without ({', '.join(REPLICAS)}) ({expression})"
+
+
+def counted(metric: Metric, part: Part, **wanted: str) -> str:
+    """The counts of a part of a tally, with the labels of the metric that they belong to."""
+    tally = TALLIES[part.tally]
+    within = {label: "|".join(sorted(values)) for label, values in part.where}
+    shared = {label: value for label, value in wanted.items() if label in ("workflow", "window", *tally.labels)}
+    matchers = ", ".join(f'{label}{"=~" if "|" in value else "="}"{value}"' for label, value in {**shared, **within}.items())
+    series = f"{PREFIX}{part.tally}{{{matchers}}}" if matchers else PREFIX + part.tally
+    summed = [label for label in tally.labels if label not in metric.labels]
+    return f"sum without ({', '.join(summed)}) ({series})" if summed else series
+
+
+def denominator(metric: Metric, **wanted: str) -> str:
+    """The n of a ratio: how many things it is a share of."""
+    if not isinstance(metric.obtained, Ratio):
+        raise ValueError(f"{metric.name} is no ratio of two counts")
+    return counted(metric, metric.obtained.denominator, **wanted)

@@ -1,0 +1,1 @@
+"""`docs/event-format.md`: our event format, field by field, from the schema that checks it."""

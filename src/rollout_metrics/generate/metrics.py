@@ -1,0 +1,47 @@
+"""`docs/metrics.md`: every metric and every alert of the catalogue."""
+
+from collections.abc import Iterable
+
+from rollout_metrics.catalog import METRICS, Section
+from rollout_metrics.catalog.alerts import Alert
+from rollout_metrics.generate.markdown import code, generated, table
+
+_TITLES = {
+    Section.OUTCOMES: "Outcomes",
+    Section.REVIEW: "Review time and effort",
+    Section.ESCALATION: "Escalations",
+    Section.BYPASS: "Bypass",
+    Section.AUTHORITY: "Authority",
+    Section.DELIVERY: "Changes and delivery",
+    Section.WORKFLOW: "Workflows",
+    Section.COLLECTION: "Collection",
+    Section.EXPORTER: "Exporter",
+}
+
+_INTRODUCTION = """
+Every series that the exporter publishes. What the words mean is in [definitions.md](definitions.md).
+
+* Windowed families are gauges over event time, as of `agent_rollout_as_of_timestamp_seconds`: use them as they are, without `rate()`,
+  and never sum over `window`.
+* A ratio comes with `_lower` and `_upper` (95 % interval) and with its counts. Across workflows add the counts, then divide; never average ratios.
+* No data is no sample, never 0.
+"""
+
+
+def metrics_document(alerts: Iterable[Alert]) -> str:
+    """The document."""
+    parts = [generated("Metrics", "the catalogue of metrics"), _INTRODUCTION]
+    for section in Section:
+        rows = [
+            (code(metric.name), metric.type.value, ", ".join(map(code, metric.all_labels)), metric.help)
+            for metric in METRICS.values()
+            if metric.section is section
+        ]
+        parts.append(f"\n## {_TITLES[section]}\n\n" + table(("series", "type", "labels", "meaning"), rows))
+    parts.append("\n## Alerts\n\n" + table(("alert", "severity", "after", "means", "expression"), map(_alert, alerts)))
+    return "".join(parts)
+
+
+def _alert(alert: Alert) -> tuple[str, ...]:
+    linked = f"[{alert.name}](runbooks/{alert.runbook}.md)"
+    return linked, alert.severity.value, alert.holds or "at once", alert.summary, code(" ".join(alert.expression.split()))
