@@ -70,7 +70,7 @@ _DECIDED = tuple(outcome.value for outcome in Outcome if outcome in DECIDED)
 _ESCALATION_REASONS = _bounded(reasons, UNSPECIFIED)
 _BLOCK_REASONS = _bounded(lambda workflow: workflow.block_reasons, UNSPECIFIED)
 _CATEGORIES = _bounded(lambda workflow: workflow.categories, UNCATEGORISED)
-_DECISIONS = tuple((mode, outcome, how) for mode in _MODES for outcome, hows in HOWS.items() for how in hows)
+_DECISIONS = tuple((mode, outcome.value, how) for mode in _MODES for outcome, hows in HOWS.items() for how in hows)
 _BASES = _each((MEASURED, ESTIMATED))
 
 TALLIES: Mapping[str, Tally] = {
