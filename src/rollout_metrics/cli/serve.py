@@ -2,8 +2,10 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+
+from flask import Flask
 
 from rollout_metrics.catalog import DEFINITIONS
 from rollout_metrics.cli.session import clock, database_url, new_pipeline, opened_store
@@ -13,12 +15,14 @@ from rollout_metrics.collect.source import Source
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
 from rollout_metrics.pipeline import Pipeline
-from rollout_metrics.publish.app import metrics_app
+from rollout_metrics.publish.app import Environ, StartResponse, metrics_app
 from rollout_metrics.publish.listener import Listener
 from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board
 from rollout_metrics.schedule import Schedule
+from rollout_metrics.sources.push import Push
 from rollout_metrics.web.app import web_app
+from rollout_metrics.web.push import standing_of
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,11 @@ class Service:
         self.configuration = configuration
         self.pipeline = pipeline
         self._board = board
+        self._web = _web(pipeline)
+
+    def web(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """The application of the listener for senders, as the configuration is now."""
+        return self._web(environ, start_response)
 
     def reload(self, read: Callable[[], Configuration]) -> Pipeline:
         """A pipeline of the configuration as it is now; the running one, with a report, where that is not usable."""
@@ -42,13 +51,19 @@ class Service:
             if database_url(configuration) != database_url(self.configuration) or settings.listen != running.listen:
                 log.warning("store and listen take effect at the next start only")
             pipeline = new_pipeline(configuration, self.pipeline.store, self._board, self.pipeline.metrics)
+            web = _web(pipeline)
         except RolloutMetricsError as error:
             for problem in str(error).splitlines():
                 log.error("configuration not taken over", extra={"fields": {"problem": problem}})
             return self.pipeline
         log.info("configuration taken over", extra={"fields": {"sources": len(configuration.sources), "workflows": len(settings.workflows)}})
-        self.configuration, self.pipeline = configuration, pipeline
+        self.configuration, self.pipeline, self._web = configuration, pipeline, web
         return pipeline
+
+
+def _web(pipeline: Pipeline) -> Flask:
+    sources = [source for source in pipeline.sources.values() if isinstance(source, Push)]
+    return web_app(sources, pipeline.accept, clock, judge=standing_of(pipeline.company, pipeline.pseudonyms), held=pipeline.store.held)
 
 
 @contextmanager
@@ -64,7 +79,7 @@ def serving(configuration: Configuration) -> Iterator[tuple[Service, str]]:
         listeners = [Listener(metrics_app(board, web_address=listen.web if pushed else None), listen.metrics, web_config=listen.metrics_web_config).start()]
         try:
             if pushed:
-                listeners.append(Listener(web_app(lambda: service.pipeline, clock), listen.web, web_config=listen.web_web_config).start())
+                listeners.append(Listener(service.web, listen.web, web_config=listen.web_web_config).start())
             yield service, listeners[0].url
         finally:
             for listener in listeners:

@@ -1,12 +1,12 @@
 """Events: landed by the batch, read back as histories."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from rollout_metrics.domain.events import CaseKey, Event, precedence
 from rollout_metrics.domain.time import Instant
@@ -108,6 +108,19 @@ class Events(Arrivals):
     def events(self, case: CaseKey) -> list[Event]:
         """The events of one case, in no order."""
         return next(self.histories([case]))[1]
+
+    def held(self, source: str, event_ids: Collection[str]) -> dict[str, Event]:
+        """The readings that hold for these ids of one source, by id; what is not stored is left out."""
+        query = text(f"SELECT {_COLUMNS} FROM events AS e WHERE e.source = :source AND e.event_id IN :ids").bindparams(bindparam("ids", expanding=True))  # noqa: S608
+        wanted = sorted(event_ids)
+        with self._database.reading() as connection:
+            number = self._names.sources[source]
+            return {
+                event.event_id: event
+                for start in range(0, len(wanted), CHUNK)
+                for row in connection.execute(query, {"source": number, "ids": wanted[start : start + CHUNK]})
+                for event in (self._event(tuple(row)),)
+            }
 
     def all_histories(self) -> Iterator[tuple[CaseKey, list[Event]]]:
         """Every case's events, in case order, as of one moment, holding few at a time."""
