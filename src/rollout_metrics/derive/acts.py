@@ -11,7 +11,6 @@ from rollout_metrics.derive.walk import Walk, walk
 from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import Act, Mode, Recommendation, ReferenceValue
 from rollout_metrics.domain.policy import Workflow
-from rollout_metrics.domain.time import Span
 
 _REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
 _GIVERS = (ActorKind.OPERATOR, ActorKind.SYSTEM)
@@ -118,21 +117,22 @@ def references(history: History) -> list[ReferenceValue]:
     first_agent_at = next((step.at for step in history.steps if step.kind is ActorKind.AGENT), None)
     if first_agent_at is not None and history.scoped_at is not None and first_agent_at <= history.scoped_at + workflow.cohort_age:
         return []  # whatever value came first, the agent was there by the end of its age
+    terms = {action: terms for action, terms in decided_terms(workflow).items() if terms.attribute is not None and terms.reversible}
     found = []
-    for action, terms in decided_terms(workflow).items():
-        if terms.attribute is None or not terms.reversible:
-            continue
-        first = next((step for step in history.steps[history.start :] if step.action == action and _gives(step)), None)
-        if first is not None and (first_agent_at is None or first_agent_at > first.at + workflow.cohort_age):
-            found.append(_reference(first, terms, history, workflow.name, workflow.cohort_age))
-    return sorted(found, key=lambda item: (item.at, item.evidence))
+    for step in history.steps[history.start :]:
+        if step.action in terms and _gives(step):
+            judged = terms.pop(step.action)
+            if first_agent_at is None or first_agent_at > step.at + workflow.cohort_age:
+                found.append(_reference(step, judged, history, workflow))
+    return found
 
 
 def _gives(step: Step) -> bool:
     return step.kind in _GIVERS and step.activity in DOES and step.event.after is not None
 
 
-def _reference(first: Step, terms: Terms, history: History, workflow: str, age: Span) -> ReferenceValue:
+def _reference(first: Step, terms: Terms, history: History, workflow: Workflow) -> ReferenceValue:
+    age = workflow.cohort_age
     replacing = next(
         (
             step
@@ -146,7 +146,7 @@ def _reference(first: Step, terms: Terms, history: History, workflow: str, age: 
         None,
     )
     return ReferenceValue(
-        workflow=workflow,
+        workflow=workflow.name,
         action=terms.action,
         at=first.at,
         judged_at=first.at + age,

@@ -25,8 +25,8 @@ def effort(history: History, workflow: Workflow, *intervals: Interval) -> Effort
     `measured` if operators logged any time in it; else `estimated`, a lower bound: for each operator `touch` for the first event in it, and for every
     other one the gap to that operator's previous one in it, up to `idle_cap`. All events of unknown actors are one operator's.
     """
-    steps = [step for step in history.steps if step.kind is _OPERATOR and _within(step.event.occurred_at, intervals)]
-    logged = fsum([_seconds(step) for step in steps if step.event.activity is _TIME_LOGGED])
+    steps = [step for step in history.steps if step.kind is _OPERATOR and _within(step.at, intervals)]
+    logged = fsum([_seconds(step) for step in steps if step.activity is _TIME_LOGGED])
     return Effort(logged, MEASURED) if logged > 0 else Effort(_estimate(steps, workflow) / SECOND, ESTIMATED)
 
 
@@ -64,7 +64,7 @@ def _estimate(steps: Iterable[Step], workflow: Workflow) -> Span:
     previous: dict[str | None, Instant] = {}
     estimate = 0
     for step in steps:
-        at, actor = step.event.occurred_at, step.event.actor_id
+        at, actor = step.at, step.event.actor_id
         last = previous.get(actor)
         estimate += workflow.touch if last is None else min(at - last, workflow.idle_cap)
         previous[actor] = at

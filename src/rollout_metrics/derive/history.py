@@ -251,9 +251,14 @@ def _steps(events: list[Event], company: Company, workflow: Workflow | None) -> 
     steps = []
     for place, event in enumerate(events):
         kind = kind_of(event)
-        own = kind is _AGENT and workflow is not None and workflow in company.workflows_of_agent(event)
+        own = kind is _AGENT and workflow is not None and _owns(workflow, event, company)
         steps.append(Step(place, event, event.occurred_at, event.activity, kind, action_of(event), own))
     return tuple(steps)
 
 
 _AGENT = ActorKind.AGENT
+
+
+def _owns(workflow: Workflow, event: Event, company: Company) -> bool:
+    """Whether an agent's event is by one of the workflow's own; being named settles it."""
+    return event.actor_id in workflow.agents or workflow in company.workflows_of_agent(event)

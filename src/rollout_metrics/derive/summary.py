@@ -34,7 +34,7 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return None
-    steps = [step for step in history.steps if step.event.occurred_at >= scoped_at]
+    steps = [step for step in history.steps if step.at >= scoped_at]
     handled = _handled(recommendations, escalations)
     handled_at = None if handled is None else handled[0]
     judged_at = None if handled_at is None else handled_at + workflow.cohort_age
@@ -58,9 +58,9 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         effort=None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
         review_effort=None if review is None else review[0],
         reviewed_at=None if review is None else review[1],
-        touched=any(step.kind is _OPERATOR or step.kind is _AGENT for step in steps if step.event.occurred_at <= drop_judged_at),
+        touched=any(step.kind is _OPERATOR or step.kind is _AGENT for step in steps if step.at <= drop_judged_at),
         drop_judged_at=drop_judged_at,
-        agent_involved=any(step.kind is _AGENT for step in history.steps if closed_at is None or step.event.occurred_at <= closed_at),
+        agent_involved=any(step.kind is _AGENT for step in history.steps if closed_at is None or step.at <= closed_at),
         assisted=handling is not None and handling.handling is _ASSISTED,
         should_escalate=_should_escalate(history, workflow),
         operators=_operators(steps),
@@ -80,13 +80,13 @@ def _complaint(history: History, workflow: Workflow, handled_at: Instant) -> Ste
     """What complains within `cohort_age` of first handling, inclusive: the last rating there if it is bad, else the first event that sets a marker."""
     judged_at = handled_at + workflow.cohort_age
     for step in reversed(history.steps):
-        if step.event.activity is _RATED and handled_at <= step.event.occurred_at <= judged_at:
+        if step.activity is _RATED and handled_at <= step.at <= judged_at:
             if step.event.detail.get("score") == "bad":
                 return step
             break
     if workflow.complaints.marker_values or workflow.complaints.marker_via:
         for step in history.steps:
-            if handled_at <= step.event.occurred_at <= judged_at and _marks_complaint(step, history, workflow):
+            if handled_at <= step.at <= judged_at and _marks_complaint(step, history, workflow):
                 return step
     return None
 
@@ -112,9 +112,9 @@ def _closing(history: History) -> Step | None:
     """The first `closed` since the last `reopened`; None while the case is open."""
     closing = None
     for step in history.steps:
-        if step.event.activity is _REOPENED:
+        if step.activity is _REOPENED:
             closing = None
-        elif step.event.activity is _CLOSED and closing is None:
+        elif step.activity is _CLOSED and closing is None:
             closing = step
     return closing
 
@@ -125,14 +125,14 @@ def _should_escalate(history: History, workflow: Workflow) -> bool | None:
     if attribute is None:
         return None
     for step in reversed(history.steps):
-        if step.event.attribute == attribute and step.kind is _OPERATOR and step.event.activity in CHANGES:
+        if step.event.attribute == attribute and step.kind is _OPERATOR and step.activity in CHANGES:
             return ANSWERS.get((step.event.after or "").casefold())
     return None
 
 
 def _operators(steps: Sequence[Step]) -> tuple[tuple[str, Instant], ...]:
     """Each operator's last event since the case came into the workflow. Unknown actors are left out: how many persons they are cannot be told."""
-    last = {step.event.actor_id: step.event.occurred_at for step in steps if step.kind is _OPERATOR}
+    last = {step.event.actor_id: step.at for step in steps if step.kind is _OPERATOR}
     return tuple(sorted((operator, at) for operator, at in last.items() if operator is not None))
 
 
@@ -141,5 +141,5 @@ def _evidence(history: History, handled: tuple[Instant, EventRef] | None, *proof
     places = {step.place for step in proofs if step is not None}
     if handled is not None:
         at, ref = handled
-        places.update(step.place for step in history.steps if step.event.occurred_at == at and step.event.ref == ref)
+        places.update(step.place for step in history.steps if step.at == at and step.event.ref == ref)
     return tuple(history.steps[place].event.ref for place in sorted(places))

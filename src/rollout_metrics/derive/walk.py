@@ -95,8 +95,10 @@ class _Walker:
 
     def _judge(self, step: Step, rules: RulesFor) -> None:
         """Try the rows on every open recommendation, and look whether the event reverses one that was decided before it."""
-        self._expire(step.at)
         says = step.activity in SAYS
+        if not (says or rules.others or step.action in self._of_action):
+            return  # most of what people do is about something else
+        self._expire(step.at)
         if says:
             about = self.meant[step.place] = self._means(step)
         else:
