@@ -25,7 +25,7 @@ class JoinOptions(MappingOptions):
     @model_validator(mode="after")
     def _plain(self) -> Self:
         for tests in self.when:
-            if any(test.changed is not None or test.before is not None for test in tests.values()):
+            if any(test.changed is not None or test.before for test in tests.values()):
                 raise ValueError("a join cannot test `changed` or `from`")
         return self
 

@@ -145,26 +145,26 @@ class TestOptions(MappingOptions):
 
     __test__ = False
 
-    among: Texts | None = Field(default=None, alias="in")
+    among: Texts = Field(default=(), alias="in")
     """The value is one of these."""
-    never: Texts | None = Field(default=None, alias="not")
+    never: Texts = Field(default=(), alias="not")
     """The value is none of these."""
     matches: str | None = None
     """A regular expression that is found in the value."""
     changed: bool | None = None
     """Whether the value differs from the one in the case's previous row; the first row has changed nothing. Needs `snapshots`."""
-    before: Texts | None = Field(default=None, alias="from")
+    before: Texts = Field(default=(), alias="from")
     """The value in the case's previous row is one of these. Needs `snapshots`."""
 
     def holds(self, column: str, row: Row, previous: Row | None) -> bool:
         """Whether the row passes."""
         value = row[column]
         return (
-            (self.among is None or value in self.among)
-            and (self.never is None or value not in self.never)
+            (not self.among or value in self.among)
+            and value not in self.never
             and (self.matches is None or (value is not None and re.search(self.matches, value) is not None))
             and (self.changed is None or (previous is not None and previous[column] != value) == self.changed)
-            and (self.before is None or (previous is not None and previous[column] in self.before))
+            and (not self.before or (previous is not None and previous[column] in self.before))
         )
 
 

@@ -162,7 +162,9 @@ def events_of(record: Record, mapping: RowMapping, seen: dict[str, Event]) -> It
 
 
 def _rejected(record: Record, message: str) -> Rejected:
-    return Rejected("mapping", record.where, message, msgspec.json.encode({"row": record.row, "previous": record.previous, "twin": record.twin}))
+    row = {column: value if value is None else value.encode("utf-8", "backslashreplace").decode() for column, value in record.row.items()}
+    kept = {"row": row, "previous": record.previous, "twin": record.twin, "problem": record.problem}
+    return Rejected("mapping", record.where, message, msgspec.json.encode(kept))
 
 
 def _told(row: Row, mapping: RowMapping, options: EventOptions) -> Event | None:

@@ -123,7 +123,7 @@ class Table(Source):
             yield "say what events the rows tell of, in mapping or snapshots"
         if self.snapshots is None:
             tests = [test for event in self.mapping for tests in event.when for test in tests.values()]
-            if any(test.changed is not None or test.before is not None for test in tests):
+            if any(test.changed is not None or test.before for test in tests):
                 yield "the tests `changed` and `from` need snapshots"
         elif self.occurred_at is None or self.actor_kind is None:
             yield "snapshots need occurred_at and actor_kind of the table"
@@ -160,7 +160,7 @@ class Table(Source):
     def page_of(self, payload: bytes, where: str) -> Page:
         """The page that holds only this row."""
         found = msgspec.json.decode(payload)
-        return Page([Record(where, found["row"], found["previous"], found["twin"])], where)
+        return Page([Record(where, **found)], where)
 
     @cached_property
     def _mapping(self) -> RowMapping:
