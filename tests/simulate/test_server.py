@@ -6,8 +6,8 @@ import requests
 
 from rollout_metrics.domain.time import DAY, HOUR
 from rollout_metrics.simulate import hubspot, zendesk
-from rollout_metrics.simulate.__main__ import started
 from rollout_metrics.simulate.server import Company
+from rollout_metrics.simulate.start import started
 from rollout_metrics.simulate.world import World
 from simulate.companies import NOW, START
 
