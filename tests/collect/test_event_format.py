@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rollout_metrics.sources
-from rollout_metrics.collect.event_format import Problem, read_event, schema, schema_text
+from rollout_metrics.collect.event_format import Problem, read_event
+from rollout_metrics.collect.event_schema import schema, schema_text
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import parse_instant
 
@@ -116,7 +117,7 @@ def test_what_is_no_record_at_all_is_one_problem(record: bytes) -> None:
 def test_the_shipped_schema_is_the_one_of_the_definition() -> None:
     shipped = Path(rollout_metrics.sources.__file__).with_name("event.schema.json").read_text()
 
-    assert shipped == schema_text(), "write collect.event_format.schema_text() to sources/event.schema.json"
+    assert shipped == schema_text(), "write collect.event_schema.schema_text() to sources/event.schema.json"
 
 
 VALUES = st.one_of(

@@ -15,7 +15,8 @@ from rollout_metrics.collect.joins import Joined, JoinOptions
 from rollout_metrics.collect.mapping import Text, TextOptions, TimeOptions, sort_key
 from rollout_metrics.collect.snapshots import Record
 from rollout_metrics.collect.source import Page, Rejected, Source, Window
-from rollout_metrics.collect.table_events import EventOptions, RowMapping, SnapshotOptions, actor_kinds, events_of
+from rollout_metrics.collect.table_events import events_of
+from rollout_metrics.collect.table_options import EventOptions, RowMapping, SnapshotOptions, actor_kinds
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
 
