@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
 from rollout_metrics.domain.events import EventRef
-from rollout_metrics.domain.facts import CaseSummary, Fact, Recommendation
-from rollout_metrics.rollup.counting import ROWS, STATE, Contribution, Series, Workflows, counted, glances, is_settled, presence
+from rollout_metrics.domain.facts import Fact, Recommendation
+from rollout_metrics.rollup.counting import ROWS, STATE, Contribution, Series, Workflows, counted, glances, is_settled
 from rollout_metrics.rollup.sampling import SAMPLED, WHOLE, Sample, share
 
 Bucket = tuple[Series, int]
@@ -26,7 +26,7 @@ _NONE: frozenset[EventRef] = frozenset()
 def contributions(facts: Iterable[Fact], workflows: Workflows, glanced: Collection[EventRef] = _NONE) -> Iterator[Contribution]:
     """Everything the facts count. `glanced`: opening events of the recommendations among them that were approved or repeated at a glance."""
     facts = tuple(facts)
-    return chain(chain.from_iterable(_counts(fact, workflows) for fact in facts), glances(facts, glanced))
+    return chain(chain.from_iterable(counted(fact, workflows.get(fact.workflow)) for fact in facts), glances(facts, glanced))
 
 
 def difference(
@@ -41,7 +41,7 @@ def difference(
     before, after = tuple(before), tuple(after)
     total: Difference = {}
     for fact, times in _changed(before, after):
-        for series, minute, amount in _counts(fact, workflows):
+        for series, minute, amount in counted(fact, workflows.get(fact.workflow)):
             bucket = (series, minute)
             total[bucket] = total.get(bucket, 0) + times * amount
     for sign, facts, glanced in ((1, after, glanced_after), (-1, before, glanced_before)):
@@ -82,12 +82,6 @@ def sample_difference(before: Iterable[Fact], after: Iterable[Fact]) -> tuple[li
     gone = [sample for sample, times in net.items() for _ in range(-times)]
     come = [sample for sample, times in net.items() for _ in range(times)]
     return gone, come
-
-
-def _counts(fact: Fact, workflows: Workflows) -> Iterator[Contribution]:
-    yield from counted(fact, workflows.get(fact.workflow))
-    if type(fact) is CaseSummary:
-        yield from presence(fact)
 
 
 def _changed(before: tuple[Fact, ...], after: tuple[Fact, ...]) -> Iterator[tuple[Fact, int]]:

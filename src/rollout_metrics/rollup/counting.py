@@ -182,29 +182,25 @@ ROWS: Mapping[type[Fact], tuple[Row[Any], ...]] = {
     Used: _USED,
     Evaluated: _EVALUATED,
 }
-"""The rows of each kind of fact. Two more need more than one fact at a time or give more than one count: `glances` and `presence`."""
+"""The rows of each kind of fact. Two tallies have none: glances, which are told from outside, and operators, of whom a case has several."""
 
-_STANDING = frozenset(name for name, tally in TALLIES.items() if tally.standing)
+_PLANS = {kind: tuple((row, TALLIES[row.tally].standing) for row in rows) for kind, rows in ROWS.items()}
 
 
-def counted(fact: Fact, workflow: Workflow | None) -> Iterator[Contribution]:
+def counted(fact: Fact, workflow: Workflow | None) -> list[Contribution]:
     """What one fact counts, by the rows of its kind."""
+    found: list[Contribution] = []
     name = fact.workflow
-    for row in ROWS[type(fact)]:
-        if row.when is not None and not row.when(fact):
-            continue
-        at = row.at(fact)
-        if at is None:
-            continue
-        labels = () if row.labels is None else row.labels(fact, workflow)
-        minute = STATE if row.tally in _STANDING else minute_of(at)
-        yield (name, row.tally, *labels), minute, 1 if row.amount is None else row.amount(fact)
-
-
-def presence(fact: CaseSummary) -> Iterator[Contribution]:
-    """Each operator's last event on the case: how many differ in a window decides what may be shown of it."""
-    for operator, at in fact.operators:
-        yield (fact.workflow, "operators", operator), minute_of(at), 1
+    for row, stands in _PLANS[type(fact)]:
+        if row.when is None or row.when(fact):
+            at = row.at(fact)
+            if at is not None:
+                series = (name, row.tally) if row.labels is None else (name, row.tally, *row.labels(fact, workflow))
+                found.append((series, STATE if stands else minute_of(at), 1 if row.amount is None else row.amount(fact)))
+    if type(fact) is CaseSummary:
+        # who was there is never published: how many differ in a window decides what may be shown of it
+        found += [((name, "operators", operator), minute_of(at), 1) for operator, at in fact.operators]
+    return found
 
 
 def glances(facts: Iterable[Fact], glanced: Collection[EventRef]) -> Iterator[Contribution]:
