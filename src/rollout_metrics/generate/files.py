@@ -7,7 +7,7 @@ import click
 from pydantic import BaseModel
 
 from rollout_metrics.catalog.alerts import Thresholds, alerts
-from rollout_metrics.collect.event_format import schema_text as event_schema_text
+from rollout_metrics.collect.event_schema import schema_text as event_schema_text
 from rollout_metrics.collect.source import Source
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.generate.commands import commands_document
