@@ -14,7 +14,7 @@ from rollout_metrics.derive.case import derive
 from rollout_metrics.derive.history import read
 from rollout_metrics.derive.recommendations import recommendations
 from rollout_metrics.domain.events import Event, resolve
-from rollout_metrics.domain.facts import CaseFacts, Outcome, Recommendation
+from rollout_metrics.domain.facts import Act, CaseFacts, Outcome, Recommendation, ReferenceValue
 
 COMPANY = full_company()
 INSTANTS = st.integers(0, 48).map(lambda halves: T0 + halves * HOUR // 2)
@@ -128,6 +128,23 @@ def test_what_settled_stays_as_it_is(case: list[Event], one: int, other: int) ->
 
 def _verdict(item: Recommendation) -> tuple[object, ...]:
     return (item.outcome, item.how, item.row, item.decided_at, item.first_decided_at, item.settled_at, item.deciding, item.decider, item.standing)
+
+
+@EXAMPLES
+@given(events(), INSTANTS, INSTANTS)
+def test_cohorts_stay_as_they_were_judged(case: list[Event], one: int, other: int) -> None:
+    earlier, later = cohorts(case, min(one, other)), cohorts(case, max(one, other))
+
+    assert {judged for judged in later if judged[1] <= min(one, other)} == {judged for judged in earlier if judged[1] <= min(one, other)}
+
+
+def cohorts(case: list[Event], as_of: int) -> set[tuple[object, int, bool, bool]]:
+    """Acts and reference values as judged."""
+    return {
+        (fact.evidence[0], fact.judged_at, fact.corrected, isinstance(fact, Act) and fact.edited)
+        for fact in facts_at(case, as_of).facts
+        if isinstance(fact, Act | ReferenceValue)
+    }
 
 
 @EXAMPLES

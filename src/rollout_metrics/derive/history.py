@@ -28,6 +28,9 @@ ACTS = frozenset(
 )
 """Activities by which an agent acts."""
 
+# Looked up once: an enum's attribute costs more than what is done with it in the loops below.
+_AGENT, _CREATED = ActorKind.AGENT, Activity.CREATED
+
 
 class Step(msgspec.Struct, frozen=True, gc=False):
     """One event of a history: its place, when it happened, who really acted, the action it maps to, and whether the case's own workflow's agent did it."""
@@ -43,7 +46,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     @property
     def acts(self) -> bool:
         """Whether it is an agent's event that acts."""
-        return self.kind is ActorKind.AGENT and self.activity in ACTS
+        return self.kind is _AGENT and self.activity in ACTS
 
 
 class History(msgspec.Struct, frozen=True, dict=True):
@@ -93,7 +96,7 @@ class Values:
         for place, event in enumerate(events):
             attribute = event.attribute
             if attribute is None or event.activity not in CHANGES:
-                if event.activity is Activity.CREATED:
+                if event.activity is _CREATED:
                     self._initial.update(event.detail.get("attributes") or ())
                 continue
             places = self._places.get(attribute)
@@ -254,9 +257,6 @@ def _steps(events: list[Event], company: Company, workflow: Workflow | None) -> 
         own = kind is _AGENT and workflow is not None and _owns(workflow, event, company)
         steps.append(Step(place, event, event.occurred_at, event.activity, kind, action_of(event), own))
     return tuple(steps)
-
-
-_AGENT = ActorKind.AGENT
 
 
 def _owns(workflow: Workflow, event: Event, company: Company) -> bool:

@@ -9,6 +9,10 @@ from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import DECIDED, Outcome
 from rollout_metrics.domain.time import Instant
 
+# Looked up once: an enum's attribute costs more than what is done with it here.
+_OPERATOR, _REOPENED, _REJECTED = ActorKind.OPERATOR, Activity.REOPENED, Activity.REJECTED
+_REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
+
 
 class Walk(msgspec.Struct, frozen=True):
     """The courses that a case's recommendations took, in order of opening.
@@ -142,9 +146,9 @@ class _Walker:
 
     def _newest(self, step: Step) -> tuple[Course, ...]:
         """The newest recommendations that an event other than a word could reverse: the one for its action, and the one to close where it reopens."""
-        courses = self._of_action.get(step.action) if step.kind is ActorKind.OPERATOR and step.activity in DOES else None
+        courses = self._of_action.get(step.action) if step.kind is _OPERATOR and step.activity in DOES else None
         found = () if courses is None else (courses[-1],)
-        if step.activity is Activity.REOPENED and step.kind in (ActorKind.OPERATOR, ActorKind.CUSTOMER) and step.action != "close":
+        if step.activity is _REOPENED and step.kind in _REOPENERS and step.action != "close":
             closing = self._of_action.get("close")
             found = found if closing is None else (*found, closing[-1])
         return found
@@ -160,13 +164,8 @@ class _Walker:
             or self._of_action[terms.action][-1] is not course
         ):
             return False
-        if step.activity is Activity.REJECTED:
+        if step.activity is _REJECTED:
             return True
         if undoes(course, step, self._history):
             return True
-        return (
-            step.kind is ActorKind.OPERATOR
-            and step.activity in DOES
-            and step.action == terms.action
-            and terms.replaces(course.standing, terms.value(step.event))
-        )
+        return step.kind is _OPERATOR and step.activity in DOES and step.action == terms.action and terms.replaces(course.standing, terms.value(step.event))
