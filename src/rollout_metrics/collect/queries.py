@@ -72,28 +72,31 @@ def rows_of(query: Query, reached: Reached | None, lookback: Span) -> Iterator[t
 
 
 def _engine(url: str, shown: str) -> Engine:
+    plain = make_url(url)
+    if plain.drivername == "postgresql":  # the driver that we bring
+        plain = plain.set(drivername="postgresql+psycopg")
     try:
-        return create_engine(url, poolclass=NullPool, hide_parameters=True)
+        return create_engine(plain, poolclass=NullPool, hide_parameters=True)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(f"{shown}: there is no driver for this database ({error}): install it, for PostgreSQL as rollout-metrics[postgres]") from None
 
 
 def _rows(connection: Connection, query: Query, shown: str, reached: Reached | None, lookback: Span) -> Iterator[tuple[FileRow, Reached | None]]:
     statement, parameters = _statement(connection, query, reached, lookback)
-    result = connection.execute(text(statement), parameters)
-    names = list(result.keys())
-    wanted = query.columns | ({query.watermark} if query.watermark else frozenset())
-    if lacking := wanted.difference(names):
-        raise PayloadError(f"{shown}: the query's result {missing(lacking, names)}")
-    number = 0
-    for batch in result.mappings().partitions(BATCH):
-        for values in batch:
-            number += 1
-            if query.watermark is not None:
-                reached = _further(reached, values[query.watermark])
-            texts = nulled({column: cell(values[column]) for column in query.columns}, query.nulls)
-            problem = next((f"{column} holds a NUL, which is no text" for column, value in texts.items() if value and "\0" in value), "")
-            yield FileRow(f"{shown}: row {number}", texts, problem), reached
+    with connection.execute(text(statement), parameters) as result:
+        names = list(result.keys())
+        wanted = query.columns | ({query.watermark} if query.watermark else frozenset())
+        if lacking := wanted.difference(names):
+            raise PayloadError(f"{shown}: the query's result {missing(lacking, names)}")
+        number = 0
+        for batch in result.mappings().partitions(BATCH):
+            for values in batch:
+                number += 1
+                if query.watermark is not None:
+                    reached = _further(reached, values[query.watermark])
+                texts = nulled({column: cell(values[column]) for column in query.columns}, query.nulls)
+                problem = next((f"{column} holds a NUL, which is no text" for column, value in texts.items() if value and "\0" in value), "")
+                yield FileRow(f"{shown}: row {number}", texts, problem), reached
 
 
 def _statement(connection: Connection, query: Query, reached: Reached | None, lookback: Span) -> tuple[str, dict[str, Any]]:
@@ -138,7 +141,10 @@ def _refused(error: SQLAlchemyError) -> bool:
     original = getattr(error, "orig", None)
     state = str(getattr(original, "sqlstate", "") or "")
     said = str(original).lower()
-    return state.startswith("28") or state == "42501" or "password authentication failed" in said or "access denied" in said or "permission denied" in said
+    return state.startswith("28") or state == "42501" or any(words in said for words in _REFUSALS)
+
+
+_REFUSALS = ("password authentication failed", "access denied", "permission denied", "no pg_hba.conf entry", "no password supplied", 'fatal:  role "')
 
 
 def _reason(error: SQLAlchemyError) -> str:
