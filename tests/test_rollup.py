@@ -250,7 +250,7 @@ def test_a_pending_recommendation_is_an_unfinished_sample_of_its_mode() -> None:
         (recommended("0s", "overridden", "reversed", "2d", row=2, first_decided_at=after("1h")), HOUR, True),
         (recommended("0s", "superseded", "newer", "1h", ended_at=after("1h")), HOUR, False),
         (recommended("0s", "ignored", "ignored", "1h", row=12), HOUR, False),
-        (recommended("0s", "ignored", "timeout", "7d", provisional=True), None, False),
+        (recommended("0s", "ignored", "timeout", "7d", provisional=True, ended_at=after("7d")), None, False),
         (recommended("0s"), None, False),
     ],
 )

@@ -89,7 +89,7 @@ def beside(main: Metric, interval: str, *, bounds: bool, cases: bool) -> tuple[M
     if bounds:
         said += [("lower", f"Lower bound of {main.name}: {interval}."), ("upper", f"Upper bound of {main.name}: {interval}.")]
     if cases:
-        said += [("cases", f"Number of cases behind {main.name}, the unfinished among them included.")]
+        said += [("cases", f"Number of cases behind {main.name}" + (", the unfinished among them included." if bounds else "."))]
     notes = (_WINDOWED if main.windowed else "", _PERSONAL if main.personal else "")
     return tuple(
         Metric(

@@ -56,10 +56,10 @@ def _recommendation(fact: Recommendation) -> Iterator[Sample]:
 
 
 def _wait_ended_at(fact: Recommendation) -> Instant | None:
-    """When the wait ended without a decision. A provisional timeout ends nothing: the recommendation is still open."""
-    if fact.ended_at is not None or fact.provisional:
-        return fact.ended_at
-    return fact.decided_at
+    """When the wait ended without a decision. A provisional timeout ends nothing: the recommendation is still open, so it waits until T."""
+    if fact.provisional:
+        return None
+    return fact.decided_at if fact.ended_at is None else fact.ended_at
 
 
 def _act(fact: Act) -> Iterator[Sample]:
