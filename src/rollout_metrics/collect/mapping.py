@@ -187,7 +187,7 @@ def zone_name(value: str) -> str:
     """Check a time zone's name."""
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{value!r} is no time zone name such as Europe/Berlin") from None
     return value
 

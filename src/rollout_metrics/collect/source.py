@@ -1,11 +1,13 @@
 """The contract of a source: options as a frozen model, an endpoint, pages (the only I/O), and events (pure)."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, WithJsonSchema
 
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.domain.events import Event
@@ -26,6 +28,39 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^(\d+(ms|s|m|h|d|w))+$", "examples": ["30s", "15m", "14d"]}),
 ]
 """A span in microseconds, written `90d`, `15m`, `1h30m` in YAML."""
+
+
+def _some_time(value: int) -> int:
+    if value <= 0:
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+_MONTHS = ("", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CRON_FIELDS = (("minute", 0, 59, ()), ("hour", 0, 23, ()), ("day", 1, 31, ()), ("month", 1, 12, _MONTHS), ("weekday", 0, 6, _WEEKDAYS))
+_CRON_PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[1-9]\d?))?", re.ASCII)
+
+
+def _cron(text: str) -> str:
+    """Check a cron expression. Weekdays must be names: their numbers mean different days to different programs."""
+    fields = text.lower().split()
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError(f"{text!r} is no cron expression of five fields such as '*/15 6-20 * * mon-fri'")
+    for field, (name, least, most, words) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            found = _CRON_PART.fullmatch(part)
+            ends = [_cron_number(end, words, named=name == "weekday") for end in found.group("first", "last") if end] if found else [-1]
+            if any(not least <= end <= most for end in ends) or ends != sorted(ends):
+                means = "write weekdays by name, such as mon-fri" if name == "weekday" else f"use {least} to {most}"
+                raise ValueError(f"{text!r} is no cron expression: {part!r} is no {name}; {means}")
+    return " ".join(fields)
+
+
+def _cron_number(text: str, words: tuple[str, ...], *, named: bool) -> int:
+    if text in words:
+        return words.index(text)
+    return int(text) if text.isdigit() and not named else -1
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -82,15 +117,15 @@ class Source(BaseModel):
     """How long the vendor keeps the newest data back: the watermark stays this far behind now."""
 
     name: str = Field(exclude=True, default="")
-    every: Duration = 5 * MINUTE
+    every: Annotated[Duration, AfterValidator(_some_time)] = 5 * MINUTE
     """How often to sweep."""
-    cron: str | None = None
-    """A cron expression in UTC instead of `every`."""
+    cron: Annotated[str, AfterValidator(_cron)] | None = None
+    """A cron expression in UTC instead of `every`, such as `*/15 6-20 * * mon-fri`; weekdays by name."""
     jitter: Duration = 10_000_000
     """Spread of the sweep's start."""
     lookback: Duration = 10 * MINUTE
     """How far behind the watermark each sweep reads again."""
-    depth: Duration = 90 * DAY
+    depth: Annotated[Duration, AfterValidator(_some_time)] = 90 * DAY
     """How much history to read when the source is connected."""
     agents: frozenset[str] = frozenset()
     """Actor ids of AI agents in this system."""
@@ -121,13 +156,13 @@ class Source(BaseModel):
 class HttpSource(Source):
     """A source read over HTTP: how to get through to it."""
 
-    ca_file: str | None = None
+    ca_file: Path | None = None
     """A file of certificates to trust instead of the system's."""
     proxy: SecretStr | None = None
     """The proxy's URL; without it HTTPS_PROXY and NO_PROXY are followed."""
-    connect_timeout: Duration = 10_000_000
+    connect_timeout: Annotated[Duration, AfterValidator(_some_time)] = 10_000_000
     """How long to wait for a connection."""
-    read_timeout: Duration = 90_000_000
+    read_timeout: Annotated[Duration, AfterValidator(_some_time)] = 90_000_000
     """How long to wait for the next bytes of an answer."""
     requests_per_minute: Annotated[int, Field(gt=0)] | None = None
     """A request budget below the vendor's own limits, to leave room for other integrations."""
@@ -136,7 +171,7 @@ class HttpSource(Source):
         """The `Endpoint` fields these options say."""
         own = () if self.requests_per_minute is None else (Budget(self.requests_per_minute),)
         return {
-            "ca_file": self.ca_file,
+            "ca_file": None if self.ca_file is None else str(self.ca_file),
             "proxy": self.proxy,
             "connect_timeout": self.connect_timeout / SECOND,
             "read_timeout": self.read_timeout / SECOND,

@@ -1,13 +1,13 @@
 """Change records in YAML files: what was changed about an agent, when, and what came of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from rollout_metrics.config.model import LevelName, Moment, Options, OrderedTexts, at, level_named
-from rollout_metrics.config.problems import problems_of
+from rollout_metrics.config.problems import note_problems, suggestion
+from rollout_metrics.config.values import LevelName, Moment, Options, OrderedTexts, at, level_named
 from rollout_metrics.config.yaml import Document, read_yaml
 from rollout_metrics.domain.changes import Change, ChangeKind, Incident, Intervention, InterventionKind
 from rollout_metrics.domain.errors import ConfigurationError
@@ -21,6 +21,12 @@ class IncidentOptions(Options):
     started_at: Moment
     ended_at: Moment | None = None
     url: str | None = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.ended_at is not None and self.ended_at < self.started_at:
+            raise ValueError("ends before it starts: correct started_at or ended_at")
+        return self
 
 
 class InterventionOptions(Options):
@@ -60,12 +66,16 @@ class ChangeRecord(Options):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.kind is ChangeKind.LEVEL) != (self.level is not None):
-            raise ValueError("a change of kind level names its level, and no other change does")
+        if self.kind is ChangeKind.LEVEL and self.level is None:
+            raise ValueError("a change of kind level needs `level`: say which level it moves to")
+        if self.kind is not ChangeKind.LEVEL and self.level is not None:
+            raise ValueError(f"a change of kind {self.kind} has no level: remove `level`, or make it kind level")
         for name in ("reviewed_at", "approved_at", "deployed_at"):
             moment = getattr(self, name)
             if moment is not None and moment < self.proposed_at:
                 raise ValueError(f"{name} lies before proposed_at: correct one of them")
+        if self.recovered_at is not None and (self.deployed_at is None or self.recovered_at < self.deployed_at):
+            raise ValueError("recovered_at needs an earlier deployed_at: correct one of them")
         return self
 
     def change(self) -> Change:
@@ -91,55 +101,61 @@ class ChangeRecord(Options):
         )
 
 
-_RECORDS = TypeAdapter(tuple[ChangeRecord, ...])
-
-
-def read_changes(paths: Iterable[Path], workflows: Iterable[str], environment: Mapping[str, str]) -> tuple[tuple[Change, ...], list[str]]:
-    """All change records under the paths, and every problem found in them."""
+def read_changes(
+    paths: Iterable[Path], workflows: Iterable[str], environment: Mapping[str, str], named_in: Document | None = None
+) -> tuple[tuple[Change, ...], list[str]]:
+    """All change records under the paths, and every problem found in them; paths that are not there are noted in the document that names them."""
     known = set(workflows)
-    changes: list[Change] = []
+    changes: dict[str, Change] = {}
     problems: list[str] = []
-    seen: dict[str, str] = {}
-    for file in _files(paths, problems):
+    first: dict[str, str] = {}
+    reworks: list[tuple[Document, int, str]] = []
+    documents: list[Document] = []
+    for file in _files(paths, named_in, problems):
         try:
             document = read_yaml(file, environment)
         except ConfigurationError as error:
             problems.extend(error.problems)
             continue
-        problems.extend(document.problems)
-        for record in _records(document, problems):
-            where = f"{document.file}: {record.id}"
-            if record.id in seen:
-                problems.append(f"{where}: this id is taken in {seen[record.id]}: give every change its own")
+        documents.append(document)
+        for number, record in _records(document):
+            if record.id in first:
+                document.problem((number, "id"), f"{record.id!r} is taken by {first[record.id]}: give every change an id of its own")
             if record.workflow not in known:
-                problems.append(f"{where}: there is no workflow {record.workflow!r}: known are {', '.join(sorted(known)) or 'none'}")
-            seen.setdefault(record.id, document.file)
-            changes.append(record.change())
-    problems.extend(
-        f"change {c.id}: reworks {c.reworks!r}, which no record names: correct the id" for c in changes if c.reworks is not None and c.reworks not in seen
-    )
-    return tuple(changes), problems
+                document.problem((number, "workflow"), f"there is no workflow {record.workflow!r}{suggestion(record.workflow, known)}")
+            if record.reworks is not None:
+                reworks.append((document, number, record.reworks))
+            first.setdefault(record.id, f"{document.file}:{document.line((number, 'id'))}")
+            changes.setdefault(record.id, record.change())
+    for document, number, reworked in reworks:
+        if reworked not in first:
+            document.problem((number, "reworks"), f"there is no change {reworked!r}{suggestion(reworked, first)}")
+    problems.extend(problem for document in documents for problem in document.problems)
+    return tuple(changes.values()), problems
 
 
-def _files(paths: Iterable[Path], problems: list[str]) -> Iterable[Path]:
-    for path in paths:
+def _files(paths: Iterable[Path], named_in: Document | None, problems: list[str]) -> Iterator[Path]:
+    for number, path in enumerate(paths):
         if path.is_dir():
             yield from sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
         elif path.exists():
             yield path
+        elif named_in is None:
+            problems.append(f"{path}: there is no such file or directory of change records")
         else:
-            problems.append(f"{path}: there is no such file or directory of change records: correct changes.paths")
+            named_in.problem(("changes", "paths", number), f"there is no file or directory {path}: correct the path")
 
 
-def _records(document: Document, problems: list[str]) -> tuple[ChangeRecord, ...]:
-    single = not isinstance(document.value, list)
-    raw = [document.value] if single else document.value
-    if document.value is None:
-        return ()
-    if single:  # a file of one record: paths in messages start at the record
+def _records(document: Document) -> Iterator[tuple[int, ChangeRecord]]:
+    """The records of a file, a list or a single one, with their numbers; those with problems are noted and left out."""
+    raw = document.value
+    if raw is None:
+        return
+    if not isinstance(raw, list):  # paths in messages start at the record
         document.lines |= {(0, *place): line for place, line in document.lines.items()}
-    try:
-        return _RECORDS.validate_python(raw)
-    except ValidationError as error:
-        problems.extend(problems_of(error, ChangeRecord, document))
-        return ()
+        raw = [raw]
+    for number, item in enumerate(raw):
+        try:
+            yield number, ChangeRecord.model_validate(item)
+        except ValidationError as error:
+            note_problems(error, ChangeRecord, document, (number,))

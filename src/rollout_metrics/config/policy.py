@@ -4,26 +4,17 @@ from collections.abc import Iterable, Mapping
 
 from rollout_metrics.collect.source import Source
 from rollout_metrics.config.conditions import condition
-from rollout_metrics.config.model import (
-    DAYS,
-    AuthorityOptions,
-    CalendarOptions,
-    DecidesOptions,
-    GrantOptions,
-    Settings,
-    WorkflowOptions,
-    at,
-    level_named,
-    minutes_of,
-)
+from rollout_metrics.config.model import Settings
+from rollout_metrics.config.values import at, level_named
+from rollout_metrics.config.workflow import AuthorityOptions, DecidesOptions, GrantOptions, WorkflowOptions
 from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.policy import (
     AttributeType,
     Authority,
     Bypass,
-    Calendar,
     Company,
     Complaints,
+    Condition,
     Decides,
     Escalation,
     EscalationPath,
@@ -74,7 +65,7 @@ def _markers(markers: Mapping[str, frozenset[str]], pseudonyms: Pseudonyms) -> t
 
 def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...], pseudonyms: Pseudonyms) -> Workflow:
     types = dict(options.attribute_types)
-    decides = {item.action: _decides(item, options, types) for item in options.decides}
+    decides = {item.action: _decides(item, options, types, pseudonyms) for item in options.decides}
     for item in decides.values():
         if item.attribute is not None:
             types.setdefault(item.attribute, item.type)
@@ -94,12 +85,12 @@ def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...],
         agent_markers=options.agent_markers,
         decides=decides,
         attribute_types=types,
-        authority=tuple(sorted((_authority(item) for item in options.authority), key=lambda item: (item.since is not None, item.since or 0))),
+        authority=tuple(sorted((_authority(item, pseudonyms) for item in options.authority), key=lambda item: (item.since is not None, item.since or 0))),
         levels=tuple(
             sorted((LevelFrom(at(item.since), level_named(item.level)) for item in options.levels), key=lambda item: (item.since is not None, item.since or 0))
         ),
         pauses=tuple(sorted((Pause(_known(at(item.start)), at(item.end)) for item in options.pauses), key=lambda item: item.start)),
-        calendar=_calendar(options.calendar),
+        calendar=options.calendar.calendar(),
         escalation=Escalation(
             attributes=escalation.attributes,
             to=None if escalation.to is None else frozenset().union(*(_values(a, escalation.to, pseudonyms) for a in escalation.attributes)),
@@ -137,8 +128,10 @@ def _known(value: int | None) -> int:
     return value
 
 
-def _decides(item: DecidesOptions, options: WorkflowOptions, types: Mapping[str, AttributeType]) -> Decides:
+def _decides(item: DecidesOptions, options: WorkflowOptions, types: Mapping[str, AttributeType], pseudonyms: Pseudonyms) -> Decides:
     default = AttributeType.TEXT if item.action.startswith("comment:") else types.get(item.action.removeprefix("set:"), AttributeType.SINGLE)
+
+    attribute = item.action.removeprefix("set:") if item.action.startswith("set:") else None
 
     def own(name: str) -> int:
         value = getattr(item, name)
@@ -147,7 +140,7 @@ def _decides(item: DecidesOptions, options: WorkflowOptions, types: Mapping[str,
     return Decides(
         action=item.action,
         type=item.type or default,
-        progress=item.progress,
+        progress=tuple(tuple(pseudonyms.value(attribute, value) or value for value in steps) for steps in item.progress),
         reversible=item.reversible,
         edit_similarity=options.edit_similarity if item.edit_similarity is None else item.edit_similarity,
         settle_after=own("settle_after"),
@@ -157,21 +150,14 @@ def _decides(item: DecidesOptions, options: WorkflowOptions, types: Mapping[str,
     )
 
 
-def _authority(item: AuthorityOptions) -> Authority:
-    return Authority(at(item.since), _grants(item.automatic), _grants(item.approval), _grants(item.forbidden))
+def _authority(item: AuthorityOptions, pseudonyms: Pseudonyms) -> Authority:
+    return Authority(at(item.since), _grants(item.automatic, pseudonyms), _grants(item.approval, pseudonyms), _grants(item.forbidden, pseudonyms))
 
 
-def _grants(grants: Iterable[GrantOptions]) -> tuple[Grant, ...]:
-    return tuple(Grant(item.action, tuple(condition(text) for text in item.when)) for item in grants)
+def _grants(grants: Iterable[GrantOptions], pseudonyms: Pseudonyms) -> tuple[Grant, ...]:
+    return tuple(Grant(item.action, tuple(_condition(text, pseudonyms) for text in item.when)) for item in grants)
 
 
-_NAMED_DAYS = {"weekdays": range(5), "weekend": range(5, 7)} | {day: range(number, number + 1) for number, day in enumerate(DAYS)}
-_ALL_DAY = ((0, 24 * 60),)
-
-
-def _calendar(options: CalendarOptions) -> Calendar:
-    hours: list[tuple[tuple[int, int], ...]] = [() if options.hours else _ALL_DAY for _ in DAYS]
-    for name, stretches in sorted(options.hours.items(), key=lambda item: len(_NAMED_DAYS[item[0]]), reverse=True):
-        for day in _NAMED_DAYS[name]:
-            hours[day] = tuple(sorted(minutes_of(stretch) for stretch in stretches))
-    return Calendar(options.time_zone, tuple(hours), options.holidays, options.first_month)
+def _condition(text: str, pseudonyms: Pseudonyms) -> Condition:
+    read = condition(text)
+    return Condition(read.attribute, read.operator, tuple(pseudonyms.value(read.attribute, operand) or operand for operand in read.operands))
