@@ -34,6 +34,7 @@ def test_no_token_may_speak_for_an_operator() -> None:
 
 def test_a_token_names_its_workflows_and_has_a_long_secret_of_its_own() -> None:
     assert "at least 1 item" in refused({"workflows": []})
+    assert "name at least one token" in refused(tokens=[])
     assert "shorter than 16 characters" in refused({"secret": "short"})
     assert "two tokens have the same secret" in refused({}, {"name": "other"})
     assert "two tokens have the same name" in refused({}, {"secret": "fedcba9876543210"})

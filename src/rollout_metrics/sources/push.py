@@ -51,7 +51,7 @@ class Push(Source):
     pulled: ClassVar[bool] = False
     windowed: ClassVar[bool] = False
 
-    tokens: tuple[Token, ...] = Field(min_length=1)
+    tokens: tuple[Token, ...]
     """Who may send."""
     heartbeat: Annotated[Duration, Field(gt=0)] | None = None
     """The source counts as read up to now while its last accepted request is at most this old, else up to that request; default: `schedule.heartbeat`."""
@@ -66,6 +66,8 @@ class Push(Source):
     def _own_secrets(self) -> Self:
         names = [token.name for token in self.tokens]
         secrets = [token.secret.get_secret_value() for token in self.tokens]
+        if not names:
+            raise ValueError("name at least one token, or nobody can send")
         if len(set(names)) < len(names):
             raise ValueError("two tokens have the same name: give each sender its own")
         if len(set(secrets)) < len(secrets):
