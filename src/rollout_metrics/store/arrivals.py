@@ -58,12 +58,12 @@ class Arrivals(Tables):
 
     _seen_as_of: Mapping[str, Instant] = {}
 
-    def _take_in(self, connection: Connection) -> None:
-        """Take in what landed, at most `STRETCH` events."""
+    def _take_in(self, connection: Connection) -> bool:
+        """Take in what landed, at most `STRETCH` events; whether there was anything."""
         after = meta_number(connection, ARRIVED)
         last = connection.execute(_LAST).scalar() or 0
         if last <= after:
-            return
+            return False
         up_to = min(last, after + STRETCH)
         stretch = {"after": after, "up_to": up_to}
         mark = self._next_mark(connection)
@@ -81,6 +81,7 @@ class Arrivals(Tables):
             if decided is not None and decided > first:
                 connection.execute(self._judge_query(_ARRIVED_INSTANTS), {**stretch, "touch": touch, "mark": mark, "nothing": NOTHING})
         set_meta(connection, ARRIVED, str(up_to))
+        return True
 
     def _appeared(self, connection: Connection, workflows: Iterable[str], mark: int, seen: tuple[Instant, Instant], as_of: Mapping[str, Instant]) -> None:
         """Cases found without an agent around, where one has now been seen somewhere in the stretch `seen`."""

@@ -1,21 +1,22 @@
 """Cases: which are due, what was derived of them, and replacing it with the exact difference in the counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, text
 
 from rollout_metrics.domain.events import CaseKey
-from rollout_metrics.domain.facts import EXPLICIT_ROWS, CaseFacts, CaseSummary, Fact, Handling, HandlingKind, Recommendation
+from rollout_metrics.domain.facts import CaseFacts, CaseSummary, Fact, Handling, HandlingKind
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.arrivals import ALWAYS, Arrivals
+from rollout_metrics.store.arrivals import ALWAYS
 from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, decode_recorded, encode_facts, encode_numbers
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.names import NO_WORKFLOW
+from rollout_metrics.store.persons import Persons
+from rollout_metrics.store.relations import decided_in, workflows_in
 from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements
 from rollout_metrics.store.spans import span_of
 from rollout_metrics.store.tables import PERSONS_UNTIL, meta_number, subtract
-from rollout_metrics.store.touches import FORMER_PREFIX
 
 _COLUMNS = tuple(cases.columns.keys())
 _DIRTY = text("SELECT case_source, case_id, mark FROM dirty ORDER BY case_source, case_id LIMIT :limit")
@@ -70,7 +71,7 @@ class _Changes(msgspec.Struct):
     changed: int = 0
 
 
-class Cases(Arrivals):
+class Cases(Persons):
     """Deriving cases in batches."""
 
     def due(self, as_of: Mapping[str, Instant], limit: int = 2000) -> Due:
@@ -81,16 +82,23 @@ class Cases(Arrivals):
         with self._writing() as connection:
             self._take_in(connection)
             self._advance(connection, as_of)
-            marks: dict[Row, int | None] = {(source, case): mark for source, case, mark in connection.execute(_DIRTY, {"limit": limit})}
-            for name, until in as_of.items():
-                if len(marks) < limit:
-                    workflow = self._workflow_number(name or None)
-                    found = connection.execute(_BY_TIME, {"workflow": workflow, "as_of": until, "limit": limit - len(marks)})
-                    for source, case in found:
-                        marks.setdefault((source, case), None)
+            while marks := self._pick(connection, as_of, limit):
+                for key in self._dismiss(connection, list(marks)):
+                    del marks[key]
+                if marks:
+                    break
         self._seen_as_of = {**self._seen_as_of, **as_of}
         named = {(self._names.sources.names[source], case): mark for (source, case), mark in marks.items()}
         return Due(list(named), named)
+
+    def _pick(self, connection: Connection, as_of: Mapping[str, Instant], limit: int) -> dict[tuple[int, str], int | None]:
+        marks: dict[tuple[int, str], int | None] = {(source, case): mark for source, case, mark in connection.execute(_DIRTY, {"limit": limit})}
+        for name, until in as_of.items():
+            if len(marks) < limit:
+                workflow = self._workflow_number(name or None)
+                for source, case in connection.execute(_BY_TIME, {"workflow": workflow, "as_of": until, "limit": limit - len(marks)}):
+                    marks.setdefault((source, case), None)
+        return marks
 
     def facts(self, keys: Sequence[CaseKey]) -> dict[CaseKey, tuple[Fact, ...]]:
         """The facts of cases as last derived; cases without any are left out."""
@@ -99,10 +107,11 @@ class Cases(Arrivals):
             rows = self._stored(connection, numbered)
         return {key: decode_facts(rows[number][_FACTS]) for key, number in zip(keys, numbered, strict=True) if number in rows}
 
-    def replace(self, due: Due, updates: Sequence[Update]) -> Applied:
-        """Put derived cases in place in one transaction: facts, case rows, the difference in the counts. Cases without an update stay due.
+    def replace(self, due: Due, updates: Sequence[Update], added: Mapping[tuple[Series, int], int] | None = None) -> Applied:
+        """Put derived cases in place in one transaction: facts, case rows, the difference in the counts.
 
-        A case that landed again since `due` stays dirty; cases that depend on what changed here become dirty.
+        Cases without an update stay due. A case that landed again since `due` stays dirty; cases that depend on what changed here become dirty. `added` is counted on top, for good:
+        what tells of the order in which things became known, and so belongs to no case's facts.
         """
         with self._writing() as connection:
             keys = [(self._names.sources[source], case) for source, case in (update.facts.case for update in updates)]
@@ -111,6 +120,8 @@ class Cases(Arrivals):
             now = self._clock()
             for key, update in zip(keys, updates, strict=True):
                 self._change(changes, key, stored.get(key), update, now)
+            for series, minute, amount in self._numbered(added or {}):
+                changes.difference[series, minute] = changes.difference.get((series, minute), 0) + amount
             first = {workflow: self._first_agent(connection, workflow) for workflow in changes.led if self._follows_agent(workflow)}
             self._write(connection, changes)
             for workflow, before in first.items():
@@ -170,7 +181,7 @@ class Cases(Arrivals):
 
     def _relate(self, changes: _Changes, key: tuple[int, str], old: Row | None, derived: CaseFacts) -> None:
         before = decode_facts(old[_FACTS]) if old is not None else ()
-        was, now = self._decided(before), self._decided(derived.facts)
+        was, now = decided_in(before, self._names), decided_in(derived.facts, self._names)
         if was != now:
             was_rows, now_rows = ({(decider, at, *key) for decider, at, *_ in decided} for decided in (was, now))
             changes.undecided |= was_rows - now_rows
@@ -178,26 +189,10 @@ class Cases(Arrivals):
             changes.groups |= {decided[:2] for decided in was ^ now}
         own_before = old[2] if old is not None else NO_WORKFLOW
         own_now = self._workflow_number(derived.workflow)
-        there = {(workflow, *key) for workflow in self._workflows_in(before) if workflow != own_before}
-        here = {(workflow, *key) for workflow in self._workflows_in(derived.facts) if workflow != own_now}
+        there = {(workflow, *key) for workflow in workflows_in(before, self._names) if workflow != own_before}
+        here = {(workflow, *key) for workflow in workflows_in(derived.facts, self._names) if workflow != own_now}
         changes.added_elsewhere |= here - there
         changes.gone_elsewhere |= there - here
-
-    def _decided(self, facts: Iterable[Fact]) -> set[Row]:
-        """What dwell depends on, for each explicit first decision by a known operator."""
-        operators = self._names.operators
-        return {
-            (operators[fact.decider], fact.first_decided_at, fact.workflow, fact.opened, fact.opened_at, fact.row)
-            for fact in facts
-            if isinstance(fact, Recommendation)
-            and fact.row in EXPLICIT_ROWS
-            and fact.first_decided_at is not None
-            and fact.decider is not None
-            and not fact.decider.startswith(FORMER_PREFIX)
-        }
-
-    def _workflows_in(self, facts: Iterable[Fact]) -> set[int]:
-        return {self._names.workflows[name] for name in {fact.workflow for fact in facts}}
 
     def _write(self, connection: Connection, changes: _Changes) -> None:
         dialect = self._dialect

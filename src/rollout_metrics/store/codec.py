@@ -16,6 +16,7 @@ Counted = dict[tuple[Series, int], int]
 _Body = tuple[Activity, ActorKind, str | None, str | None, str | None, str | None, dict[str, Any] | None]
 
 encode_body = msgspec.json.Encoder().encode
+"""`(activity, actor_kind, actor_id, attribute, before, after, detail or None)` as JSON."""
 decode_body = msgspec.json.Decoder(_Body).decode
 
 encode_facts = msgspec.msgpack.Encoder().encode
@@ -29,14 +30,7 @@ decode_counted = msgspec.msgpack.Decoder(list[tuple[int, int, int]]).decode
 NOTHING = encode_numbers([])
 
 
-def body(event: Event) -> str:
-    """All fields of an event that are no columns, as JSON text."""
-    return encode_body(
-        (event.activity, event.actor_kind, event.actor_id, event.attribute, event.before, event.after, event.detail or None),
-    ).decode()
-
-
-def event_of(source: str, event_id: str, case_source: str, case_id: str, occurred_at: int, revision: int, body: str) -> Event:
+def event_of(source: str, event_id: str, case_source: str, case_id: str, occurred_at: int, revision: int, body: str) -> Event:  # noqa: PLR0917
     """The event a row holds."""
     activity, kind, actor_id, attribute, before, after, detail = decode_body(body)
     return Event(source, case_source, case_id, event_id, occurred_at, activity, kind, actor_id, attribute, before, after, detail or {}, revision)

@@ -26,6 +26,7 @@ Rows = Sequence[Row]
 
 READING = ("source", "event_id", "case_source", "case_id", "occurred_at", "revision", "touch", "body")
 """The columns of a reading, in the order in which batches give them."""
+_PLAIN = tuple(name for name in READING if name != "touch")
 _CONTENT = ("case_source", "case_id", "occurred_at", "body")
 
 Superseded = tuple[int, int, str, int, int | None]
@@ -130,6 +131,7 @@ class Sqlite(Dialect):
         self._identity: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self._held: set[str] = set()
+        self._replaced: dict[int, Superseded] = {}
         self._lock_file: int | None = None
 
     def engine(self) -> Engine:
@@ -166,11 +168,20 @@ class Sqlite(Dialect):
         if "writes" not in connection.info:
             driver = _driver(connection)
             driver.execute("PRAGMA cache_size = -65536")
-            driver.create_function("holds", 14, self._holds, deterministic=True)
+            driver.create_function("supersedes", 16, self._supersedes)
             connection.info["writes"] = True
 
-    def _holds(self, *values: Any) -> bool:
-        return self.holds(values[:7], values[7:])
+    def _supersedes(self, number: int, touch: int | None, *readings: Any) -> bool:
+        """Called within the upsert for each reading that differs from the stored one; notes what it lets be replaced.
+
+        (A trigger could note it too, but makes every insert twice as dear.)
+        """
+        stored, arriving = readings[:7], readings[7:]
+        if arriving[5] == stored[5] and not self.holds(stored, arriving):
+            return False
+        if _content(arriving) != _content(stored):
+            self._replaced.setdefault(number, (number, stored[2], stored[3], stored[4], touch))
+        return True
 
     def still_there(self) -> None:
         try:
@@ -188,16 +199,13 @@ class Sqlite(Dialect):
 
     def put_readings(self, connection: Connection, rows: Rows) -> tuple[int, list[Superseded]]:
         driver = _driver(connection)
-        for statement in _SQLITE_SUPERSEDED:
-            driver.execute(statement)
+        self._replaced.clear()
         before = _last(driver)
         driver.executemany(_SQLITE_PUT, rows)
         new = _last(driver) - before
-        replaced: dict[int, Superseded] = {}
-        for row in driver.execute("SELECT id, case_source, case_id, occurred_at, touch FROM temp.superseded WHERE id <= ? ORDER BY rowid", (before,)):
-            replaced.setdefault(row[0], row)
-        driver.executemany("UPDATE events SET id = (SELECT max(id) + 1 FROM events) WHERE id = ?", [(number,) for number in replaced])
-        return new, list(replaced.values())
+        replaced = [row for row in self._replaced.values() if row[0] <= before]
+        driver.executemany("UPDATE events SET id = (SELECT max(id) + 1 FROM events) WHERE id = ?", [row[:1] for row in replaced])
+        return new, replaced
 
     def upsert(self, connection: Connection, table: Table, rows: Rows, *, add: str | None = None, only: Sequence[str] = ()) -> None:
         columns = [column.name for column in table.columns]
@@ -244,20 +252,10 @@ class Sqlite(Dialect):
 _SQLITE_PUT = f"""
 INSERT INTO events ({", ".join(READING)}) VALUES ({", ".join("?" * len(READING))})
 ON CONFLICT (source, event_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in READING[2:])}
-WHERE excluded.revision > events.revision OR (
-  excluded.revision = events.revision
+WHERE (excluded.revision > events.revision OR (excluded.revision = events.revision
   AND ({" OR ".join(f"excluded.{name} <> events.{name}" for name in _CONTENT)})
-  AND holds({", ".join(f"events.{name}" for name in READING if name != "touch")}, {", ".join(f"excluded.{name}" for name in READING if name != "touch")})
-)
+)) AND supersedes(events.id, events.touch, {", ".join(f"events.{name}" for name in _PLAIN)}, {", ".join(f"excluded.{name}" for name in _PLAIN)})
 """
-
-_SQLITE_SUPERSEDED = (
-    "CREATE TEMP TABLE IF NOT EXISTS superseded (id INTEGER, case_source INTEGER, case_id TEXT, occurred_at INTEGER, touch INTEGER)",
-    "CREATE TEMP TRIGGER IF NOT EXISTS reading_superseded AFTER UPDATE OF body ON events"
-    f" WHEN {' OR '.join(f'OLD.{name} <> NEW.{name}' for name in _CONTENT)}"
-    " BEGIN INSERT INTO superseded VALUES (OLD.id, OLD.case_source, OLD.case_id, OLD.occurred_at, OLD.touch); END",
-    "DELETE FROM temp.superseded",
-)
 
 
 def _last(driver: Any) -> int:
@@ -346,9 +344,10 @@ class Postgres(Dialect):
         replaced, renewed, revised = [], [], []
         for row in connection.exec_driver_sql(_POSTGRES_CONFLICTS, (before,)):
             number, stored, arriving = row[0], tuple(row[1:9]), tuple(row[9:17])
-            if arriving[5] == stored[5] and not self.holds(_untouched(stored), _untouched(arriving)):
+            before_, now = _untouched(stored), _untouched(arriving)
+            if now[5] == before_[5] and not self.holds(before_, now):
                 continue
-            if _content(arriving) == _content(stored):
+            if _content(now) == _content(before_):
                 revised.append((arriving[5], number))
             else:
                 replaced.append((number, stored[2], stored[3], stored[4], stored[6]))
@@ -416,8 +415,8 @@ def _untouched(row: Row) -> Row:
     return row[:6] + row[7:]
 
 
-def _content(row: Row) -> Row:
-    return row[2:5] + row[7:]
+def _content(plain: Row) -> Row:
+    return plain[2:5] + plain[6:]
 
 
 def _lock_number(name: str) -> int:

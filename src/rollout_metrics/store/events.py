@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, text
 
-from rollout_metrics.domain.events import CaseKey, Event, precedence
+from rollout_metrics.domain.events import CaseKey, Event, canonical_bytes, precedence
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import Arrivals
-from rollout_metrics.store.codec import body, event_of
+from rollout_metrics.store.codec import encode_body, event_of
 from rollout_metrics.store.dialects import Row, Superseded
 from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
 from rollout_metrics.store.schema import dirty
@@ -59,26 +59,35 @@ class Events(Arrivals):
         """
         with self._writing() as connection:
             new, superseded = 0, list[Superseded]()
-            if events:
-                rows, strange = self._rows(events)
-                if rows:
-                    new, superseded = self._dialect.put_readings(connection, rows)
-                rejected = [*rejected, *strange]
-                if superseded:
-                    self._revise(connection, superseded)
+            rows, strange = self._rows(events) if events else ([], [])
+            if rows:
+                new, superseded = self._dialect.put_readings(connection, rows)
+            if superseded:
+                self._revise(connection, superseded)
+            rejected = [*rejected, *strange]
             quarantined = put_aside(connection, source, rejected, self._clock()) if rejected else 0
             release(connection, released)
             newest = max([event.occurred_at for event in events], default=None)
-            save_progress(connection, source, progress, newest, new, self._clock())
+            save_progress(connection, source, progress, (new, newest), self._clock())
         changed = len(superseded)
-        return Landed(new, changed, len(events) - new - changed, quarantined, newest)
+        return Landed(new, changed, len(rows) - new - changed, quarantined, newest)
 
     def _rows(self, events: Sequence[Event]) -> tuple[list[Row], list[Rejected]]:
         """The batch as rows, and the events no database can hold."""
-        number, touch_of = self._names.sources, Touch(self._company, self._names).of
+        number, touch_of, encode = self._names.sources, Touch(self._company, self._names).of, encode_body
         try:
             rows: list[Row] = [
-                (number[e.source], e.event_id, number[e.case_source], e.case_id, e.occurred_at, e.revision, touch_of(e), body(e)) for e in events
+                (
+                    number[e.source],
+                    e.event_id,
+                    number[e.case_source],
+                    e.case_id,
+                    e.occurred_at,
+                    e.revision,
+                    touch_of(e),
+                    encode((e.activity, e.actor_kind, e.actor_id, e.attribute, e.before, e.after, e.detail or None)).decode(),
+                )
+                for e in events
             ]
         except UnicodeEncodeError:
             rows = []
@@ -172,7 +181,7 @@ def _problem(event: Event) -> str | None:
     if "\0" in event.event_id or "\0" in event.case_id:
         return "an id contains a NUL character"
     try:
-        (event.event_id + event.case_id + body(event)).encode()
+        canonical_bytes(event)
     except UnicodeEncodeError:
         return "a text contains half a surrogate pair"
     return None

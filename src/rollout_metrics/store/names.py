@@ -17,6 +17,8 @@ AGENTS = "agents"
 
 NO_WORKFLOW = 0
 """The number of "none" where a workflow's is expected."""
+NOBODY = 0
+"""The number of an operator who was erased."""
 
 
 class Numbers(dict[Any, int]):

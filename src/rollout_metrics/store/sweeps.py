@@ -51,7 +51,8 @@ class Sweeps(Tables):
         return self._dialect.try_lock(self._database.engine, source)
 
 
-def save_progress(connection: Connection, source: str, progress: Mapping[str, Any] | None, newest: Instant | None, new: int, now: Instant) -> None:
-    """Write down how far a source has been read, with the batch that says so."""
+def save_progress(connection: Connection, source: str, progress: Mapping[str, Any] | None, brought: tuple[int, Instant | None], now: Instant) -> None:
+    """Write down how far a source has been read, and what the batch brought: how many new events and the newest instant."""
+    new, newest = brought
     read = None if progress is None else msgspec.json.encode(progress).decode()
     connection.execute(_SAVE, {"source": source, "progress": read, "newest": newest, "events": new, "updated_at": now})
