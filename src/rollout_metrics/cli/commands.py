@@ -13,7 +13,7 @@ from rollout_metrics.cli import glance, serve
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.sweep import probe
-from rollout_metrics.config.model import Settings
+from rollout_metrics.config.model import AlertOptions, Settings
 from rollout_metrics.config.problems import schema_of
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
 from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, parse_span
@@ -22,6 +22,8 @@ from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
 from rollout_metrics.pipeline.evidence import explain as explain_figure
 from rollout_metrics.publish.exposition import Renderer
+from rollout_metrics.sources import find
+from rollout_metrics.sources import kinds as known_kinds
 from rollout_metrics.store import upgrade
 
 FAILED = 1
@@ -37,7 +39,7 @@ config_option = click.option(
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 
 
-class _Time(click.ParamType):
+class _Time(click.ParamType[Any]):
     name = "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Instant:
@@ -50,7 +52,7 @@ class _Time(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class _Span(click.ParamType):
+class _Span(click.ParamType[Any]):
     name = "DURATION"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -276,7 +278,8 @@ def schema() -> None:
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path(), help="The project's folder.")
 def generate(check_: bool, root: Path) -> int:
     """Write rules, alerts, dashboards and documents from the catalogue."""
-    changed = generate_files(root, program, check=check_)
+    kinds = {kind: find(kind) for kind in known_kinds()}
+    changed = generate_files(root, program, settings=Settings, thresholds=AlertOptions(), sources=kinds, check=check_)
     for file in changed:
         data(str(file))
     if check_ and changed:

@@ -64,8 +64,7 @@ def _first_pass(pipeline: Pipeline) -> None:
 def _show(service: Service, url: str, file: Path) -> None:
     pipeline = service.pipeline
     families = pipeline.families() or []
-    shadow = {w.name for w in pipeline.company.workflows if w.levels and max(item.level for item in w.levels) <= 1}
-    rows = at_a_glance(families, ((w.name, "shadow" if w.name in shadow else "live") for w in pipeline.company.workflows), WINDOW)
+    rows = at_a_glance(families, [w.name for w in pipeline.company.workflows], WINDOW)
     say(f"\nthe last {WINDOW[:-1]} days, each with its 95 % interval and the number of cases:\n")
     table(COLUMNS, rows)
     say(f"\nfigures       {url}/metrics\nlanding page  {url}/\nconfiguration {file}")

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rollout_metrics.catalog import PREFIX, Family
+from rollout_metrics.domain.facts import Mode
+from rollout_metrics.domain.policy import Level
 from rollout_metrics.domain.time import format_instant
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.engine import Collected
@@ -83,11 +85,12 @@ class Values:
         return sum(value for (key, found), value in self._values.items() if key == name and wanted <= found)
 
 
-def at_a_glance(families: Iterable[Family], workflows: Iterable[tuple[str, str]], window: str) -> list[tuple[str, ...]]:
-    """For each `(workflow, mode)`: acceptance, override, escalation, median review latency and bypass, each with n and interval."""
+def at_a_glance(families: Iterable[Family], workflows: Iterable[str], window: str) -> list[tuple[str, ...]]:
+    """For each workflow, in the mode of the level in force: acceptance, override, escalation, median review latency and bypass, each with n and interval."""
     values = Values(families)
-    rows = []
-    for name, mode in workflows:
+    rows: list[tuple[str, ...]] = []
+    for name in workflows:
+        mode = Mode.LIVE if (values.get("autonomy_level", workflow=name) or 0) > Level.SHADOW else Mode.SHADOW
         decided = {"workflow": name, "window": window, "mode": mode}
         cohort = {"workflow": name, "window": window}
         bypassed = values.total("handled_cases", cohort) - sum(

@@ -35,16 +35,22 @@ def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], fig
         around = store.surroundings(as_of)
         before = store.facts(due.keys)
         updates = []
+        corrected: Counted = {}
+        known = not store.rebuilding()  # a rebuild brings no news of the world
         gone: list[Sample] = []
         come: list[Sample] = []
         for key, events in store.histories(due.keys):
             facts = derive(events, company, as_of, around) if events else CaseFacts(key, None, None, (), None)
             updates.append(Update(facts, total(facts.facts, workflows)))
+            stood = before.get(key, ())
+            if known and stood:
+                for bucket, amount in rollup.corrections(stood, facts.facts).items():
+                    corrected[bucket] = corrected.get(bucket, 0) + amount
             if figures is not None:
-                went, came = rollup.sample_difference(before.get(key, ()), facts.facts)
+                went, came = rollup.sample_difference(stood, facts.facts)
                 gone += went
                 come += came
-        applied = store.replace(due, updates)
+        applied = store.replace(due, updates, corrected)
         if figures is not None:
             figures.apply(applied.counts, gone, come)
         done += len(due.keys)

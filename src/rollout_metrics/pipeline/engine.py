@@ -18,7 +18,7 @@ from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.pipeline.deriving import derive_due
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
-from rollout_metrics.pipeline.landing import Landing
+from rollout_metrics.pipeline.landing import Landing, added, covered
 from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 
 Watch = Callable[[str, float, float | None, str], None]
 """Progress of long work: what, how far, of how much (None: nobody knows), and in words."""
+
+
+AUDITED = {"history": "audited"}
+"""What sources say of coverage, by the word of the definitions."""
 
 
 class Stopped(Exception):  # noqa: N818  (no mishap: somebody asked for it)
@@ -90,7 +94,6 @@ class Pipeline:
     def _sweep(self, name: str, since: Instant | None, watch: Watch) -> Collected:
         source = self.sources[name]
         sweep = Sweep()
-        landing = Landing(self.store, name, self.pseudonyms)
         error: Exception | None = None
 
         def seen(state: Sweep) -> None:
@@ -99,8 +102,10 @@ class Pipeline:
                 raise Stopped
 
         try:
+            saved = self.store.progress(name)
+            landing = Landing(self.store, name, self.pseudonyms, sweep, covered(saved))
             try:
-                run(source, self._api(source), self.store.progress(name), self.clock, landing, since=since, sweep=sweep, watch=seen)
+                run(source, self._api(source), saved, self.clock, landing, since=since, sweep=sweep, watch=seen)
             finally:
                 landing.commit()
         except Stopped:
@@ -158,7 +163,10 @@ class Pipeline:
         counts = self.store.quarantine_counts()
         read = sum(feeds[name].events for name in workflow.sources if name in feeds)
         aside = sum(count for (source, _), count in counts.items() if source in workflow.sources)
-        return {"mapped": (read, read + aside)}
+        shares = {"mapped": (read, read + aside)}
+        for name in workflow.sources & feeds.keys():
+            shares = added(shares, {AUDITED[kind]: share for kind, share in covered(feeds[name].progress).items() if kind in AUDITED})
+        return shares
 
     def readings(self) -> dict[str, Reading]:
         """How far each source has been read."""

@@ -1,9 +1,10 @@
 """Pages on their way into the store: persons and texts taken out, several pages to a transaction, always with the progress that holds after them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rollout_metrics.collect.source import Rejected
+from rollout_metrics.collect.sweep import Sweep
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.pseudonyms import Pseudonyms
 from rollout_metrics.store import Store
@@ -11,15 +12,23 @@ from rollout_metrics.store import Store
 BATCH = 10_000
 """Events in a transaction: from here on larger ones gain nothing."""
 
+COVERAGE = "coverage"
+"""The key of a source's progress under which the sum of what its sweeps covered is kept."""
+
+Shares = Mapping[str, tuple[int, int]]
+"""Kind of coverage -> covered, of how much."""
+
 
 class Landing:
     """Takes a sweep's pages. Nothing is lost by waiting: progress is committed with the last of the events it covers, never before."""
 
-    def __init__(self, store: Store, source: str, pseudonyms: Pseudonyms, stored: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: Store, source: str, pseudonyms: Pseudonyms, sweep: Sweep | None = None, before: Shares | None = None) -> None:
+        """`sweep` is the one whose pages come; `before`: what earlier ones covered."""
         self._store = store
         self._source = source
         self._pseudonyms = pseudonyms
-        self._stored = stored
+        self._sweep = sweep
+        self._before = before or {}
         self._events: list[Event] = []
         self._rejected: list[Rejected] = []
         self._progress: Mapping[str, Any] | None = None
@@ -29,7 +38,7 @@ class Landing:
         pseudonymised = self._pseudonyms.event
         self._events += [pseudonymised(event) for event in events]
         self._rejected += rejected
-        self._progress = progress
+        self._progress = progress if self._sweep is None else {**progress, COVERAGE: added(self._before, self._sweep.coverage)}
         if len(self._events) >= BATCH or len(self._rejected) >= BATCH:
             self.commit()
 
@@ -39,4 +48,14 @@ class Landing:
             return
         self._store.land(self._source, self._events, self._rejected, self._progress)
         self._events, self._rejected, self._progress = [], [], None
-        self._stored()
+
+
+def covered(progress: Mapping[str, Any] | None) -> dict[str, tuple[int, int]]:
+    """What all sweeps of a source have covered, as its progress says."""
+    return {kind: (part, whole) for kind, (part, whole) in (progress or {}).get(COVERAGE, {}).items()}
+
+
+def added(one: Shares, other: Shares) -> dict[str, tuple[int, int]]:
+    """Two coverages as one, kind by kind."""
+    pairs = {kind: (one.get(kind, (0, 0)), other.get(kind, (0, 0))) for kind in (*one, *other)}
+    return {kind: (a[0] + b[0], a[1] + b[1]) for kind, (a, b) in pairs.items()}
