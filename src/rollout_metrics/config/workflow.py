@@ -234,7 +234,12 @@ class WorkflowOptions(Parameters):
     """Attribute in which operators say whether the agent should have escalated (`true`/`yes`/`1`)."""
     baseline_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Assumed working time of a case without the agent; default: measured on cases before it came."""
-    windows: Annotated[tuple[Positive, ...], BeforeValidator(one_or_many, json_schema_input_type=str | tuple[str, ...])] = (DAY, 7 * DAY, 28 * DAY, 90 * DAY)
+    windows: Annotated[tuple[Positive, ...], BeforeValidator(one_or_many, json_schema_input_type=Duration | tuple[Duration, ...])] = (
+        DAY,
+        7 * DAY,
+        28 * DAY,
+        90 * DAY,
+    )
     """Windows of the figures."""
 
     @field_validator("decides")

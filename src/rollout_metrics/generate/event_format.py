@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rollout_metrics.collect.event_format import schema
+from rollout_metrics.collect.event_schema import schema
 from rollout_metrics.generate.markdown import code, generated, table
 
 _INTRODUCTION = """

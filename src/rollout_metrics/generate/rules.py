@@ -32,7 +32,7 @@ _Dumper.add_representer(_Block, _block)
 def rule_file(alerts: Iterable[Alert], *, comment: str) -> str:
     """One group of all alerts."""
     group = {"name": "rollout-metrics", "interval": "1m", "rules": [_rule(alert) for alert in alerts]}
-    return f"# {comment}\n" + yaml.dump({"groups": [group]}, Dumper=_Dumper, sort_keys=False, width=150, allow_unicode=True)
+    return f"# {comment}\n" + yaml.dump({"groups": [group]}, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True)
 
 
 def _rule(alert: Alert) -> dict[str, Any]:

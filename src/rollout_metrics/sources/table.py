@@ -56,6 +56,7 @@ class Table(Source):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """Between fields; default: a comma, in .tsv a tab."""
     encoding: str = "utf-8"
+    """Of text files: `utf-8`, `latin-1`, `cp1252`, ..."""
     member: str = "*"
     """Which members of a zip archive to read."""
     url: str | None = Field(default=None, repr=False)

@@ -1,0 +1,118 @@
+"""The files under deploy: they parse, they agree with each other, and the programs that read them accept them."""
+
+import re
+
+import pytest
+import yaml
+
+from checkout import ROOT, inputs, promtool, run
+from rollout_metrics.catalog.alerts import alerts
+from rollout_metrics.config.load import load
+
+DEPLOY = ROOT / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+YAML_FILES = sorted(DEPLOY.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", YAML_FILES, ids=[file.relative_to(DEPLOY).as_posix() for file in YAML_FILES])
+def test_every_yaml_file_parses(file):
+    assert yaml.safe_load(file.read_text())
+
+
+def test_everything_that_compose_mounts_exists():
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], volume
+
+
+def test_images_are_pinned_to_a_version():
+    images = [service["image"] for service in SERVICES.values() if "build" not in service]
+
+    assert len(images) == 3
+    assert all(re.search(r":v?\d+\.\d+\.\d+$", image) for image in images)
+
+
+def test_nothing_is_published_beyond_this_machine():
+    assert all(port.startswith("127.0.0.1:") for service in SERVICES.values() for port in service["ports"])
+
+
+def test_the_programs_find_each_other():
+    scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text())
+    targets = [target for job in scraped["scrape_configs"] for static in job["static_configs"] for target in static["targets"]]
+    sent_to = [target for one in scraped["alerting"]["alertmanagers"] for static in one["static_configs"] for target in static["targets"]]
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text())["datasources"][0]
+
+    assert "exporter:10877" in targets
+    assert sent_to == ["alertmanager:9093"]
+    assert source["url"] == "http://prometheus:9090"
+    assert {target.split(":")[0] for target in (*targets, *sent_to)} - {"localhost"} <= set(SERVICES)
+
+
+def test_grafana_finds_dashboards_and_runbooks_where_they_are_mounted():
+    mounted = {volume.split(":")[1]: DEPLOY / volume.split(":")[0] for volume in SERVICES["grafana"]["volumes"]}
+    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/rollout-metrics.yaml").read_text())["providers"][0]
+
+    assert list(mounted[provider["options"]["path"]].glob("*.json"))
+    assert (mounted["/usr/share/grafana/public/runbooks"] / "override-spike.md").is_file()
+    for alert in alerts(inputs()["thresholds"]):
+        assert alert.runbook_url.startswith("http://localhost:3000/public/runbooks/")
+
+
+def test_the_exporters_configuration_is_valid_and_reachable_from_the_other_containers():
+    settings = load(DEPLOY / "rollout-metrics.yaml", {}).settings
+
+    assert (settings.listen.metrics, settings.listen.web) == ("0.0.0.0:10877", "0.0.0.0:10878")
+    assert settings.store.url.startswith("sqlite:////var/lib/rollout-metrics/")
+
+
+def test_prometheus_accepts_its_configuration():
+    checked = promtool("check", "config", DEPLOY / "prometheus/prometheus.yaml")
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_alertmanager_accepts_its_configuration():
+    checked = run("amtool", "check-config", DEPLOY / "alertmanager/alertmanager.yaml", package="prometheus-alertmanager")
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [("severity=none workflow=refunds", "nobody"), ("severity=page", "page"), ("severity=ticket workflow=refunds", "tickets")],
+)
+def test_alerts_reach_those_they_are_for(labels, receiver):
+    configuration = f"--config.file={DEPLOY / 'alertmanager/alertmanager.yaml'}"
+    routed = run("amtool", "config", "routes", "test", configuration, *labels.split(), package="prometheus-alertmanager")
+
+    assert routed.stdout.strip() == receiver
+
+
+def test_stale_figures_silence_the_behaviour_alerts_of_their_workflow_only():
+    rules = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yaml").read_text())["inhibit_rules"]
+    stale = next(rule for rule in rules if "FiguresStale" in rule["source_matchers"][0])
+    pattern = re.search(r'"(.+)"', stale["target_matchers"][0])[1]
+    silenced = {alert.name for alert in alerts(inputs()["thresholds"]) if re.fullmatch(pattern, alert.name)}
+
+    assert silenced == {"AgentRolloutOverrideSpike", "AgentRolloutBypassSpike"}
+    assert stale["equal"] == ["workflow"]
+
+
+def test_the_image_installs_pinned_packages_only_and_runs_without_privileges():
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+
+    assert dockerfile.count("--require-hashes") == 2
+    assert "\nUSER rollout-metrics\n" in dockerfile
+    assert "HEALTHCHECK" in dockerfile
+    for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE):
+        for name in copied.split():
+            assert (ROOT / name).exists(), name
+
+
+def test_systemd_understands_the_unit():
+    checked = run("systemd-analyze", "verify", DEPLOY / "systemd/rollout-metrics.service", package="systemd")
+    complaints = [line for line in checked.stderr.splitlines() if "rollout-metrics.service" in line and "is not executable" not in line]
+
+    assert complaints == []
