@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,7 +54,8 @@ class Listener:
 
     def close(self) -> None:
         """Stop serving, drop open connections and free the address."""
-        self._server.trigger.pull_trigger(self._close_all)
+        with suppress(OSError):  # a loop that woke by itself has closed everything already
+            self._server.trigger.pull_trigger(self._close_all)
         self._thread.join(timeout=3)
         self._server.task_dispatcher.shutdown(timeout=2)
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,7 +44,8 @@ class Server:
 
     def stop(self) -> None:
         """Stop serving and free the port."""
-        self._server.trigger.pull_trigger(self._close)
+        with suppress(OSError):  # a loop that woke by itself has closed everything already
+            self._server.trigger.pull_trigger(self._close)
         self._thread.join(timeout=3)
         self._server.task_dispatcher.shutdown(timeout=2)
 
