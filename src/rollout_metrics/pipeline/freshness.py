@@ -7,6 +7,7 @@ import msgspec
 from rollout_metrics.collect.source import Source
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, Span, floor_minute
+from rollout_metrics.sources.push import Push
 
 NOTHING: Instant = 0
 """The T of a workflow none of whose sources has been read: no event is that old."""
@@ -23,7 +24,7 @@ class Reading(msgspec.Struct, frozen=True):
 def reading(source: Source, progress: Mapping[str, object] | None, now: Instant, *, heartbeat: Span, stale_after: Span) -> Reading:
     """What a source's saved progress says.
 
-    A push source is read up to now while its last accepted request is at most `heartbeat` old, else up to that request.
+    A push source is read up to now while its last accepted request is at most its own `heartbeat`, or this one, old; else up to that request.
     """
     progress = progress or {}
     if source.pulled:
@@ -31,7 +32,8 @@ def reading(source: Source, progress: Mapping[str, object] | None, now: Instant,
         partial = bool(progress.get("partial", True))
     else:
         heard = progress.get("heard_at")
-        watermark = now if isinstance(heard, int) and now - heard <= heartbeat else heard
+        patience = (source.heartbeat if isinstance(source, Push) else None) or heartbeat
+        watermark = now if isinstance(heard, int) and now - heard <= patience else heard
         partial = False
     if not isinstance(watermark, int):
         return Reading(None, partial, stale=True)
