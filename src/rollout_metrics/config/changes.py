@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -111,6 +111,7 @@ def read_changes(
     first: dict[str, str] = {}
     reworks: list[tuple[Document, int, str]] = []
     documents: list[Document] = []
+    ids: set[str] = set()
     for file in _files(paths, named_in, problems):
         try:
             document = read_yaml(file, environment)
@@ -118,6 +119,7 @@ def read_changes(
             problems.extend(error.problems)
             continue
         documents.append(document)
+        ids.update(_ids(document.value))
         for number, record in _records(document):
             if record.id in first:
                 document.problem((number, "id"), f"{record.id!r} is taken by {first[record.id]}: give every change an id of its own")
@@ -128,8 +130,8 @@ def read_changes(
             first.setdefault(record.id, f"{document.file}:{document.line((number, 'id'))}")
             changes.setdefault(record.id, record.change())
     for document, number, reworked in reworks:
-        if reworked not in first:
-            document.problem((number, "reworks"), f"there is no change {reworked!r}{suggestion(reworked, first)}")
+        if reworked not in ids:
+            document.problem((number, "reworks"), f"there is no change {reworked!r}{suggestion(reworked, ids)}")
     problems.extend(problem for document in documents for problem in document.problems)
     return tuple(changes.values()), problems
 
@@ -144,6 +146,11 @@ def _files(paths: Iterable[Path], named_in: Document | None, problems: list[str]
             problems.append(f"{path}: there is no such file or directory of change records")
         else:
             named_in.problem(("changes", "paths", number), f"there is no file or directory {path}: correct the path")
+
+
+def _ids(raw: Any) -> set[str]:
+    """The ids that stand in a file, whatever else is wrong with their records."""
+    return {item["id"] for item in (raw if isinstance(raw, list) else [raw]) if isinstance(item, Mapping) and isinstance(item.get("id"), str)}
 
 
 def _records(document: Document) -> Iterator[tuple[int, ChangeRecord]]:

@@ -91,17 +91,21 @@ def _settings(raw: Mapping[str, Any], document: Document) -> Settings:
         return Settings.model_validate(raw)
     except ValidationError as error:
         note_problems(error, Settings, document)
-        bad = {item["loc"][:2] if item["loc"][0] == "workflows" else item["loc"][:1] for item in error.errors()}
-    good = {key: value for key, value in raw.items() if (key,) not in bad}
-    if isinstance(good.get("workflows"), list):
-        good["workflows"] = [item for number, item in enumerate(good["workflows"]) if ("workflows", number) not in bad]
-    return Settings.model_validate(good)
+        bad = {item["loc"][:2] for item in error.errors()}
+    return Settings.model_validate({key: _without(bad, key, value) for key, value in raw.items() if (key,) not in bad})
+
+
+def _without(bad: set[tuple[int | str, ...]], section: str, value: Any) -> Any:
+    """A section less those of its members that are bad."""
+    if isinstance(value, Mapping):
+        return {key: item for key, item in value.items() if (section, key) not in bad}
+    if isinstance(value, list):
+        return [item for number, item in enumerate(value) if (section, number) not in bad]
+    return value
 
 
 def _sources(raw: Any, document: Document) -> dict[str, Source]:
-    if not isinstance(raw, Mapping):
-        if raw is not None:
-            document.problem(("sources",), "must be a mapping from a source's name to its options")
+    if not isinstance(raw, Mapping):  # the settings say so
         return {}
     found: dict[str, Source] = {}
     for name, options in raw.items():

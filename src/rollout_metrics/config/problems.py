@@ -26,6 +26,7 @@ _MUST_BE: Mapping[str, str] = {
     "string_type": "text",
 }
 _LISTS = ("frozen_set_type", "list_type", "set_type", "tuple_type")
+MOST_NAMED = 50
 _TIMES = ("date", "datetime", "timezone")
 
 
@@ -44,10 +45,10 @@ def note_problems(error: ValidationError, model: Any, document: Document, prefix
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, else what there is."""
+    """`; did you mean 'x'?`, else what there is, if that is not too much to read."""
     known = sorted(known)
     near = get_close_matches(word, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}" if known else ""
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}" if 0 < len(known) <= MOST_NAMED else ""
 
 
 def _real(loc: tuple[str | int, ...], document: Document, prefix: Place, *, missing: bool) -> Place:
