@@ -64,7 +64,7 @@ def freshness(thresholds: Thresholds) -> p.Row:
             ),
             p.stat(
                 "Snapshot age, now",
-                [p.Query(f"time() - max without (version, definitions, job) ({p.shown('snapshot_timestamp_seconds')})", "age")],
+                [p.Query(f"time() - {p.shown('snapshot_timestamp_seconds')}", "age")],
                 unit="s",
                 steps=aged,
                 description="How long ago the exporter computed what it serves.",
