@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from rollout_metrics import __version__
-from rollout_metrics.catalog import DEFINITIONS
+from rollout_metrics.catalog import DEFINITIONS, NO_WORKFLOW
 from rollout_metrics.cli import demo as demo_command
 from rollout_metrics.cli import glance, serve
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened, opened_store, read_configuration
@@ -20,6 +20,7 @@ from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, pa
 from rollout_metrics.generate import generate as generate_files
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
+from rollout_metrics.pipeline.evidence import Asked, metric_named
 from rollout_metrics.pipeline.evidence import explain as explain_figure
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.sources import find
@@ -63,6 +64,16 @@ class _Span(click.ParamType[Any]):
             return parse_span(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Label(click.ParamType[Any]):
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """A label's name and value."""
+        if "=" not in value:
+            self.fail(f"{value!r} is no label such as outcome=overridden", param, ctx)
+        return str(value)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -178,20 +189,21 @@ def _known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
 @click.option("--workflow", required=True, help="The workflow.")
 @click.option("--window", type=_Span(), default="7d", show_default=True, help="The window that ends at the workflow's T.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many rows.")
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only this series, as outcome=overridden; may be given several times.")
+@click.option("--label", "labels", multiple=True, type=_Label(), help="Only this series, as outcome=overridden; may be given several times.")
 @json_option
 def explain(file: Path, metric: str, workflow: str, window: int, limit: int, labels: tuple[str, ...], as_json_: bool) -> None:  # noqa: PLR0917
     """The cases and events behind a number, with links into the ticketing system."""
     configuration = read_configuration(file)
     with opened(configuration) as pipeline:
-        _known_workflows(pipeline, (workflow,))
-        wanted = dict(label.split("=", 1) for label in labels if "=" in label)
-        rows = explain_figure(pipeline, metric, workflow, window, wanted, limit)
+        if workflow != NO_WORKFLOW:
+            _known_workflows(pipeline, (workflow,))
+        found = explain_figure(pipeline, Asked(metric_named(metric), workflow, window, dict(label.split("=", 1) for label in labels)), limit)
     if as_json_:
-        as_json(rows)
+        as_json({"metric": metric, "workflow": workflow, "totals": found.totals, "rows": found.rows})
         return
-    columns = ("case", "at", "counts", "event", "url")
-    table(columns, [tuple(str(row[column] if row[column] is not None else "-") for column in columns) for row in rows])
+    columns = ("case", "at", "counts", "value", "event", "url")
+    table(columns, [tuple(str(row[column] if row[column] is not None else "-") for column in columns) for row in found.rows])
+    say(", ".join(f"{total:,} {role}" for role, total in found.totals.items()) + (f"; the newest {limit} are shown" if len(found.rows) == limit else ""))
 
 
 @program.command()

@@ -1,24 +1,22 @@
 """Figures as of any instant: every case derived anew from its stored events cut at T, nothing of what is stored changed."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import Family
 from rollout_metrics.derive.case import derive
-from rollout_metrics.derive.dwell import glanced
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import CaseKey, Event
-from rollout_metrics.domain.facts import EXPLICIT_ROWS, Fact, Mode, Recommendation
+from rollout_metrics.domain.facts import Recommendation
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures import Ledger, situation
+from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
+from rollout_metrics.pipeline.glances import Previous, everywhere, looked_at
 from rollout_metrics.rollup import Contribution, Sample
 from rollout_metrics.rollup.counting import glances
-
-Previous = Callable[[str, Instant], Instant | None]
-"""An operator's last event before an instant, on any case."""
 
 
 def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) -> list[Family]:
@@ -42,7 +40,8 @@ def figures_of(
     workflows = {workflow.name: workflow for workflow in company.workflows}
     counts: dict[rollup.Bucket, int] = defaultdict(int)
     samples: list[Sample] = []
-    decisions: dict[tuple[str, Instant], list[tuple[CaseKey, Recommendation]]] = defaultdict(list)
+    glance = glances_of(workflows)
+    decided: list[tuple[CaseKey, tuple[Recommendation, ...]]] = []
 
     def count(contributions: Iterator[Contribution]) -> None:
         for series, minute, amount in contributions:
@@ -52,21 +51,10 @@ def figures_of(
         facts = derive(events, company, as_of, around).facts
         count(rollup.contributions(facts, workflows))
         samples += rollup.samples(facts)
-        for operator, decided_at, fact in explicit(facts):
-            decisions[operator, decided_at].append((case, fact))
-    glance = {name: workflow.glance for name, workflow in workflows.items()}
-    for (operator, decided_at), made in decisions.items():
-        for (_, fact), quick in zip(made, glanced(made, previous(operator, decided_at) if operator else None, glance), strict=True):
-            if quick:
-                count(glances((fact,), (fact.opened,)))
+        decided.append((case, tuple(looked_at(facts, glance))))
+    for _, fact in everywhere(decided, previous, glance):
+        count(glances((fact,), (fact.opened,)))
 
     ledger = Ledger(company)
     ledger.load(as_of, [(series, minute, amount) for (series, minute), amount in counts.items()], samples)
     return ledger.families({name: situation(workflow, as_of[name], around) for name, workflow in workflows.items()})
-
-
-def explicit(facts: tuple[Fact, ...]) -> Iterator[tuple[str, Instant, Recommendation]]:
-    """First decisions in which an operator looked: who, when, what. An unknown operator is `""`."""
-    for fact in facts:
-        if type(fact) is Recommendation and fact.mode is Mode.LIVE and fact.row in EXPLICIT_ROWS and fact.first_decided_at is not None:
-            yield fact.decider or "", fact.first_decided_at, fact

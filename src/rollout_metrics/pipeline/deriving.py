@@ -5,10 +5,11 @@ from typing import Protocol
 
 from rollout_metrics import rollup
 from rollout_metrics.derive.case import derive
-from rollout_metrics.derive.dwell import glanced
+from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import CaseFacts, Fact
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
+from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers, quick
 from rollout_metrics.rollup import Bucket, Sample
 from rollout_metrics.rollup.counting import glances
 from rollout_metrics.store import Judged, Judgement, Store, Update
@@ -41,7 +42,7 @@ def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], fig
         come: list[Sample] = []
         for key, events in store.histories(due.keys):
             facts = derive(events, company, as_of, around) if events else CaseFacts(key, None, None, (), None)
-            updates.append(Update(facts, total(facts.facts, workflows)))
+            updates.append(Update(facts, total(key, facts.facts, workflows)))
             stood = before.get(key, ())
             if known and stood:
                 for bucket, amount in rollup.corrections(stood, facts.facts).items():
@@ -59,29 +60,34 @@ def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], fig
     return done
 
 
-def total(facts: tuple[Fact, ...], workflows: Mapping[str, Workflow]) -> Counted:
-    """Everything a case's facts count."""
+def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workflow]) -> Counted:
+    """Everything a case's facts count, but for glances of operators who are known: those depend on other cases."""
     counted: Counted = {}
-    for series, minute, amount in rollup.contributions(facts, workflows):
+    for series, minute, amount in rollup.contributions(facts, workflows, of_strangers(case, facts, glances_of(workflows))):
         bucket = (series, minute)
         counted[bucket] = counted.get(bucket, 0) + amount
     return counted
 
 
 def _judge(store: Store, workflows: Mapping[str, Workflow], figures: Figures | None) -> None:
-    glance = {name: workflow.glance for name, workflow in workflows.items()}
+    glance = glances_of(workflows)
     while judgements := store.judgements():
         difference = store.judge([Judged(judgement, stamped(judgement, glance)) for judgement in judgements])
         if figures is not None:
             figures.apply(difference, [], [])
 
 
-def stamped(judgement: Judgement, glance: Mapping[str, int]) -> Counted:
+def glances_of(workflows: Mapping[str, Workflow]) -> Glance:
+    """Each workflow's glance."""
+    return {name: workflow.glance for name, workflow in workflows.items()}
+
+
+def stamped(judgement: Judgement, glance: Glance) -> Counted:
     """What one operator's decisions at one instant count as glances."""
-    decisions = [(case, item) for case, item in judgement.decisions if item.workflow in glance]
+    made = [(case, item) for case, decided in judgement.decisions for item in looked_at((decided,), glance)]
     counted: Counted = {}
-    for (_, item), quick in zip(decisions, glanced(decisions, judgement.previous, glance), strict=True):
-        for series, minute, amount in glances((item,), (item.opened,) if quick else ()):
+    for _, item in quick(made, judgement.previous, glance):
+        for series, minute, amount in glances((item,), (item.opened,)):
             bucket = (series, minute)
             counted[bucket] = counted.get(bucket, 0) + amount
     return counted

@@ -1,51 +1,110 @@
 """Receipts: the cases and events behind a number, each with what it counts there and where to look at it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from heapq import nlargest
 from typing import Any
+
+import msgspec
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import METRICS, PREFIX, TALLIES, Metric
-from rollout_metrics.catalog.metric import Beside, Count, Middle, Oldest, Part, Ratio, Spread, Standing, Survival, Within
+from rollout_metrics.catalog.metric import Beside, Count, Middle, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Within
+from rollout_metrics.catalog.tallies import ASSUMED, LATENCY_BUCKETS
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import CaseKey, EventRef
 from rollout_metrics.domain.facts import Fact, Recommendation
-from rollout_metrics.domain.time import MINUTE, Span, format_instant
+from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span, format_instant, minute_of
+from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all
+from rollout_metrics.pipeline.glances import everywhere
 from rollout_metrics.rollup import STATE
 
 Row = dict[str, Any]
 
+_GLANCED, _CORRECTIONS = "glanced_decisions", "corrections_to_settled"
+_BEGINNING: Instant = 0
 
-def explain(pipeline: Pipeline, name: str, workflow: str, window: Span, labels: Mapping[str, str], limit: int) -> list[Row]:
-    """At most `limit` rows `{case, at, counts, fact, event, url}`, the newest cases last, for a metric by its name with or without the prefix.
 
-    `labels` keep only the series that have these values. Raises `ConfigurationError` for a metric that is not there or has no cases behind it.
+class Asked(msgspec.Struct, frozen=True):
+    """A question: the metric, for which workflow, in which window (T - window, T], and the label values that single out its series."""
+
+    metric: Metric
+    workflow: str
+    window: Span
+    labels: Mapping[str, str] = {}
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """The newest rows `{case, at, counts, value, fact, event, url}` in order of time, and how many there are in all, by what they count as."""
+
+    rows: list[Row]
+    totals: dict[str, int]
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """One fact that counts: as what, in which minute, how much (an amount, or microseconds of a duration; None while it runs)."""
+
+    case: CaseKey
+    fact: Fact
+    role: str
+    counted: str
+    minute: int
+    value: float | None
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Counts or samples that a metric is made of: as what, of which kind, with which labels, and which of them."""
+
+    role: str
+    kind: str
+    labels: tuple[str, ...]
+    where: Mapping[str, frozenset[str]] = {}
+    sampled: bool = False
+    unfinished: bool = False
+    complete: bool = False
+    scale: float | None = None
+
+
+def explain(pipeline: Pipeline, asked: Asked, limit: int) -> Explained:
+    """At most `limit` facts behind a number; of a ratio those in the numerator are not named again as denominator.
+
+    Raises `ConfigurationError` where there are no cases behind the metric, or operators' figures are withheld.
     """
-    metric = metric_named(name)
-    at = as_of_all(pipeline.company, pipeline.readings())[workflow]
+    parts = _parts(asked.metric, asked.labels)
+    at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in _names(pipeline) else "", NOTHING)
     if at == NOTHING:
-        return []
-    wanted = _wanted(metric)
-    workflows = {item.name: item for item in pipeline.company.workflows}
-    rows: list[Row] = []
-    for case, facts in pipeline.store.facts_between(workflow, at - window, at):
-        urls: dict[EventRef, str | None] | None = None
-        for fact in facts:
-            for counted, minute in _counted(fact, wanted, labels, workflows):
-                if minute != STATE and not at - window < minute * MINUTE <= at:
-                    continue
-                urls = _urls(pipeline, case) if urls is None else urls
-                rows.append(_row(case, fact, counted, minute, urls))
-                if len(rows) >= limit:
-                    return rows
-    return rows
+        return Explained([], {})
+    _permitted(pipeline, asked, at)
+    totals: dict[str, int] = {part.role: 0 for part in parts}
+
+    def counted() -> Iterator[_Found]:
+        for found in _found(pipeline, asked, parts, at):
+            totals[found.role] += 1
+            yield found
+
+    everything = counted()
+    if isinstance(asked.metric.obtained, Oldest):
+        everything = _oldest(everything)
+    newest = nlargest(limit, everything, key=lambda found: (found.minute, found.case))
+    urls: dict[CaseKey, dict[EventRef, str | None]] = {}
+    for found in newest:
+        if found.case not in urls:
+            urls[found.case] = {event.ref: event.detail.get("url") for event in pipeline.store.events(found.case)}
+    rows = [_row(found, urls[found.case]) for found in reversed(newest)]
+    if "denominator" in totals:
+        totals["denominator"] += totals["numerator"]
+    return Explained(rows, totals)
 
 
 def metric_named(name: str) -> Metric:
     """A metric of the catalogue; a bound or a number of cases stands for the metric it belongs to."""
     key = name.removeprefix(PREFIX)
+    for suffix in ("_bucket", "_sum", "_count"):
+        if key not in METRICS and key.removesuffix(suffix) in METRICS:
+            key = key.removesuffix(suffix)
     metric = METRICS.get(key)
     if metric is None:
         near = get_close_matches(key, METRICS, 1)
@@ -53,56 +112,144 @@ def metric_named(name: str) -> Metric:
     return METRICS[metric.obtained.key] if isinstance(metric.obtained, Beside) else metric
 
 
-Wanted = list[tuple[str, str, Mapping[str, frozenset[str]]]]
-"""What counts towards a metric: `(role, tally or sample, label values)`."""
+def _names(pipeline: Pipeline) -> set[str]:
+    return {workflow.name for workflow in pipeline.company.workflows}
 
 
-def _wanted(metric: Metric) -> Wanted:
+def _permitted(pipeline: Pipeline, asked: Asked, at: Instant) -> None:
+    """Figures on operators' behaviour are not explained where they are not published."""
+    if not asked.metric.personal:
+        return
+    company = pipeline.company
+    if not company.operator_figures:
+        raise ConfigurationError(f"{asked.metric.name} rests on operators' own behaviour, which privacy.operator_figures switches off")
+    workflow = next((workflow for workflow in company.workflows if workflow.name == asked.workflow), None)
+    span = asked.window if asked.metric.windowed or workflow is None else max(workflow.windows)
+    counts: dict[tuple[str, ...], int] = {}
+    for _, series, amount in pipeline.store.counts(asked.workflow, (at - span) // MINUTE, at // MINUTE):
+        if series[1] == "operators":
+            counts[series] = counts.get(series, 0) + amount
+    if sum(1 for amount in counts.values() if amount) < company.min_operators:
+        raise ConfigurationError(f"{asked.metric.name} rests on operators' own behaviour: it is withheld for fewer than {company.min_operators} of them")
+
+
+def _parts(metric: Metric, labels: Mapping[str, str]) -> list[_Part]:
+    """What the metric is made of, cut down to the series with these labels."""
+    asked = {label: frozenset((value,)) for label, value in labels.items()}
     obtained = metric.obtained
-    if isinstance(obtained, Ratio):
-        return [_part("numerator", obtained.numerator), _part("denominator", obtained.denominator)]
-    if isinstance(obtained, Count | Standing):
-        return [("counted", obtained.tally, {})]
     if isinstance(obtained, Spread):
-        return [("counted", obtained.buckets, {})]
-    if isinstance(obtained, Middle | Survival | Within | Oldest):
-        return [("sample", obtained.sample, {})]
-    raise ConfigurationError(f"{metric.name} is told by configuration or by the exporter itself: there are no cases behind it")
+        known: tuple[str, ...] = ("le",)
+        asked = {label: _up_to(value) for label, value in labels.items()}
+        parts = [_Part("counted", obtained.buckets, known, asked)]
+    elif isinstance(obtained, Ratio):
+        known = TALLIES[obtained.denominator.tally].labels
+        parts = [_of_ratio("numerator", obtained.numerator, asked), _of_ratio("denominator", obtained.denominator, asked)]
+    elif isinstance(obtained, Count) or (isinstance(obtained, Standing) and obtained.tally != _CORRECTIONS):
+        known = TALLIES[obtained.tally].labels
+        parts = [_Part("counted", obtained.tally, known, asked, scale=obtained.scale if isinstance(obtained, Count) else None)]
+    elif isinstance(obtained, Middle | Survival | Within | Oldest):
+        known = metric.labels
+        complete, unfinished = isinstance(obtained, Middle), isinstance(obtained, Oldest)
+        parts = [_Part("sample", obtained.sample, known, asked, sampled=True, complete=complete, unfinished=unfinished)]
+    elif isinstance(obtained, Saved):
+        known = ("basis",)
+        asked = {label: values for label, values in asked.items() if values != {ASSUMED}}
+        parts = [_Part("sample", "effort", known, asked, sampled=True, complete=True)]
+    else:
+        raise ConfigurationError(f"{metric.name} is not counted from cases: it comes from the configuration, change records or the exporter itself")
+    unknown = sorted(labels.keys() - set(known))
+    if unknown:
+        raise ConfigurationError(f"{metric.name} is not told apart by {', '.join(unknown)}" + (f": its labels are {', '.join(known)}" if known else ""))
+    return parts
 
 
-def _part(role: str, part: Part) -> tuple[str, str, Mapping[str, frozenset[str]]]:
-    return role, part.tally, part.where
+def _of_ratio(role: str, part: Part, asked: Mapping[str, frozenset[str]]) -> _Part:
+    where = dict(part.where)
+    return _Part(role, part.tally, TALLIES[part.tally].labels, where | {label: values & where.get(label, values) for label, values in asked.items()})
 
 
-def _counted(fact: Fact, wanted: Wanted, labels: Mapping[str, str], workflows: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """What a fact counts towards the metric, and in which minute; a numerator's fact is not named again as denominator."""
-    for role, tally, where in wanted:
-        if role == "sample":
-            found = [(sample.series[2:], -(-sample.at // MINUTE)) for sample in rollup.samples((fact,)) if sample.series[1] == tally]
-        else:
-            given = (fact.opened,) if tally == "glanced_decisions" and isinstance(fact, Recommendation) else ()
-            found = [(series[2:], minute) for series, minute, _ in rollup.contributions((fact,), workflows, given) if series[1] == tally]
-        names = TALLIES[tally].labels if tally in TALLIES else ()
-        for values, minute in found:
-            named = dict(zip(names, values, strict=False))
-            if all(named.get(label) in allowed for label, allowed in where.items()) and all(named.get(k, v) == v for k, v in labels.items()):
-                said = ", ".join(f"{label}={value}" for label, value in named.items())
-                yield f"{role}: {tally}" + (f" {said}" if said else ""), minute
-                return
+def _up_to(bound: str) -> frozenset[str]:
+    """The buckets that one of the histogram contains."""
+    bounds = [*map(str, LATENCY_BUCKETS), "+Inf"]
+    bound = bound.removesuffix(".0")
+    if bound not in bounds:
+        raise ConfigurationError(f"there is no bucket {bound!r}: there are {', '.join(bounds)}")
+    return frozenset(bounds[: bounds.index(bound) + 1])
 
 
-def _urls(pipeline: Pipeline, case: CaseKey) -> dict[EventRef, str | None]:
-    return {event.ref: event.detail.get("url") for event in pipeline.store.events(case)}
+def _found(pipeline: Pipeline, asked: Asked, parts: list[_Part], at: Instant) -> Iterator[_Found]:
+    """Every fact that counts, once."""
+    start = at - asked.window if asked.metric.windowed else _BEGINNING
+    workflows = {workflow.name: workflow for workflow in pipeline.company.workflows}
+    glanced = _glanced(pipeline, workflows, start, at) if any(part.kind == _GLANCED for part in parts) else frozenset()
+    counts = _counts(workflows, glanced)
+    for case, facts in pipeline.store.facts_between(asked.workflow, start, at):
+        for fact in facts:
+            for part in parts:
+                read = _samples if part.sampled else counts
+                found = next((item for item in read(case, fact, part) if _wanted(item, asked, start, at)), None)
+                if found is not None:
+                    values, minute, value = found
+                    named = dict(zip(part.labels, values, strict=False))
+                    said = ", ".join(f"{label}={text}" for label, text in named.items())
+                    scaled = value if part.scale is None or value is None else value * part.scale
+                    yield _Found(case, fact, part.role, part.kind + (f" {said}" if said else ""), minute, scaled)
+                    break
 
 
-def _row(case: CaseKey, fact: Fact, counted: str, minute: int, urls: Mapping[EventRef, str | None]) -> Row:
-    evidence = fact.evidence
+_Item = tuple[tuple[str, ...], int, float | None]
+"""Label values, minute, value."""
+
+
+def _wanted(item: _Item, asked: Asked, start: Instant, at: Instant) -> bool:
+    minute = item[1]
+    return minute == STATE or not asked.metric.windowed or start < minute * MINUTE <= at
+
+
+def _counts(workflows: Mapping[str, Workflow], glanced: frozenset[tuple[CaseKey, EventRef]]) -> Callable[[CaseKey, Fact, _Part], Iterator[_Item]]:
+    def counts(case: CaseKey, fact: Fact, part: _Part) -> Iterator[_Item]:
+        opened = (fact.opened,) if type(fact) is Recommendation and (case, fact.opened) in glanced else ()
+        for series, minute, amount in rollup.contributions((fact,), workflows, opened):
+            if series[1] == part.kind and _matches(part, series[2:]):
+                yield series[2:], minute, amount
+
+    return counts
+
+
+def _samples(_case: CaseKey, fact: Fact, part: _Part) -> Iterator[_Item]:
+    for sample in rollup.samples((fact,)):
+        if sample.series[1] == part.kind and _matches(part, sample.series[2:]):
+            if (part.complete and not (sample.complete and sample.duration is not None)) or (part.unfinished and sample.duration is not None):
+                continue
+            yield sample.series[2:], minute_of(sample.at), None if sample.duration is None else sample.duration / SECOND
+
+
+def _matches(part: _Part, values: tuple[str, ...]) -> bool:
+    return all(value in part.where[label] for label, value in zip(part.labels, values, strict=False) if label in part.where)
+
+
+def _oldest(found: Iterator[_Found]) -> Iterator[_Found]:
+    """Those that began in the first minute of all."""
+    everything = list(found)
+    first = min((item.minute for item in everything), default=0)
+    return (item for item in everything if item.minute == first)
+
+
+def _glanced(pipeline: Pipeline, workflows: Mapping[str, Workflow], start: Instant, at: Instant) -> frozenset[tuple[CaseKey, EventRef]]:
+    """Decisions at a glance. Whatever an operator decided at the same instant in other workflows has its part in them."""
+    decided = (found for name in workflows for found in pipeline.store.facts_between(name, start, at, {Recommendation}))
+    return frozenset((case, fact.opened) for case, fact in everywhere(decided, pipeline.store.previous_touch, glances_of(workflows)))
+
+
+def _row(found: _Found, urls: Mapping[EventRef, str | None]) -> Row:
+    evidence = found.fact.evidence
     url = next((urls[ref] for ref in reversed(evidence) if urls.get(ref)), None) or next((url for url in urls.values() if url), None)
     return {
-        "case": "/".join(case),
-        "at": None if minute == STATE else format_instant(minute * MINUTE),
-        "counts": counted,
-        "fact": type(fact).__struct_config__.tag,
+        "case": "/".join(found.case),
+        "at": None if found.minute == STATE else format_instant(found.minute * MINUTE),
+        "counts": f"{found.role}: {found.counted}",
+        "value": found.value,
+        "fact": type(found.fact).__struct_config__.tag,
         "event": " ".join("/".join(ref) for ref in evidence),
         "url": url,
     }

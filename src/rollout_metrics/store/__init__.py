@@ -8,8 +8,10 @@ from rollout_metrics.store.judgements import Judged, Judgement
 from rollout_metrics.store.quarantine import Quarantined
 from rollout_metrics.store.store import Store, open_store, upgrade
 from rollout_metrics.store.sweeps import Feed
+from rollout_metrics.store.touches import FORMER_PREFIX
 
 __all__ = [
+    "FORMER_PREFIX",
     "STATE",
     "Applied",
     "Counted",
