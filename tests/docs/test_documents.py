@@ -197,4 +197,4 @@ def test_what_the_readme_says_to_type_works(tmp_path: Path, monkeypatch: pytest.
     assert set(codes.values()) == {0}, codes
 
     main(["explain", "override_ratio", "--workflow", "triage", "--window", "28d", "--json"])
-    assert {row["case"] for row in json.loads(capsys.readouterr().out)} >= {"tickets/2"}
+    assert {row["case"] for row in json.loads(capsys.readouterr().out)["rows"]} >= {"tickets/2"}
