@@ -89,16 +89,19 @@ def _impurities(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _undocumented(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Public names without a docstring; one of several classes says what a method does for all that have it, and a protocol's members speak for themselves."""
     if ast.get_docstring(tree) is None:
         yield 1, "the module"
-    for node in tree.body:
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name.startswith("_"):
-            continue
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    said = {method.name for node in classes for method in _public(node.body) if ast.get_docstring(method)}
+    for node in _public(tree.body):
         if ast.get_docstring(node) is None:
             yield node.lineno, node.name
-        if isinstance(node, ast.ClassDef):
-            yield from (
-                (method.lineno, f"{node.name}.{method.name}")
-                for method in node.body
-                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and not method.name.startswith("_") and ast.get_docstring(method) is None
-            )
+        if isinstance(node, ast.ClassDef) and not any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases):
+            yield from ((method.lineno, f"{node.name}.{method.name}") for method in _public(node.body) if method.name not in said)
+
+
+def _public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
