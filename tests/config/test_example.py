@@ -9,8 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from rollout_metrics import sources
+from rollout_metrics.config.changes import ChangeRecord
 from rollout_metrics.config.load import Configuration, load, loads
 from rollout_metrics.config.model import Settings
+from rollout_metrics.config.yaml import parse_yaml
 
 EXAMPLE = Path(__file__).parents[2] / "rollout-metrics.example.yaml"
 OPTION = re.compile(r"^(\s*)#(?=\S)", re.MULTILINE)
@@ -70,6 +72,18 @@ def test_the_defaults_that_the_example_shows_are_true(uncommented: Configuration
 
 EXAMPLE_ONLY = ("name", "owner")
 """Options with a default that is no use to anyone."""
+
+
+def test_the_change_record_that_the_example_shows_has_every_option() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    shown = parse_yaml("\n".join(re.findall(r"^# {5}(.*)", text[text.index("# ---- 3.") :], re.MULTILINE)), "record", {}).value
+    (record,) = (ChangeRecord.model_validate(item) for item in shown)
+    models: list[type[BaseModel]] = []
+    _collect(ChangeRecord, models)
+
+    said = {option for model in _instances(record) for name in model.model_fields_set if (option := _option(type(model), name))}
+    assert said == {option for model in models for name in model.model_fields if (option := _option(model, name))}
+    assert (record.environment, record.risk_class) == tuple(ChangeRecord.model_fields[name].default for name in ("environment", "risk_class"))
 
 
 def test_a_comment_that_begins_like_an_option_is_one() -> None:
