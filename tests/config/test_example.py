@@ -82,7 +82,8 @@ def test_the_change_record_that_the_example_shows_has_every_option() -> None:
     _collect(ChangeRecord, models)
 
     said = {option for model in _instances(record) for name in model.model_fields_set if (option := _option(type(model), name))}
-    assert said == {option for model in models for name in model.model_fields if (option := _option(model, name))}
+    known = {option for model in models for name in model.model_fields if (option := _option(model, name))}
+    assert said == known
     assert (record.environment, record.risk_class) == tuple(ChangeRecord.model_fields[name].default for name in ("environment", "risk_class"))
 
 
