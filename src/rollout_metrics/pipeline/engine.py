@@ -116,6 +116,7 @@ class Pipeline:
         except Exception as problem:  # one source's defect must not stop the others
             error = problem
             log.exception("sweep broke", extra={"fields": {"source": name}})
+        watch(name, 1, 1, f"{sweep.events:,} events" if error is None else "failed")
         self._tell(name, sweep, error)
         return Collected(name, sweep, None if error is None else f"{error}" or type(error).__name__)
 
@@ -281,13 +282,15 @@ def _understood(source: Source, payload: bytes, where: str) -> list[Event]:
 
 
 def _progress(source: Source, sweep: Sweep) -> tuple[float, float | None, str]:
-    """How far a sweep is: the stretch delivered, of the depth wanted."""
+    """How far a sweep is: the stretch delivered, of the depth wanted; nobody knows for sources that are not read by windows."""
     progress = sweep.progress
     note = f"{sweep.events:,} events"
-    if progress.connected_at is None:
+    if not source.windowed or progress.connected_at is None:
         return 0, None, note
-    reached = (progress.watermark or progress.connected_at) - (progress.delivered_from or progress.connected_at)
+    delivered_from = progress.connected_at if progress.delivered_from is None else progress.delivered_from
+    watermark = progress.connected_at if progress.watermark is None else progress.watermark
+    reached = watermark - delivered_from
     stretch = progress.stretch
-    if stretch is not None and stretch.read_up_to is not None and progress.delivered_from is not None and stretch.start < progress.delivered_from:
-        reached += min(stretch.read_up_to, progress.delivered_from) - stretch.start
-    return min(reached, source.depth), source.depth, note
+    if stretch is not None and stretch.read_up_to is not None and stretch.start < delivered_from:
+        reached += min(stretch.read_up_to, delivered_from) - stretch.start
+    return max(0, min(reached, source.depth)), source.depth, note

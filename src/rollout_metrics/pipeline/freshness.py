@@ -29,7 +29,7 @@ def reading(source: Source, progress: Mapping[str, object] | None, now: Instant,
     progress = progress or {}
     if source.pulled:
         watermark = progress.get("watermark")
-        partial = bool(progress.get("partial", True))
+        partial = bool(progress.get("partial", not progress))
     else:
         heard = progress.get("heard_at")
         patience = (source.heartbeat if isinstance(source, Push) else None) or heartbeat

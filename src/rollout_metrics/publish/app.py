@@ -7,7 +7,7 @@ from typing import Any
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from rollout_metrics import __version__
-from rollout_metrics.domain.time import format_instant
+from rollout_metrics.domain.time import SECOND, format_instant
 from rollout_metrics.publish.exposition import OPENMETRICS, TEXT
 from rollout_metrics.publish.snapshot import Board
 
@@ -76,6 +76,6 @@ dt{{font-weight:600}}dd{{margin:0 0 .8rem}}code{{font-size:.95em}}</style></head
 
 
 def _landing(board: Board, web_address: str | None) -> str:
-    taken = f"The figures were computed at {format_instant(board.snapshot.taken_at)}." if board.snapshot else "No figures yet."
+    taken = f"The figures were computed at {format_instant(board.snapshot.taken_at // SECOND * SECOND)}." if board.snapshot else "No figures yet."
     web = f"<dt>{escape(web_address)}</dt><dd>the listener for pushed events: <code>POST /api/v1/events</code></dd>\n" if web_address else ""
     return _PAGE.format(ready=escape("; ".join(board.reasons)) or "ready", web=web, version=escape(__version__), taken=escape(taken))
