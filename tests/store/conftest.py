@@ -9,10 +9,10 @@ import pytest
 from builders import T0, company
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.store import Store, open_store, upgrade
+from rollout_metrics.store.schema import metadata
 from servers import Postgres, postgres, postgres_programs
 
 NewUrl = Callable[[], str]
-NewStore = Callable[[], Store]
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +31,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewUrl]:
     """Makes the URL of a new database that has the schema."""
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres_server")
-        return server.new_database
+        yield server.new_database
+        server.take_back()
+        return
     template: bytes = request.getfixturevalue("sqlite_template")
     numbers = count()
 
@@ -44,7 +46,7 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
         path.write_bytes(template)
         return f"sqlite:///{path}"
 
-    return new
+    yield new
 
 
 @pytest.fixture
@@ -58,21 +60,23 @@ def one_company() -> Company:
 
 
 @pytest.fixture
-def new_store(new_url: NewUrl, one_company: Company) -> Iterator[NewStore]:
-    """Opens new, empty stores; closed at the end of the test."""
-    opened: list[Store] = []
-
-    def new() -> Store:
-        store = open_store(new_url(), clock=lambda: T0)
-        store.configure(one_company)
-        opened.append(store)
-        return store
-
-    yield new
-    for store in opened:
-        store.close()
+def store(url: str, one_company: Company) -> Iterator[Store]:
+    """An open, empty store."""
+    with open_store(url, clock=lambda: T0) as opened:
+        opened.configure(one_company)
+        yield opened
 
 
 @pytest.fixture
-def store(new_store: NewStore) -> Store:
-    return new_store()
+def emptied(store: Store, one_company: Company) -> Callable[[], Store]:
+    """The store with everything taken out: for tests that need many in a row."""
+
+    def again() -> Store:
+        with store._writing() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())
+        store._names.forget()
+        store.configure(one_company)
+        return store
+
+    return again

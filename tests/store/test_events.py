@@ -60,9 +60,9 @@ def nothing(key: tuple[str, str]) -> Any:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_readings=st.lists(readings, max_size=20), cuts=st.lists(st.integers(0, 20), max_size=3), data=st.data())
 def test_landing_in_any_order_and_batches_with_duplicates_leaves_the_readings_that_hold(
-    new_store: Callable[[], Store], given_readings: list[Event], cuts: list[int], data: st.DataObject
+    emptied: Callable[[], Store], given_readings: list[Event], cuts: list[int], data: st.DataObject
 ) -> None:
-    store = new_store()
+    store = emptied()
     shuffled = data.draw(st.permutations(given_readings)) + data.draw(st.lists(st.sampled_from(given_readings), max_size=3) if given_readings else st.just([]))
     bounds = [0, *sorted(min(cut, len(shuffled)) for cut in cuts), len(shuffled)]
 
@@ -73,7 +73,6 @@ def test_landing_in_any_order_and_batches_with_duplicates_leaves_the_readings_th
     assert len(stored(store)) == len(resolve(given_readings))
     assert set(settle(store)) >= {event.case for event in resolve(given_readings)}
     assert store.check() == []
-    store.close()
 
 
 def test_new_changed_and_same_readings_are_counted(store: Store) -> None:

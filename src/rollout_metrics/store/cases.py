@@ -11,6 +11,7 @@ from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import ALWAYS
 from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, decode_recorded, encode_facts, encode_numbers
 from rollout_metrics.store.dialects import Row
+from rollout_metrics.store.judgements import add_for_good
 from rollout_metrics.store.names import NO_WORKFLOW
 from rollout_metrics.store.persons import Persons
 from rollout_metrics.store.relations import decided_in, workflows_in
@@ -107,11 +108,18 @@ class Cases(Persons):
             rows = self._stored(connection, numbered)
         return {key: decode_facts(rows[number][_FACTS]) for key, number in zip(keys, numbered, strict=True) if number in rows}
 
+    def recorded(self, case: CaseKey) -> tuple[tuple[Fact, Instant], ...]:
+        """A case's facts, each with the instant at which it was put in place as it is."""
+        numbered = self._keys([case])
+        with self._database.reading() as connection:
+            row = self._stored(connection, numbered).get(numbered[0])
+        return () if row is None else tuple(zip(decode_facts(row[_FACTS]), decode_recorded(row[_RECORDED]), strict=True))
+
     def replace(self, due: Due, updates: Sequence[Update], added: Mapping[tuple[Series, int], int] | None = None) -> Applied:
         """Put derived cases in place in one transaction: facts, case rows, the difference in the counts.
 
-        Cases without an update stay due. A case that landed again since `due` stays dirty; cases that depend on what changed here become dirty. `added` is counted on top, for good:
-        what tells of the order in which things became known, and so belongs to no case's facts.
+        Cases without an update stay due. A case that landed again since `due` stays dirty; cases that depend on what changed here become dirty.
+        `added` is counted on top, for good: what tells of the order in which things became known, and so belongs to no case's facts.
         """
         with self._writing() as connection:
             keys = [(self._names.sources[source], case) for source, case in (update.facts.case for update in updates)]
@@ -120,7 +128,10 @@ class Cases(Persons):
             now = self._clock()
             for key, update in zip(keys, updates, strict=True):
                 self._change(changes, key, stored.get(key), update, now)
-            for series, minute, amount in self._numbered(added or {}):
+            for_good = self._numbered(added or {})
+            if for_good:
+                add_for_good(self._dialect, connection, for_good)
+            for series, minute, amount in for_good:
                 changes.difference[series, minute] = changes.difference.get((series, minute), 0) + amount
             first = {workflow: self._first_agent(connection, workflow) for workflow in changes.led if self._follows_agent(workflow)}
             self._write(connection, changes)
@@ -181,7 +192,8 @@ class Cases(Persons):
 
     def _relate(self, changes: _Changes, key: tuple[int, str], old: Row | None, derived: CaseFacts) -> None:
         before = decode_facts(old[_FACTS]) if old is not None else ()
-        was, now = decided_in(before, self._names), decided_in(derived.facts, self._names)
+        operators = self._names.operators
+        was, now = decided_in(before, operators.known), decided_in(derived.facts, operators.__getitem__)
         if was != now:
             was_rows, now_rows = ({(decider, at, *key) for decider, at, *_ in decided} for decided in (was, now))
             changes.undecided |= was_rows - now_rows

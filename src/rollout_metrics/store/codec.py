@@ -1,8 +1,10 @@
 """How values become bytes and back: events' bodies as JSON, facts and contributions as MessagePack."""
 
-from typing import Any
+from hashlib import blake2b
+from typing import Any, get_args
 
 import msgspec
+from msgspec.structs import fields
 
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.facts import Fact
@@ -20,7 +22,10 @@ encode_body = msgspec.json.Encoder().encode
 decode_body = msgspec.json.Decoder(_Body).decode
 
 encode_facts = msgspec.msgpack.Encoder().encode
-decode_facts = msgspec.msgpack.Decoder(tuple[Fact, ...]).decode
+_decode_facts = msgspec.msgpack.Decoder(tuple[Fact, ...]).decode
+
+LAYOUT = blake2b(repr([(kind.__name__, [(f.name, str(f.type)) for f in fields(kind)]) for kind in get_args(Fact)]).encode(), digest_size=8).hexdigest()
+"""Changes with the fields of facts: facts stored in another layout are derived again."""
 
 encode_numbers = msgspec.msgpack.Encoder().encode
 decode_recorded = msgspec.msgpack.Decoder(list[int]).decode
@@ -28,6 +33,14 @@ decode_counted = msgspec.msgpack.Decoder(list[tuple[int, int, int]]).decode
 """`(series number, minute, amount)`, sorted."""
 
 NOTHING = encode_numbers([])
+
+
+def decode_facts(packed: bytes) -> tuple[Fact, ...]:
+    """A case's facts; none where they were stored in a layout that this program no longer has."""
+    try:
+        return _decode_facts(packed)
+    except msgspec.ValidationError:
+        return ()
 
 
 def event_of(source: str, event_id: str, case_source: str, case_id: str, occurred_at: int, revision: int, body: str) -> Event:  # noqa: PLR0917

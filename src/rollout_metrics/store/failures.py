@@ -14,6 +14,8 @@ from rollout_metrics.domain.errors import StorageError
 
 def where(url: URL) -> str:
     """A database URL as it may be shown: without its password."""
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:///{url.database}" if url.database else "sqlite://"
     return url.render_as_string(hide_password=True)
 
 

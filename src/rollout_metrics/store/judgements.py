@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Connection, select, text
 
 from rollout_metrics.domain.events import CaseKey
-from rollout_metrics.domain.facts import EXPLICIT_ROWS, Recommendation
+from rollout_metrics.domain.facts import Recommendation
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, encode_numbers
-from rollout_metrics.store.dialects import Row
+from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_counted, decode_facts, encode_numbers
+from rollout_metrics.store.dialects import Dialect, Row
+from rollout_metrics.store.names import NOBODY
+from rollout_metrics.store.relations import explicit
 from rollout_metrics.store.schema import judgements
 from rollout_metrics.store.tables import Tables, subtract
 
@@ -30,7 +32,10 @@ _BEFORE = text(
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """One operator's explicit first decisions at one instant, on any cases, and that operator's previous event at an earlier instant."""
+    """One operator's explicit first decisions at one instant, on any cases, and that operator's previous event at an earlier instant.
+
+    `operator` is `""` for those by unknown operators, who have no previous event.
+    """
 
     operator: str
     at: Instant
@@ -57,9 +62,7 @@ class Judgements(Tables):
             source_of, operator = self._names.sources.names, self._names.operators.names
             for decider, at, source, case, facts in connection.execute(_DECIDED, {"limit": limit}):
                 decided.setdefault((decider, at), []).extend(
-                    ((source_of[source], case), fact)
-                    for fact in decode_facts(facts)
-                    if isinstance(fact, Recommendation) and fact.row in EXPLICIT_ROWS and fact.decider == operator[decider] and fact.first_decided_at == at
+                    ((source_of[source], case), fact) for who, when, fact in explicit(decode_facts(facts)) if who == operator[decider] and when == at
                 )
         return [Judgement(operator[decider], at, previous, tuple(decided.get((decider, at), ())), mark) for decider, at, mark, previous in due]
 
@@ -83,6 +86,15 @@ class Judgements(Tables):
             self._dialect.upsert(connection, judgements, finished)
             self._dialect.delete(connection, judgements, [row[:2] for row in finished if row[2] == 0 and row[3] == NOTHING])
             return self._apply(connection, difference)
+
+
+def add_for_good(dialect: Dialect, connection: Connection, numbered: Sequence[tuple[int, int, int]]) -> None:
+    """Remember what is counted beyond all facts, so that counts can still be explained."""
+    sums: dict[tuple[int, int], int] = {(series, minute): amount for series, minute, amount in numbered}
+    found = connection.execute(select(judgements.c.counted).where(judgements.c.decider == NOBODY, judgements.c.at == 0)).scalar()
+    for series, minute, amount in decode_counted(found) if found is not None else ():
+        sums[series, minute] = sums.get((series, minute), 0) + amount
+    dialect.upsert(connection, judgements, [(NOBODY, 0, 0, encode_numbers(sorted((*key, amount) for key, amount in sums.items())))])
 
 
 def _stretch(first: tuple[int, Instant], last: tuple[int, Instant]) -> dict[str, int]:

@@ -33,9 +33,9 @@ class Persons(Arrivals):
     """Taking persons out of stored events."""
 
     def erase(self, actor: str) -> int:
-        """Forget one person, named by the stored form of the id; returns how many cases mentioned the person, which are derived again.
+        """Forget one person, named by the stored form of the id; returns how many cases mentioned the person.
 
-        Decisions stay counted, glances as they were judged.
+        Those are due then: only when they have been derived, their facts name the person no more. Decisions stay counted, glances as they were judged.
         """
         if self._company is not None and actor in self._company.agents | self._company.systems:
             raise StorageError(f"{actor} is configured as an agent or a system, no person: nothing was erased")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from rollout_metrics.domain.time import DAY, Instant, Span, minute_of
 from rollout_metrics.store.codec import decode_counted, decode_facts
 from rollout_metrics.store.dialects import Row
-from rollout_metrics.store.names import OPERATOR
+from rollout_metrics.store.names import NOBODY, OPERATOR
 from rollout_metrics.store.persons import Key, Persons
 from rollout_metrics.store.relations import decided_in, workflows_in
 from rollout_metrics.store.schema import cases, decisions, elsewhere, events, judgements, quarantine
@@ -58,7 +58,7 @@ class Retention(Persons):
             self._take_in_all(connection)
             set_meta(connection, KEPT_FROM, str(max(kept_from, meta_number(connection, KEPT_FROM))))
             set_meta(connection, PERSONS_UNTIL, str(max(persons_until, since)))
-            if connection.execute(judgements.delete().where(judgements.c.at < persons_until)).rowcount:
+            if connection.execute(judgements.delete().where(judgements.c.at < persons_until, judgements.c.decider != NOBODY)).rowcount:
                 self._retire(connection, minute_of(persons_until))
             connection.execute(decisions.delete().where(decisions.c.at < persons_until))
             connection.execute(quarantine.delete().where(quarantine.c.recorded_at < persons_until))
@@ -90,7 +90,7 @@ class Retention(Persons):
             others: set[Row] = set()
             for source, case, workflow, first_agent_at, packed, counted in stored:
                 facts = decode_facts(packed)
-                decided |= {(decider, at, source, case) for decider, at, *_ in decided_in(facts, self._names)}
+                decided |= {(decider, at, source, case) for decider, at, *_ in decided_in(facts, self._names.operators.known)}
                 others |= {(number, source, case) for number in workflows_in(facts, self._names)}
                 last_minute = max([last_minute, *(minute for _, minute, _ in decode_counted(counted))])
                 if first_agent_at is not None:

@@ -4,11 +4,14 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from rollout_metrics.domain.policy import Company
-from rollout_metrics.store.codec import NOTHING, event_of
+from rollout_metrics.store.codec import LAYOUT, NOTHING, event_of
+from rollout_metrics.store.names import NOBODY
+from rollout_metrics.store.schema import decisions
 from rollout_metrics.store.tables import ARRIVED, Tables, meta_number, set_meta
 from rollout_metrics.store.touches import Touch
 
 _ACTORS = "actors"
+_LAYOUT = "layout"
 _CHUNK = 20_000
 
 _MARK_ALL = text(
@@ -20,7 +23,7 @@ _MARK_DERIVED = text(
     " ON CONFLICT (case_source, case_id) DO UPDATE SET mark = excluded.mark, rebuilding = 1"
 )
 _NUMBER = text("SELECT count(*) FROM dirty WHERE rebuilding = 1")
-_JUDGE_ALL = text("UPDATE judgements SET mark = :mark")
+_JUDGE_ALL = text("UPDATE judgements SET mark = :mark WHERE decider <> :nobody")
 _JUDGE_REST = """
 INSERT INTO judgements (decider, at, mark, counted)
 SELECT DISTINCT decider, at, CAST(:mark AS bigint), CAST(:nothing AS {blob}) FROM decisions WHERE true ON CONFLICT (decider, at) DO NOTHING
@@ -72,18 +75,31 @@ class Setting(Tables):
             connection.execute(_RELABEL, changed)
         return rows[-1][0] if rows else None
 
+    def adopt_layout(self) -> bool:
+        """Have facts that another version of the program stored derived again if it laid them out differently; whether it did."""
+        before = self.meta(_LAYOUT)
+        if before == LAYOUT:
+            return False
+        with self._writing() as connection:
+            set_meta(connection, _LAYOUT, LAYOUT)
+            connection.execute(decisions.delete())
+            return before is not None and self._rebuild(connection) > 0
+
     def rebuild(self) -> int:
         """Have every case derived again; how many there are.
 
         What they contributed to the counts stays until each is replaced, so nothing is ever missing; publish when `rebuilding` is over.
         """
         with self._writing() as connection:
-            mark = self._next_mark(connection)
-            connection.execute(_MARK_ALL, {"mark": mark})
-            connection.execute(_MARK_DERIVED, {"mark": mark})
-            connection.execute(_JUDGE_ALL, {"mark": mark})
-            connection.execute(text(_JUDGE_REST.format(blob=self._dialect.blob)), {"mark": mark, "nothing": NOTHING})
-            return int(connection.execute(_NUMBER).scalar_one())
+            return self._rebuild(connection)
+
+    def _rebuild(self, connection: Connection) -> int:
+        mark = self._next_mark(connection)
+        connection.execute(_MARK_ALL, {"mark": mark})
+        connection.execute(_MARK_DERIVED, {"mark": mark})
+        connection.execute(_JUDGE_ALL, {"mark": mark, "nobody": NOBODY})
+        connection.execute(text(_JUDGE_REST.format(blob=self._dialect.blob)), {"mark": mark, "nothing": NOTHING})
+        return int(connection.execute(_NUMBER).scalar_one())
 
     def rebuilding(self) -> bool:
         """Whether cases marked by `rebuild` are still to be derived."""

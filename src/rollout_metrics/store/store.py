@@ -32,6 +32,7 @@ class Store(Events, Cases, Judgements, Counts, Stretches, Around, Sweeps, Quaran
         super().__init__(database, clock)
         self._dialect.holds = self._holds
         self._names.load()
+        self.adopt_layout()
 
     def __enter__(self) -> Self:
         return self
