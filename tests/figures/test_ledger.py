@@ -460,7 +460,8 @@ def test_every_metric_is_produced_or_is_a_self_metric() -> None:
         case(f"9d{number}m", handled="9d", closed=f"9d{number * 9 + 1}m", seconds=number, assisted=True, escalated=True, should_escalate=True)
         for number in range(9)
     ]
-    cohort = [case("5d", handled="5d1h", escalated_in_cohort=True), acted("5d", judged="8d", reversed_at=after("9d")), crowd("9d1h")]
+    undone = [acted("5d", judged="8d", reversed_at=after(f"9d{number}m")) for number in range(9)]
+    cohort = [case("5d", handled="5d1h", escalated_in_cohort=True), *undone, crowd("9d1h")]
     references = [ReferenceValue("w", "set:priority", after("6d"), after("9d12h"), corrected=True, evidence=())]
 
     families = loaded([*waits, *notices, *turns, *cohort, *references, *DECIDED, handled("9d"), escalated("9d")], of=assumed).families({"w": ASSISTED})

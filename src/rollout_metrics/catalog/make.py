@@ -64,9 +64,9 @@ def ratio(
 
 
 def median(key: str, text: str, sample: str, section: Section, *, labels: tuple[str, ...] = (), personal: bool = False) -> tuple[Metric, ...]:
-    """The median of what is complete, with its number."""
+    """The median of what is complete, with bounds and number: Kaplan-Meier's where nothing is censored."""
     main = _middle(key, _said(text, "Elapsed time; the least value that at least half do not exceed."), Middle(sample), section, labels, personal=personal)
-    return main, *beside(main, "", bounds=False, cases=True)
+    return main, *beside(main, "95 % log-log Greenwood bounds", bounds=True, cases=True)
 
 
 def survival(key: str, text: str, sample: str, section: Section, *, labels: tuple[str, ...] = ()) -> tuple[Metric, ...]:

@@ -41,7 +41,7 @@ class Ratio(msgspec.Struct, frozen=True):
 
 
 class Middle(msgspec.Struct, frozen=True):
-    """The median of complete samples, with their number beside it."""
+    """The median of complete samples, with its bounds and their number beside it."""
 
     sample: str
 

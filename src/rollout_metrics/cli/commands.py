@@ -12,11 +12,12 @@ from rollout_metrics.cli import demo as demo_command
 from rollout_metrics.cli import glance, serve
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
+from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import probe
 from rollout_metrics.config.model import AlertOptions, Settings
-from rollout_metrics.config.problems import schema_of
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
 from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, parse_span
+from rollout_metrics.generate import configuration_schema
 from rollout_metrics.generate import generate as generate_files
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
@@ -279,10 +280,14 @@ def erase(file: Path, actor: str) -> None:
     say(f"erased from {touched:,} cases")
 
 
+def _kinds() -> dict[str, type[Source]]:
+    return {kind: find(kind) for kind in known_kinds()}
+
+
 @program.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    as_json(schema_of(Settings))
+    as_json(configuration_schema(Settings, _kinds(), comment="The configuration of rollout-metrics."))
 
 
 @program.command()
@@ -290,8 +295,7 @@ def schema() -> None:
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path(), help="The project's folder.")
 def generate(check_: bool, root: Path) -> int:
     """Write rules, alerts, dashboards and documents from the catalogue."""
-    kinds = {kind: find(kind) for kind in known_kinds()}
-    changed = generate_files(root, program, settings=Settings, thresholds=AlertOptions(), sources=kinds, check=check_)
+    changed = generate_files(root, program, settings=Settings, thresholds=AlertOptions(), sources=_kinds(), check=check_)
     for file in changed:
         data(str(file))
     if check_ and changed:

@@ -122,7 +122,9 @@ def _median(values: Values, name: str, **labels: str) -> str:
     value = values.get(name, **labels)
     if value is None:
         return "no data"
-    return f"{_duration(value)} (n={values.get(f'{name}_cases', **labels) or 0:,.0f})"
+    low, high = values.get(f"{name}_lower", **labels), values.get(f"{name}_upper", **labels)
+    interval = "" if low is None or high is None else f"{_duration(low)} to {_duration(high)}, "
+    return f"{_duration(value)} ({interval}n={values.get(f'{name}_cases', **labels) or 0:,.0f})"
 
 
 def _duration(seconds: float) -> str:

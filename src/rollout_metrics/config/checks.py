@@ -140,6 +140,11 @@ def warnings(settings: Settings, document: Document) -> Iterator[str]:
             if set(later.sources) & set(earlier.sources) and not apart:
                 scope = document.where(("workflows", number, "scope"))
                 yield f"{scope}: overlaps with {earlier.name!r}; cases that match both belong to {earlier.name!r}, which stands first"
+        handing_over = sorted(later.escalation.attributes & {item.action.removeprefix("set:") for item in later.decides})
+        if handing_over and later.escalation.to is None:
+            attributes = document.where(("workflows", number, "escalation", "attributes"))
+            remedy = "take it out of escalation.attributes, or name the values that mean people in escalation.to"
+            yield f"{attributes}: the agent decides {', '.join(handing_over)}, so that each such decision counts as an escalation: {remedy}"
         if not later.decides:
             yield f"{where}: decides nothing, so that no recommendation will ever be seen: name the actions the agent decides"
         if not later.levels:

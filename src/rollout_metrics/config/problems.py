@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rollout_metrics.config.annotations import inner, member
 from rollout_metrics.config.yaml import Document, Place
@@ -105,8 +105,3 @@ def _part(annotation: Any, part: str | int) -> Any:
     found = inner(annotation, BaseModel)
     info = found.model_fields.get(part) if found else None
     return info.annotation if info else None
-
-
-def schema_of(model: Any) -> dict[str, Any]:
-    """The JSON Schema of a model."""
-    return TypeAdapter(model).json_schema()

@@ -18,6 +18,10 @@ _TOGETHER = 256
 HALF = 0.5
 
 
+NOTHING_CENSORED: Numbers = np.empty(0, np.int64)
+"""Of samples that are all complete."""
+
+
 class Estimated(msgspec.Struct, frozen=True):
     """A figure with its bounds, None where there is none, and the number of cases behind it."""
 

@@ -10,14 +10,13 @@ from rollout_metrics.catalog.tallies import LATENCY_BUCKETS
 from rollout_metrics.derive.calendar import elapsed
 from rollout_metrics.domain.facts import Mode
 from rollout_metrics.domain.time import SECOND
-from rollout_metrics.figures.lasting import Estimated, median, share_within
+from rollout_metrics.figures.lasting import NOTHING_CENSORED, Lasting, median, share_within
 from rollout_metrics.figures.samples import Waiting
 from rollout_metrics.figures.savings import savings
 from rollout_metrics.figures.told import DELIVERED, TOLD
 from rollout_metrics.figures.view import Made, View, of_estimate, of_ratio, window_label
 from rollout_metrics.figures.windows import Sums
 from rollout_metrics.rollup import WHOLE, share
-from rollout_metrics.stats.quantiles import quantile
 
 _LABELLED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "pending": tuple((mode.value,) for mode in Mode),
@@ -64,8 +63,8 @@ def _ratio(metric: Metric, how: Ratio, view: View) -> Made:
 
 def _middle(metric: Metric, how: Middle, view: View) -> Made:
     for span in view.spans(metric):
-        durations = view.samples.complete((view.name, how.sample), span)
-        yield from of_estimate(metric, Estimated(quantile(durations), None, None, len(durations)), view.name, window_label(span), unit=SECOND)
+        estimate = median(Lasting(view.samples.complete((view.name, how.sample), span), NOTHING_CENSORED))
+        yield from of_estimate(metric, estimate, view.name, window_label(span), unit=SECOND)
 
 
 def _survival(metric: Metric, how: Survival, view: View) -> Made:

@@ -37,12 +37,14 @@ class Samples:
         self._windows: dict[tuple[Series, bool, Span], Ordered] = {}
         self._unfinished: dict[Series, Ordered] = {}
         self._waiting: dict[Series, Counter[Waiting]] = {}
+        self._passed: dict[Series, Counter[tuple[Instant, Instant, Span]]] = {}
         self._stretches: dict[tuple[Series, Instant, Instant], Numbers] = {}
 
     def load(self, as_of: Mapping[str, Instant], samples: Iterable[Sample]) -> None:
         """Begin anew at these T. `samples`: at least all unfinished ones, the others of the longest window before T and after, and all baselines."""
         self._now = {workflow: at for workflow, at in as_of.items() if workflow in self._spans}
         self._logs, self._windows, self._unfinished, self._waiting = {}, {}, {}, {}
+        self._passed = {}
         self._stretches.clear()
         over: dict[Kept, tuple[list[Instant], list[Span]]] = defaultdict(lambda: ([], []))
         unfinished: dict[Series, list[Instant]] = defaultdict(list)
@@ -53,6 +55,8 @@ class Samples:
             if sample.duration is None:
                 unfinished[sample.series].append(sample.at)
                 self._wait(sample, 1)
+            elif sample.until:
+                self._pass(sample, 1)
             elif sample.at > self._horizon(sample.series):
                 ats, values = over[sample.series, sample.complete]
                 ats.append(sample.at)
@@ -107,11 +111,14 @@ class Samples:
         return self._of(series, True, span)
 
     def stretch(self, series: Series, after: Instant, up_to: Instant) -> Numbers:
-        """The complete durations of a kept kind in (after, up_to], ascending."""
+        """The complete durations of a kept kind in (after, up_to], ascending: those that counted as of `up_to`."""
         asked = (series, after, up_to)
         if asked not in self._stretches:
             log = self._logs.get((series, True))
-            self._stretches[asked] = _EMPTY if log is None else log.values(after, up_to)
+            standing = _EMPTY if log is None else log.values(after, up_to)
+            passed = self._passed.get(series, Counter())
+            former = [duration for (at, until, duration), times in passed.items() if after < at <= up_to < until for _ in range(times)]
+            self._stretches[asked] = np.sort(np.concatenate((standing, np.array(former, np.int64)))) if former else standing
         return self._stretches[asked]
 
     def oldest(self, series: Series) -> Instant | None:
@@ -143,6 +150,8 @@ class Samples:
         if duration is None:
             _put(self._unfinished.setdefault(series, Ordered()), at, times)
             self._wait(sample, times)
+        elif sample.until:
+            self._pass(sample, times)
         elif at > self._horizon(series):
             key = (series, sample.complete)
             log = self._logs.setdefault(key, Log())
@@ -161,6 +170,15 @@ class Samples:
             waiting[item] += times
             if not waiting[item]:
                 del waiting[item]
+
+    def _pass(self, sample: Sample, times: int) -> None:
+        """Of a kept kind, what no longer counts at T still did before `until`."""
+        passed = self._passed.setdefault(sample.series, Counter())
+        item = (sample.at, sample.until, sample.duration or 0)
+        passed[item] += times
+        if not passed[item]:
+            del passed[item]
+        self._stretches.clear()
 
     def _move(self, key: tuple[Series, bool, Span], log: Log, old: Instant, new: Instant) -> None:
         span = key[2]
