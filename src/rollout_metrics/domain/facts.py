@@ -77,7 +77,8 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False, tag="recommendation"
 class Act(msgspec.Struct, frozen=True, gc=False, tag="act", array_like=True):
     """An agent's live event that acts (`reversible: false` actions and shadow stay out), judged as of `at + cohort_age` (`judged_at`), at most T.
 
-    `corrected`: an operator replaced (no progress, dissimilar), undid or rejected it by then, or a customer reopened after its close; `edited`: replaced by something similar.
+    `corrected`: an operator replaced (no progress, dissimilar), undid or rejected it by then, or a customer reopened after its close; `edited`:
+    replaced by something similar.
     `reversed_at`: when its reversal or undoing happened at any time up to T (time to reverse), else None.
     """
 
@@ -115,7 +116,8 @@ class Escalated(msgspec.Struct, frozen=True, gc=False, tag="escalation", array_l
     """One escalation as of T.
 
     `target` is its path's (or the workflow's) target, working time. `worked`: working time from raising to acknowledgement, or to the end where it ended
-    unacknowledged; None while waiting (then it runs on with T). `breach_at`: the instant at which the target is or was over. `owned`: somebody who is no agent owns it at T.
+    unacknowledged; None while waiting (then it runs on with T). `breach_at`: the instant at which the target is or was over. `owned`: somebody who is
+    no agent owns it at T.
     """
 
     workflow: str
@@ -146,7 +148,10 @@ class HandlingKind(StrEnum):
 
 
 class Handling(msgspec.Struct, frozen=True, gc=False, tag="handling", array_like=True):
-    """The handling of an eligible case; `at` is the handling instant. `presence`: the inclusive stretch that was asked for agent events, None where it did not matter."""
+    """The handling of an eligible case; `at` is the handling instant.
+
+    `presence`: the inclusive stretch that was asked for agent events, None where it did not matter.
+    """
 
     workflow: str
     handling: HandlingKind
@@ -163,14 +168,30 @@ class Effort(msgspec.Struct, frozen=True, gc=False, array_like=True):
     basis: str
 
 
+class Closing(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A time that a case stood closed without the agent: from `at` to before `until`, when it was reopened or an agent came.
+
+    `effort`: from `scoped_at` to `at`.
+    """
+
+    at: Instant
+    until: Instant
+    effort: Effort
+
+
 class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=True):
     """What counts once per case.
 
-    `handled_at`: first live recommendation or escalation; the case is agent-handled from then. `escalated_in_cohort`, `complained_in_cohort`: within `cohort_age` of it
-    (`judged_at` = handled_at + cohort_age), at most T. `closed_at`: first `closed` since the last `reopened` as of T, None while open; `ended_at`: absorbed or deleted.
-    `effort`: operators' from `scoped_at` to `closed_at`, None while open. `review_effort` belongs to `reviewed_at`. `touched`: an operator or agent event within `drop_after` of `scoped_at`;
-    `drop_judged_at` = scoped_at + drop_after. `agent_involved`: any agent event up to `closed_at` or T. `assisted`: the handling is `assisted` (section 6). `should_escalate`: what operators filled in, None if not;
-    `operators`: each operator's last event on the case at or before T. `first_agent_at`: first event of the workflow's own agent since `scoped_at`.
+    `handled_at`: first live recommendation or escalation; the case is agent-handled from then. `escalated_in_cohort`, `complained_in_cohort`: within
+    `cohort_age` of it
+    (`judged_at` = handled_at + cohort_age), at most T. `closed_at`: first `closed` since the last `reopened` as of T, None while open; `ended_at`:
+    absorbed or deleted.
+    `effort`: operators' from `scoped_at` to `closed_at`, None while open. `review_effort` belongs to `reviewed_at`. `touched`: an operator or agent
+    event within `drop_after` of `scoped_at`;
+    `drop_judged_at` = scoped_at + drop_after. `agent_involved`: any agent event up to T. `assisted`: the handling is `assisted` (section 6).
+    `should_escalate`: what operators filled in, None if not;
+    `unaided`: the times it stood closed without the agent that are over by T, for baselines that are frozen as of an instant in one of them.
+    `operators`: each operator's last event on the case at or before T. `first_agent_at`: first event of an agent, whosever, since `scoped_at`.
     """
 
     workflow: str
@@ -193,6 +214,7 @@ class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=
     operators: tuple[tuple[str, Instant], ...]
     first_agent_at: Instant | None
     evidence: Evidence
+    unaided: tuple[Closing, ...] = ()
 
 
 class ViolationKind(StrEnum):

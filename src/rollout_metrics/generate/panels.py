@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
-from grafanalib import core as grafana  # type: ignore[import-untyped]
-from grafanalib._gen import DashboardEncoder  # type: ignore[import-untyped]
+from grafanalib import core as grafana
+from grafanalib._gen import DashboardEncoder
 
 from rollout_metrics.catalog import METRICS, Metric
 from rollout_metrics.catalog.promql import denominator, once, selector
