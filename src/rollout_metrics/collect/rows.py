@@ -172,8 +172,8 @@ def _characters(values: Mapping[str, str | None]) -> str:
 
 def _parquet(path: Path, form: TableFormat, columns: frozenset[str]) -> Iterator[FileRow]:
     try:
-        import pyarrow  # type: ignore[import-untyped]
-        import pyarrow.parquet  # type: ignore[import-untyped]
+        import pyarrow
+        import pyarrow.parquet
     except ModuleNotFoundError:
         raise ConfigurationError(f"{path}: Parquet needs pyarrow: install rollout-metrics[parquet]") from None
     try:
