@@ -55,9 +55,13 @@ RATINGS = frozenset(("SatisfactionRating", "Satisfaction Rating"))
 CUSTOM = frozenset(("custom_ticket_fields", "custom_fields"))
 SPECIAL = frozenset(("status", "custom_status_id", "tags", "satisfaction_score"))
 STAFF_ONLY = frozenset(("assignee_id", "group_id"))
+TELLING = STAFF_ONLY | {"status", "tags"}
+"""Fields whose change says something of the whole update."""
 STAMPS = ("version", "reason", "environment", "recommendation")
 """Keys of an audit's custom metadata that become details of its events."""
 
+
+NO_FIELDS: Sequence[tuple[str, Any]] = ()
 
 CHANGED, COMMENTED = Activity.CHANGED, Activity.COMMENTED
 OPERATOR, CUSTOMER, SYSTEM = ActorKind.OPERATOR, ActorKind.CUSTOMER, ActorKind.SYSTEM
@@ -241,7 +245,7 @@ class _Update:
         self.audit = audit
         self.case_id = str(audit.ticket_id)
         self.channel = channel
-        self.steps: list[tuple[dict[str, Any], str, list[tuple[str, Any]]]] = []
+        self.steps: list[tuple[dict[str, Any], str, Sequence[tuple[str, Any]]]] = []
 
 
 class _Translator:
@@ -303,12 +307,15 @@ class _Translator:
     def _survey(self, audit: _Audit) -> _Update:
         channel = _channel(audit.via)
         update = _Update(audit, channel)
+        steps = update.steps
         for child in audit.child_events:
             kind = child.get("event_type") or child["type"]
             if kind == "Change":
                 fields = _fields_of(child)
-                update.steps.append((child, kind, fields))
+                steps.append((child, kind, fields))
                 for field, _ in fields:
+                    if field not in TELLING:
+                        continue
                     if field == "status":
                         update.has_status = True
                     elif field == "tags":
@@ -319,14 +326,14 @@ class _Translator:
                     elif field in STAFF_ONLY and not update.staff_only:
                         update.staff_only = _channel(child.get("via", audit.via)) == channel
             elif kind in COMMENTS:
-                update.steps.append((child, kind, []))
+                steps.append((child, kind, NO_FIELDS))
                 if "body" in child or "plain_body" in child:
                     update.has_text = True
                     update.staff_only = update.staff_only or child.get("public") is False
             elif kind == "Create":
                 self._initial(update, child)
             elif kind in RATINGS:
-                update.steps.append((child, kind, []))
+                steps.append((child, kind, NO_FIELDS))
         update.merged = update.merged or (update.has_status and _relation(audit.via) == "merge")
         update.actor, update.actor_kind = self._actor(audit.updater_id, channel, update.staff_only)
         update.detail = {"url": self.url + update.case_id, "via": _labels(update, channel)}
@@ -426,14 +433,17 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value) if kind is int else text_value(value)
 
 
-def _fields_of(child: dict[str, Any]) -> list[tuple[str, Any]]:
+def _fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     """The fields a child sets, with their new values: by `field_name`, by key, or several custom ones in one object."""
     named = child.get("field_name")
     if named is not None:
         return [(str(named), child.get("value"))]
-    found = [pair for pair in child.items() if pair[0] not in ENVELOPE]
-    if len(found) == 1 and found[0][0] not in CUSTOM:
-        return found
+    own = child.keys() - ENVELOPE
+    if len(own) == 1:
+        (key,) = own
+        if key not in CUSTOM:
+            return [(key, child[key])]
+    found = [pair for pair in child.items() if pair[0] in own]
     fields: list[tuple[str, Any]] = []
     for key, value in found:
         if key in CUSTOM and isinstance(value, dict):

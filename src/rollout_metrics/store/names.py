@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select, text
 
 from rollout_metrics.store.schema import names
 
@@ -14,6 +14,8 @@ WORKFLOW = "workflow"
 SERIES = "series"
 OPERATOR = "operator"
 AGENTS = "agents"
+
+_GIVE = text("INSERT INTO names (kind, name) VALUES (:kind, :name) ON CONFLICT (kind, name) DO UPDATE SET name = excluded.name RETURNING no")
 
 NO_WORKFLOW = 0
 """The number of "none" where a workflow's is expected."""
@@ -105,10 +107,8 @@ class Names:
         connection = self._writing
         if connection is None:
             raise KeyError(f"no number for {kind} {name!r} yet, and nothing is being written")
-        found = connection.execute(select(names.c.no).where(names.c.kind == kind, names.c.name == name)).scalar()
-        if found is None:
-            found = connection.execute(insert(names).values(kind=kind, name=name).returning(names.c.no)).scalar_one()
-        return int(found)
+        number: int = connection.execute(_GIVE, {"kind": kind, "name": name}).scalar_one()
+        return number
 
 
 def _text(name: Any) -> str:
