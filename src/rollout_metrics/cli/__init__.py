@@ -9,6 +9,7 @@ import click
 from rollout_metrics.cli.commands import program
 from rollout_metrics.cli.talk import say
 from rollout_metrics.domain.errors import RolloutMetricsError
+from rollout_metrics.pipeline.memory import quiet_collector
 
 INTERRUPTED = 130
 
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code. The only place that catches everything."""
+    if args is None:
+        quiet_collector()
     code = _run(args)
     if args is None:
         sys.exit(code)
