@@ -208,8 +208,8 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
     workflow, scoped_at = found or (None, None)
     steps = _steps(cut.events, company, workflow)
     next_event_at = ordered[len(cut.events)].occurred_at if len(cut.events) < len(ordered) else None
-    if workflow is None and whole.found is not None:
-        # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
+    if workflow is None and whole.found is not None and whole.found[1] > until:
+        # It will come into this workflow once that workflow's T, which may lag behind ours, is there. What a later event tells of the past waits for that event.
         next_event_at = whole.found[1] if next_event_at is None else min(next_event_at, whole.found[1])
     return History(
         case=ordered[0].case,

@@ -1,15 +1,16 @@
 """Figures as of any instant: every case derived anew from its stored events cut at T, nothing of what is stored changed."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import Family
 from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.history import read
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.events import CaseKey, Event
+from rollout_metrics.domain.events import ActorKind, CaseKey, Event
 from rollout_metrics.domain.facts import Recommendation
-from rollout_metrics.domain.policy import Company
+from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures import Ledger, situation
 from rollout_metrics.pipeline.deriving import glances_of
@@ -30,7 +31,38 @@ def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) ->
                 watch("deriving", number, None, f"{number:,} cases")
             yield history
 
-    return figures_of(watched(), company, as_of, store.surroundings(as_of), store.previous_touch)
+    around: Surroundings = store.surroundings(as_of)
+    if any(level.since is None for workflow in company.workflows for level in workflow.levels):
+        around = Cut(around, store.all_histories(), company, as_of, {w.name: store.forgotten_first_agent(w.name) for w in company.workflows})
+    return figures_of(watched(), company, as_of, around, store.previous_touch)
+
+
+class Cut:
+    """Surroundings in which a workflow's first agent event is looked for among the events up to T only: a later one can tell when a case came in."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        histories: Iterable[tuple[CaseKey, list[Event]]],
+        company: Company,
+        as_of: Mapping[str, Instant],
+        forgotten: Mapping[str, Instant | None],
+    ) -> None:
+        self._around = around
+        self._first = {name: at for name, at in forgotten.items() if at is not None and at <= as_of[name]}
+        for _, events in histories:
+            history = read(events, company, as_of)
+            at = next((step.at for step in history.steps[history.start :] if step.kind is ActorKind.AGENT), None)
+            if history.workflow is not None and at is not None:
+                self._first[history.workflow.name] = min(at, self._first.get(history.workflow.name, at))
+
+    def first_agent_at(self, workflow: Workflow) -> Instant | None:
+        """See `Surroundings`."""
+        return self._first.get(workflow.name)
+
+    def agent_seen(self, workflow: Workflow, start: Instant, end: Instant) -> bool:
+        """See `Surroundings`."""
+        return self._around.agent_seen(workflow, start, end)
 
 
 def figures_of(

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, text
 
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.tables import Tables
+from rollout_metrics.store.tables import FIRST_AGENT, Tables
 
 _NEXT_SEEN = text("SELECT min(at) FROM touches WHERE touch IN :groups AND at >= :start").bindparams(bindparam("groups", expanding=True))
 _PREVIOUS = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
@@ -23,7 +23,7 @@ class StoredSurroundings:
         self._seen: dict[str, list[Instant]] = {}
 
     def first_agent_at(self, workflow: Workflow) -> Instant | None:
-        """The first event of one of the workflow's own agents on a case of the workflow since that case's `scoped_at`."""
+        """The first agent event, whosever agent it is, on a case of the workflow since that case's `scoped_at`."""
         name = workflow.name
         if name not in self._first:
             self._first[name] = self._around.first_agent_at(name)
@@ -61,12 +61,17 @@ class Around(Tables):
         return None if found is None else int(found)
 
     def first_agent_at(self, workflow: str) -> Instant | None:
-        """The first event of a workflow's own agents on its cases, as far as derived."""
+        """The first agent event on a workflow's cases, as far as derived."""
         number = self._names.workflows.known(workflow)
         if number is None:
             return None
         with self._database.reading() as connection:
             return self._first_agent(connection, number)
+
+    def forgotten_first_agent(self, workflow: str) -> Instant | None:
+        """The first agent event on a workflow's cases that are kept no longer."""
+        found = self.meta(f"{FIRST_AGENT}{workflow}")
+        return None if found is None else int(found)
 
     def next_agent_touch(self, workflow: str, start: Instant) -> Instant | None:
         """The first instant from `start` on at which an agent of the workflow did something anywhere."""

@@ -25,6 +25,8 @@ KEPT_FROM = "kept_from"
 """Cases over before this instant have been dropped."""
 RETIRED = "retired"
 """The last minute to which cases that are kept no longer contributed."""
+AS_OF = "as_of:"
+"""By workflow: the T of the last derivation."""
 MARK = "mark"
 """The last mark given to anything dirty."""
 
@@ -72,7 +74,7 @@ class Tables:
         return mark
 
     def _first_agent(self, connection: Connection, workflow: int) -> Instant | None:
-        """The first event of a workflow's own agents on its cases, as far as derived; cases kept no longer included."""
+        """The first agent event on a workflow's cases, as far as derived; cases kept no longer included."""
         found = connection.execute(_FIRST, {"workflow": workflow}).scalar()
         kept = _meta(connection, f"{FIRST_AGENT}{self._names.workflows.names[workflow]}")
         return min((int(at) for at in (found, kept) if at is not None), default=None)
