@@ -76,31 +76,50 @@ class Windows:
     def advance(self, as_of: Mapping[str, Instant], rows: Iterable[Contribution]) -> None:
         """Move to these T. `rows`: the counts of at least the `stretches` to there, as they are now, each once; standing counts among them are ignored."""
         moved = {workflow: (self._now[workflow], at // MINUTE) for workflow, at in as_of.items() if workflow in self._now}
+        plans: dict[tuple[str, ...], tuple[int, tuple[str, ...], _Widths]] = {}
         for series, minute, amount in rows:
             move = moved.get(series[0])
             if move is None or minute == STATE:
                 continue
             old, new = move
-            for span, width in self._widths[series[0]]:
+            plan = plans.get(series)
+            if plan is None:
+                plan = plans[series] = self._plan(series)
+            for width, sums in plan[2]:
                 times = (new - width < minute <= new) - (old - width < minute <= old)
                 if times:
-                    _bump(self._sums.setdefault((series[0], span, series[1]), {}), series[2:], times * amount)
+                    _bump(sums, plan[1], times * amount)
         self._now.update((workflow, new) for workflow, (_, new) in moved.items())
 
     def _add(self, rows: Iterable[Contribution]) -> None:
-        nows, widths, sums = self._now, self._widths, self._sums
+        nows = self._now
+        plans: dict[tuple[str, ...], tuple[int, tuple[str, ...], _Widths]] = {}
         for series, minute, amount in rows:
-            workflow, tally = series[0], series[1]
-            now = nows.get(workflow)
-            if now is None:
-                continue
+            plan = plans.get(series)
+            if plan is None:
+                if series[0] not in nows:
+                    continue
+                plan = plans[series] = self._plan(series)
+            now, labels, widths = plan
             if minute == STATE:
-                _bump(self._states.setdefault((workflow, tally), {}), series[2:], amount)
+                _bump(self._states.setdefault((series[0], series[1]), {}), labels, amount)
             elif minute <= now:
                 age = now - minute
-                for span, width in widths[workflow]:
+                for width, sums in widths:
                     if age < width:
-                        _bump(sums.setdefault((workflow, span, tally), {}), series[2:], amount)
+                        total = sums.get(labels, 0) + amount
+                        if total:
+                            sums[labels] = total
+                        else:
+                            sums.pop(labels, None)
+
+    def _plan(self, series: tuple[str, ...]) -> tuple[int, tuple[str, ...], "_Widths"]:
+        """The workflow's minute now, the series' labels, and its windows' widths and sums: looked up once, not for every row."""
+        workflow, tally = series[:2]
+        return self._now[workflow], series[2:], [(width, self._sums.setdefault((workflow, span, tally), {})) for span, width in self._widths[workflow]]
+
+
+_Widths = list[tuple[int, dict[tuple[str, ...], int]]]
 
 
 def _bump(sums: dict[tuple[str, ...], int], labels: tuple[str, ...], amount: int) -> None:

@@ -184,19 +184,19 @@ ROWS: Mapping[type[Fact], tuple[Row[Any], ...]] = {
 }
 """The rows of each kind of fact. Two tallies have none: glances, which are told from outside, and operators, of whom a case has several."""
 
-_PLANS = {kind: tuple((row, TALLIES[row.tally].standing) for row in rows) for kind, rows in ROWS.items()}
+_PLANS = {kind: tuple((r.tally, TALLIES[r.tally].standing, r.when, r.at, r.labels, r.amount) for r in rows) for kind, rows in ROWS.items()}
 
 
 def counted(fact: Fact, workflow: Workflow | None) -> list[Contribution]:
     """What one fact counts, by the rows of its kind."""
     found: list[Contribution] = []
     name = fact.workflow
-    for row, stands in _PLANS[type(fact)]:
-        if row.when is None or row.when(fact):
-            at = row.at(fact)
+    for tally, stands, when, at_of, labels, amount in _PLANS[type(fact)]:
+        if when is None or when(fact):
+            at = at_of(fact)
             if at is not None:
-                series = (name, row.tally) if row.labels is None else (name, row.tally, *row.labels(fact, workflow))
-                found.append((series, STATE if stands else minute_of(at), 1 if row.amount is None else row.amount(fact)))
+                series = (name, tally) if labels is None else (name, tally, *labels(fact, workflow))
+                found.append((series, STATE if stands else minute_of(at), 1 if amount is None else amount(fact)))
     if type(fact) is CaseSummary:
         # who was there is never published: how many differ in a window decides what may be shown of it
         found += [((name, "operators", operator), minute_of(at), 1) for operator, at in fact.operators]
