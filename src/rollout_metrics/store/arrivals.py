@@ -7,13 +7,16 @@ Landing only appends events, as that must be cheap; what lies above the mark `ar
 * where the level follows the first agent event: cases scoped or worked on between its old and its new instant (`Cases.replace`).
 """
 
+# ruff: noqa: S608  (statements are put together from constants)
+
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.codec import NOTHING
-from rollout_metrics.store.tables import ARRIVED, Tables, meta_number, set_meta
+from rollout_metrics.store.names import NO_WORKFLOW
+from rollout_metrics.store.tables import ARRIVED, AS_OF, Tables, meta_number, set_meta
 
 STRETCH = 200_000
 """Events taken in by one transaction."""
@@ -34,12 +37,12 @@ _LAST_DECISION = text("SELECT max(at) FROM decisions WHERE decider = :touch")
 _JUDGE = """
 INSERT INTO judgements (decider, at, mark, counted)
 SELECT DISTINCT d.decider, d.at, CAST(:mark AS bigint), CAST(:nothing AS {blob})
-FROM ({instants}) AS touched JOIN decisions AS d ON d.decider = :touch
-AND d.at = (SELECT min(n.at) FROM touches AS n WHERE n.touch = :touch AND n.at > touched.at) WHERE true
+FROM ({touched}) AS touched CROSS JOIN decisions AS d
+WHERE d.decider = touched.touch AND d.at = (SELECT min(n.at) FROM touches AS n WHERE n.touch = touched.touch AND n.at > touched.at)
 ON CONFLICT (decider, at) DO UPDATE SET mark = excluded.mark
 """
-_ARRIVED_INSTANTS = "SELECT DISTINCT occurred_at AS at FROM events WHERE id > :after AND id <= :up_to AND touch = :touch"
-_ONE_INSTANT = "SELECT CAST(:at AS bigint) AS at"
+_ARRIVED = "SELECT DISTINCT touch, occurred_at AS at FROM events WHERE id > :after AND id <= :up_to AND touch IN :late"
+_TAKEN_BACK = "SELECT CAST(:touch AS integer) AS touch, CAST(:at AS bigint) AS at"
 _SEEN = "EXISTS (SELECT 1 FROM touches AS t WHERE t.touch IN :groups AND t.at BETWEEN c.presence_start AND c.presence_end AND t.at <= :as_of)"
 _MARK_CASES = (
     "INSERT INTO dirty (case_source, case_id, mark) SELECT c.case_source, c.case_id, CAST(:mark AS bigint) FROM cases AS c WHERE c.workflow = :workflow AND "
@@ -49,6 +52,13 @@ _APPEARED = text(_MARK_CASES + "c.agent_absent = 1 AND c.presence_end >= :start 
     bindparam("groups", expanding=True)
 )
 _VANISHED = text(_MARK_CASES + "c.agent_absent = 0 AND c.presence_start <= :at AND c.presence_end >= :at AND c.ends_at >= :at" + _MARKED)
+
+_PERHAPS_IN = text(_MARK_CASES + " c.next_change_at > :until AND c.next_change_at <= :ahead" + _MARKED)
+_GONE_BACK = text(
+    _MARK_CASES + "(c.ends_at > :until OR (c.case_source, c.case_id) IN"
+    " (SELECT e.case_source, e.case_id FROM events AS e WHERE e.occurred_at > :until AND e.occurred_at <= :before))"
+    " ON CONFLICT (case_source, case_id) DO UPDATE SET mark = excluded.mark"
+)
 
 ALWAYS = 2**63 - 1
 
@@ -73,13 +83,15 @@ class Arrivals(Tables):
             connection.execute(_TOUCH, stretch)
             if not self._names.complete or any(touch not in self._names.agents.names and touch not in self._names.operators.names for touch, _, _ in touched):
                 self._names.load()
+        late = []
         for touch, first, last_at in touched:
             if touch in self._names.agents.names:
                 self._appeared(connection, self._names.agents.names[touch], mark, (first, last_at), {})
-                continue
-            decided = connection.execute(_LAST_DECISION, {"touch": touch}).scalar()
-            if decided is not None and decided > first:
-                connection.execute(self._judge_query(_ARRIVED_INSTANTS), {**stretch, "touch": touch, "mark": mark, "nothing": NOTHING})
+            elif (connection.execute(_LAST_DECISION, {"touch": touch}).scalar() or first) > first:
+                late.append(touch)
+        if late:
+            query = self._judge_query(_ARRIVED).bindparams(bindparam("late", expanding=True))
+            connection.execute(query, {**stretch, "late": late, "mark": mark, "nothing": NOTHING})
         set_meta(connection, ARRIVED, str(up_to))
         return True
 
@@ -101,16 +113,32 @@ class Arrivals(Tables):
                 continue
             for name in self._names.agents.names.get(touch, ()):
                 connection.execute(_VANISHED, {"mark": mark, "workflow": self._names.workflows[name], "at": at})
-            connection.execute(self._judge_query(_ONE_INSTANT), {"touch": touch, "at": at, "mark": mark, "nothing": NOTHING})
+            connection.execute(self._judge_query(_TAKEN_BACK), {"touch": touch, "at": at, "mark": mark, "nothing": NOTHING})
 
     def _advance(self, connection: Connection, as_of: Mapping[str, Instant]) -> None:
-        """Agent events that had landed ahead of a workflow's T come to count when T passes them."""
+        """Agent events that had landed ahead of a workflow's T come to count when T passes them; where T went back, what was derived beyond is undone."""
         mark = 0
+        if any(self._seen_as_of.get(name) != until for name, until in as_of.items()):
+            # a case of none may be one of a workflow whose T is ahead of theirs
+            mark = self._next_mark(connection)
+            connection.execute(_PERHAPS_IN, {"mark": mark, "ahead": max(as_of.values()), "until": as_of.get("", ALWAYS), "workflow": NO_WORKFLOW})
         for name, until in as_of.items():
             since = self._seen_as_of.get(name)
-            if name and since != until:
+            if since != until:
                 mark = mark or self._next_mark(connection)
-                self._appeared(connection, [name], mark, (-ALWAYS if since is None else since, until), as_of)
+                self._go_back(connection, name, mark, until)
+                if name:
+                    self._appeared(connection, [name], mark, (-ALWAYS if since is None else since, until), as_of)
 
-    def _judge_query(self, instants: str) -> TextClause:
-        return text(_JUDGE.format(blob=self._dialect.blob, instants=instants))
+    def _go_back(self, connection: Connection, name: str, mark: int, until: Instant) -> None:
+        """A T goes back when a push source falls silent or a source is added. It costs a look at all events, so it must stay rare."""
+        before = meta_number(connection, AS_OF + name)
+        if until < before:
+            workflow = self._names.workflows[name] if name else NO_WORKFLOW
+            connection.execute(_GONE_BACK, {"mark": mark, "workflow": workflow, "until": until, "before": before})
+        if until != before:
+            set_meta(connection, AS_OF + name, str(until))
+
+    def _judge_query(self, touched: str) -> TextClause:
+        """Have the first decisions after these touches judged again."""
+        return text(_JUDGE.format(blob=self._dialect.blob, touched=touched))

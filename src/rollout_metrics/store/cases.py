@@ -142,11 +142,11 @@ class Cases(Persons):
             return Applied(self._apply(connection, changes.difference), changes.changed)
 
     def _stored(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> dict[Row, Row]:
-        query = text(
+        query = (
             f"SELECT {', '.join(f'c.{name}' for name in _COLUMNS)} FROM {self._dialect.wanted} AS w"  # noqa: S608
             " CROSS JOIN cases AS c WHERE c.case_source = w.case_source AND c.case_id = w.case_id"
         )
-        return {(row[0], row[1]): tuple(row) for row in connection.execute(query, self._wanted(keys))}
+        return {(row[0], row[1]): row for row in self._dialect.rows(connection, query, keys)}
 
     def _change(self, changes: _Changes, key: tuple[int, str], old: Row | None, update: Update, now: Instant) -> None:
         derived = update.facts

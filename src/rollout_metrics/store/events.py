@@ -1,8 +1,6 @@
 """Events: landed by the batch, read back as histories."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -11,7 +9,7 @@ from sqlalchemy import Connection, bindparam, text
 from rollout_metrics.domain.events import CaseKey, Event, canonical_bytes, precedence
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import Arrivals
-from rollout_metrics.store.codec import encode_body, event_of
+from rollout_metrics.store.codec import decode_body, encode_body, event_of
 from rollout_metrics.store.dialects import Row, Superseded
 from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
 from rollout_metrics.store.schema import dirty
@@ -24,6 +22,7 @@ CHUNK = 500
 """Cases whose events are read by one query."""
 
 _COLUMNS = "e.source, e.event_id, e.case_source, e.case_id, e.occurred_at, e.revision, e.body"
+_OF_CASES = "SELECT w.n, {columns} FROM {wanted} AS w CROSS JOIN events AS e WHERE e.case_source = w.case_source AND e.case_id = w.case_id"
 _NEXT_CASES = text(
     "SELECT DISTINCT case_source, case_id FROM events WHERE case_source > :source OR (case_source = :source AND case_id > :case)"
     " ORDER BY case_source, case_id LIMIT :limit"
@@ -112,7 +111,7 @@ class Events(Arrivals):
             chunk = keys[start : start + CHUNK]
             with self._database.reading() as connection:
                 found = self._read(connection, self._keys(chunk))
-            yield from ((key, found.get(place, [])) for place, key in enumerate(chunk))
+            yield from zip(chunk, found, strict=True)
 
     def events(self, case: CaseKey) -> list[Event]:
         """The events of one case, in no order."""
@@ -138,19 +137,34 @@ class Events(Arrivals):
             while keys := [tuple(row) for row in connection.execute(_NEXT_CASES, {"source": source, "case": case, "limit": CHUNK})]:
                 found = self._read(connection, keys)
                 source, case = keys[-1]
-                yield from (((self._names.sources.names[number], name), found[place]) for place, (number, name) in enumerate(keys))
+                yield from (((self._names.sources.names[number], name), events) for (number, name), events in zip(keys, found, strict=True))
 
-    def _read(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> dict[int, list[Event]]:
-        query = text(
-            f"SELECT w.n, {_COLUMNS} FROM {self._dialect.wanted} AS w"  # noqa: S608
-            " CROSS JOIN events AS e WHERE e.case_source = w.case_source AND e.case_id = w.case_id"
+    def _read(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[list[Event]]:
+        """The events of cases, in the order of the keys."""
+        query = (
+            "SELECT w.n, e.source, e.event_id, e.case_source, e.case_id, e.occurred_at, e.revision, e.body"
+            f" FROM {self._dialect.wanted} AS w CROSS JOIN events AS e WHERE e.case_source = w.case_source AND e.case_id = w.case_id"
         )
         source_of = self._names.sources.names
-        found: dict[int, list[Event]] = {}
-        for place, rows in groupby(connection.execute(query, self._wanted(keys)), itemgetter(0)):
-            found.setdefault(place, []).extend(
-                event_of(source_of[source], event_id, source_of[case_source], case_id, at, revision, text_)
-                for _, source, event_id, case_source, case_id, at, revision, text_ in rows
+        found: list[list[Event]] = [[] for _ in keys]
+        for place, source, event_id, case_source, case_id, at, revision, body in self._dialect.rows(connection, query, keys):
+            activity, kind, actor_id, attribute, before, after, detail = decode_body(body)
+            found[place].append(
+                Event(
+                    source_of[source],
+                    source_of[case_source],
+                    case_id,
+                    event_id,
+                    at,
+                    activity,
+                    kind,
+                    actor_id,
+                    attribute,
+                    before,
+                    after,
+                    detail or {},
+                    revision,
+                )
             )
         return found
 

@@ -22,7 +22,8 @@ _DUE = text(
 _DECIDED = text(
     "SELECT d.decider, d.at, d.case_source, d.case_id, c.facts"
     " FROM (SELECT decider, at FROM judgements WHERE mark > 0 ORDER BY decider, at LIMIT :limit) AS j"
-    " JOIN decisions AS d ON d.decider = j.decider AND d.at = j.at JOIN cases AS c ON c.case_source = d.case_source AND c.case_id = d.case_id"
+    " CROSS JOIN decisions AS d CROSS JOIN cases AS c"  # in this order on SQLite
+    " WHERE d.decider = j.decider AND d.at = j.at AND c.case_source = d.case_source AND c.case_id = d.case_id"
     " ORDER BY d.decider, d.at, d.case_source, d.case_id"
 )
 _BEFORE = text(

@@ -17,7 +17,7 @@ def explicit(facts: Iterable[Fact]) -> list[tuple[str, Instant, Recommendation]]
     return [
         (fact.decider or UNKNOWN, fact.first_decided_at, fact)
         for fact in facts
-        if isinstance(fact, Recommendation)
+        if type(fact) is Recommendation
         and fact.row in EXPLICIT_ROWS
         and fact.mode is Mode.LIVE
         and fact.first_decided_at is not None

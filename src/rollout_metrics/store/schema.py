@@ -89,7 +89,7 @@ cases = Table(
     Column("recorded", LargeBinary, nullable=False),
     Column("counted", LargeBinary, nullable=False),
     Index("cases_due", "workflow", "next_change_at", postgresql_where=text("next_change_at IS NOT NULL"), sqlite_where=text("next_change_at IS NOT NULL")),
-    Index("cases_ends", "workflow", "ends_at"),
+    Index("cases_ends", "workflow", "ends_at", "case_source", "case_id"),
     Index("cases_scoped", "workflow", "scoped_at", postgresql_where=text("scoped_at IS NOT NULL"), sqlite_where=text("scoped_at IS NOT NULL")),
     Index(
         "cases_first_agent",

@@ -48,7 +48,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("next_change_at IS NOT NULL"),
         sqlite_where=sa.text("next_change_at IS NOT NULL"),
     )
-    op.create_index("cases_ends", "cases", ["workflow", "ends_at"], unique=False)
+    op.create_index("cases_ends", "cases", ["workflow", "ends_at", "case_source", "case_id"], unique=False)
     op.create_index(
         "cases_first_agent",
         "cases",
