@@ -4,9 +4,11 @@ from enum import StrEnum
 
 import msgspec
 
+from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.time import Instant
 
 
+@choices
 class ChangeKind(StrEnum):
     """What a change alters."""
 
@@ -21,6 +23,7 @@ class ChangeKind(StrEnum):
     LEVEL = "level"
 
 
+@choices
 class InterventionKind(StrEnum):
     """What was done against a deployment that failed."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.time import Instant
 
 CaseKey = tuple[str, str]
@@ -16,6 +17,7 @@ EventRef = tuple[str, str]
 """`(source, event_id)`: names one event for good."""
 
 
+@choices
 class ActorKind(StrEnum):
     """Who did it, as the source could tell; configuration may know better (`Company.kind_of`)."""
 
@@ -25,6 +27,7 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
+@choices
 class Activity(StrEnum):
     """What was done; the list is closed."""
 
