@@ -1,0 +1,101 @@
+"""Receipts: for every number, as many facts as it counts, each with its case and the events that prove it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout_metrics.catalog import METRICS
+from rollout_metrics.catalog.metric import Count, Middle, Ratio, Spread, Standing, Survival, Within
+from rollout_metrics.cli.session import opened, read_configuration
+from rollout_metrics.domain.time import MINUTE, floor_minute, parse_span
+from rollout_metrics.pipeline import Pipeline
+from rollout_metrics.pipeline.evidence import Asked, explain
+
+PREFIX = "agent_rollout_"
+
+
+@pytest.fixture(scope="module")
+def pipeline(config: Path) -> Iterator[Pipeline]:
+    with opened(read_configuration(config)) as opening:
+        now = floor_minute(time.time_ns() // 1000) - MINUTE
+        opening.clock = lambda: now
+        yield opening
+
+
+@pytest.fixture(scope="module")
+def published(pipeline: Pipeline) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = pipeline.families() or []
+    return {(family.name + suffix, frozenset(labels)): value for family in families for suffix, labels, value in family.samples}
+
+
+def asked(metric: Any, labels: frozenset[tuple[str, str]]) -> Asked:
+    given = dict(labels)
+    workflow, window = given.pop("workflow"), given.pop("window", "1d")
+    return Asked(metric, workflow, parse_span(window), given)
+
+
+EXACT = [metric for metric in METRICS.values() if isinstance(metric.obtained, Count | Standing) and "corrections" not in metric.key]
+RATIOS = [metric for metric in METRICS.values() if isinstance(metric.obtained, Ratio)]
+SAMPLED = [metric for metric in METRICS.values() if isinstance(metric.obtained, Middle | Survival | Within)]
+
+
+@pytest.mark.parametrize("metric", EXACT, ids=lambda metric: metric.key)
+def test_as_many_facts_are_behind_a_count_as_it_says(pipeline: Pipeline, published: dict[Any, float], metric: Any) -> None:
+    series = [(labels, value) for (name, labels), value in published.items() if name == metric.name and dict(labels).get("window", "28d") in ("1d", "28d")]
+
+    for labels, value in series:
+        found = explain(pipeline, asked(metric, labels), 10**6)
+        scale = getattr(metric.obtained, "scale", None)
+        counted = len(found.rows) if scale is None else sum(row["value"] for row in found.rows)
+        assert counted == pytest.approx(value), (metric.key, labels)
+        assert all(row["event"] for row in found.rows if row["fact"] != "case")
+
+
+@pytest.mark.parametrize("metric", RATIOS, ids=lambda metric: metric.key)
+def test_numerator_and_denominator_divide_to_the_ratio(pipeline: Pipeline, published: dict[Any, float], metric: Any) -> None:
+    series = [(labels, value) for (name, labels), value in published.items() if name == metric.name and dict(labels)["window"] == "28d"]
+
+    for labels, value in series:
+        totals = explain(pipeline, asked(metric, labels), 1).totals
+        assert totals["numerator"] / totals["denominator"] == pytest.approx(value), (metric.key, labels)
+
+
+@pytest.mark.parametrize("metric", SAMPLED, ids=lambda metric: metric.key)
+def test_as_many_facts_are_behind_a_median_as_its_number_of_cases_says(pipeline: Pipeline, published: dict[Any, float], metric: Any) -> None:
+    series = [(labels, value) for (name, labels), value in published.items() if name == metric.name + "_cases" and dict(labels)["window"] == "28d"]
+
+    assert series
+    for labels, value in series:
+        assert explain(pipeline, asked(metric, labels), 1).totals["sample"] == value, (metric.key, labels)
+
+
+def test_a_bucket_of_the_histogram_contains_those_below_it(pipeline: Pipeline, published: dict[Any, float]) -> None:
+    metric = next(metric for metric in METRICS.values() if isinstance(metric.obtained, Spread))
+    buckets = [(labels, value) for (name, labels), value in published.items() if name == metric.name + "_bucket"]
+
+    assert buckets
+    for labels, value in buckets:
+        assert explain(pipeline, asked(metric, labels), 1).totals["counted"] == value
+
+
+def test_the_oldest_is_the_one_that_is_named(pipeline: Pipeline, published: dict[Any, float]) -> None:
+    metric = METRICS["recommendation_oldest_pending_timestamp_seconds"]
+    series = [(labels, value) for (name, labels), value in published.items() if name == metric.name]
+
+    for labels, value in series:
+        rows = explain(pipeline, asked(metric, labels), 10).rows
+        assert rows
+        assert {row["fact"] for row in rows} == {"recommendation"}
+        assert pipeline.store.events(tuple(rows[0]["case"].split("/", 1)))
+        assert value > 0
+
+
+def test_rows_lead_into_the_ticketing_system(pipeline: Pipeline) -> None:
+    rows = explain(pipeline, Asked(METRICS["decisions"], "triage", parse_span("28d")), 20).rows
+
+    assert len(rows) == 20
+    assert all(row["url"].startswith("http") for row in rows)
+    assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
