@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rollout_metrics.derive.recommendations import recommendations
 
 from builders import DAY, MINUTE, Around, after, company, ev, history
 from rollout_metrics.derive.escalations import escalations
+from rollout_metrics.derive.recommendations import recommendations
 from rollout_metrics.derive.summary import summary
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import CaseSummary, Effort, Handling, HandlingKind
@@ -58,21 +58,49 @@ class TestHandling:
 
         assert (found.handled_at, found.judged_at) == (None, None)
 
-    def test_the_first_agent_event_is_that_of_the_workflows_own_agent_since_the_case_is_in_it(self) -> None:
-        events = ev("1h", "bot", "commented"), ev("2h", "rule-1", "changed", "group", "support"), ev("3h", "other-bot", "commented")
+    def test_the_first_agent_event_is_that_of_any_agent_since_the_case_is_in_the_workflow(self) -> None:
+        events = ev("1h", "bot", "commented"), ev("2h", "rule-1", "changed", "group", "support")
         options: dict[str, Any] = {"scope": {"group": ["support"]}, "others": ({"name": "x", "agents": ["other-bot"], "sources": ["elsewhere"]},)}
 
         assert summed(*events, **options).first_agent_at is None
-        assert summed(*events, ev("4h", "bot", "commented"), **options).first_agent_at == after("4h")
+        assert summed(*events, ev("3h", "bot", "commented"), **options).first_agent_at == after("3h")
+        assert summed(*events, ev("3h", "other-bot", "commented"), **options).first_agent_at == after("3h")
 
     @pytest.mark.parametrize("kind", list(HandlingKind))
     def test_only_the_handling_assisted_makes_a_case_assisted(self, kind: HandlingKind) -> None:
         assert summed(ev("1h", "bot", "commented"), handling=kind).assisted is (kind is HandlingKind.ASSISTED)
 
-    def test_any_agents_event_before_the_close_involves_an_agent(self) -> None:
+    def test_any_agents_event_at_any_time_involves_an_agent(self) -> None:
         assert summed(ev("1h", "other-bot", "commented")).agent_involved
-        assert not summed(ev("1h", "op-1", "closed"), ev("2h", "bot", "commented")).agent_involved
-        assert summed(ev("1h", "op-1", "closed"), ev("2h", "bot", "commented"), ev("3h", "op-1", "reopened")).agent_involved
+        assert summed(ev("1h", "op-1", "closed"), ev("2h", "bot", "commented")).agent_involved
+        assert not summed(ev("1h", "op-1", "closed")).agent_involved
+
+
+class TestUnaided:
+    """The times a case stood closed without the agent, for baselines that were frozen in one of them."""
+
+    def spans(self, *events: Event, **options: Any) -> list[tuple[int, int, float]]:
+        return [(item.at, item.until, item.effort.seconds) for item in summed(*events, **options).unaided]
+
+    def test_a_reopening_ends_each(self) -> None:
+        events = [ev("1h", "op-1", "closed"), ev("2h", "op-1", "closed"), ev("3h", "customer-1", "reopened"), ev("4h", "op-2", "closed")]
+
+        assert self.spans(*events[:2]) == []
+        assert self.spans(*events[:3]) == [(after("1h"), after("3h"), 30)]
+        assert self.spans(*events, ev("5h", "op-1", "reopened")) == [(after("1h"), after("3h"), 30), (after("4h"), after("5h"), 30 + 300 + 30)]
+
+    def test_the_first_agent_ends_the_last(self) -> None:
+        closed = [ev("1h", "op-1", "closed"), ev("2h", "other-bot", "commented"), ev("3h", "op-1", "reopened"), ev("4h", "op-1", "closed")]
+
+        assert self.spans(*closed, ev("5h", "op-1", "reopened")) == [(after("1h"), after("2h"), 30)]
+        assert self.spans(ev("30m", "bot", "commented"), *closed) == []
+        assert self.spans(ev("1h", "bot", "closed"), ev("2h", "op-1", "reopened")) == []
+
+    def test_one_that_was_over_before_the_case_came_in_is_none(self) -> None:
+        scoped = {"scope": {"group": ["support"]}}
+        before = [ev("1h", "op-1", "closed"), ev("2h", "op-1", "reopened"), ev("2h30m", "op-1", "closed"), ev("3h", "rule-1", "changed", "group", "support")]
+
+        assert self.spans(*before, ev("4h", "op-1", "reopened"), **scoped) == [(after("3h"), after("4h"), 0)]
 
 
 class TestEscalationInTheCohort:

@@ -27,7 +27,8 @@ _SAMPLES = st.builds(
 def _shaped(sample: Sample) -> tuple[Any, ...]:
     """Unfinished samples are not complete; shares that are unfinished know their target; what was before the agent is over and done."""
     if sample.series[1] == "baseline":
-        return sample.series, sample.at, sample.duration or 0, True
+        until = sample.at + 5 * DAY if (sample.duration or 0) % 3 == 1 else 0
+        return sample.series, sample.at, sample.duration or 0, True, 0, 0, until
     if sample.duration is not None:
         return sample.series, sample.at, sample.duration, sample.complete
     share = sample.series[1] == "acknowledge_target"

@@ -4,7 +4,7 @@ from typing import Any
 
 from builders import after, workflow
 from facts import case
-from rollout_metrics.domain.facts import Effort
+from rollout_metrics.domain.facts import Closing, Effort
 from rollout_metrics.domain.time import DAY
 from rollout_metrics.figures.samples import Samples
 from rollout_metrics.figures.savings import savings
@@ -49,6 +49,17 @@ def test_the_baseline_is_of_the_90_days_before_and_frozen() -> None:
     assert not found(too_early + now)
     assert not found(too_late + now)
     assert found(inside + too_late + now) == found(inside + now)
+
+
+def test_a_case_reopened_or_met_by_the_agent_later_stays_in_the_frozen_baseline() -> None:
+    now = efforts("95d", 5, "measured", 50, assisted=True, agent_involved=True)
+    as_they_were = efforts("80d", 40, "measured", 100)
+
+    def later(until: str) -> list[Any]:
+        return [case(0, scoped_at=item.scoped_at, agent_involved=True, unaided=(Closing(item.closed_at, after(until), item.effort),)) for item in as_they_were]
+
+    assert found(later("93d") + now) == found(as_they_were + now)
+    assert not found(later("91d") + now)
 
 
 def test_cases_with_the_agent_involved_are_no_baseline() -> None:

@@ -41,6 +41,7 @@ def company(settings: Settings, sources: Iterable[Source], changes: Iterable[Cha
         system_markers=frozenset().union(*(s.system_markers for s in sources)),
         min_operators=settings.privacy.min_operators,
         operator_figures=settings.privacy.operator_figures,
+        agent_names=frozenset().union(*(w.agents for w in settings.workflows), *(s.agents for s in sources)),
     )
 
 

@@ -46,6 +46,8 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
             if workflow is None:
                 found.append(Violation(_outside(step, history, company), ViolationKind.OUT_OF_SCOPE, action, step.at, (step.event.ref,)))
                 continue
+            if action in _automatic(workflow):
+                used[action] = Used(workflow.name, action, step.at, (step.event.ref,))
             if level_when_acting(workflow, step.at) <= Level.SHADOW:
                 found.append(Violation(workflow.name, ViolationKind.LEVEL, action, step.at, (step.event.ref,)))
                 continue
@@ -55,10 +57,16 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
             kind = _violated(lists, step, action, history, workflow=workflow, previous_act=previous_act)
             if kind is not None:
                 found.append(Violation(workflow.name, kind, action, step.at, (step.event.ref,)))
-            elif _granted(lists.automatic, step, action, history):
-                used[action] = Used(workflow.name, action, step.at, (step.event.ref,))
     found.extend(used[action] for action in sorted(used))
     return found
+
+
+def _automatic(workflow: Workflow) -> frozenset[str]:
+    """The actions that any list of the workflow ever allowed automatically, under whatever conditions."""
+    known: frozenset[str] | None = workflow.__dict__.get("_automatic")
+    if known is None:
+        known = workflow.__dict__["_automatic"] = frozenset(grant.action for lists in workflow.authority for grant in lists.automatic)
+    return known
 
 
 def in_force(workflow: Workflow, at: Instant) -> Authority | None:

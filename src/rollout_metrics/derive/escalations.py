@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from rollout_metrics.derive.calendar import elapsed, used_up
 from rollout_metrics.derive.history import ENDINGS, History, Step
-from rollout_metrics.derive.levels import level_at, level_when_acting
+from rollout_metrics.derive.levels import level_when_acting
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
 from rollout_metrics.domain.facts import Escalated, EscalationState, Mode, Recommendation
@@ -19,7 +19,7 @@ _AGENT, _OPERATOR, _LIVE = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE
 _CHANGED, _CLOSED, _ESCALATED, _EXECUTED = Activity.CHANGED, Activity.CLOSED, Activity.ESCALATED, Activity.EXECUTED
 
 
-def escalations(history: History, company: Company, surroundings: Surroundings, recommendations: Sequence[Recommendation]) -> list[Escalated]:
+def escalations(history: History, company: Company, _surroundings: Surroundings, recommendations: Sequence[Recommendation]) -> list[Escalated]:
     """The case's escalations as of T, in order; all but the last are resolved. Nothing in them changes by time alone.
 
     Any agent can escalate a case of the workflow, not only the workflow's own. None opens in shadow. While the level is `off` (before the first level,
@@ -40,7 +40,7 @@ def escalations(history: History, company: Company, surroundings: Surroundings, 
         if step.place in raising:
             if current is not None:
                 current.join(step)
-            elif not _in_shadow(step, workflow, surroundings):
+            elif level_when_acting(workflow, step.at) is not Level.SHADOW:
                 current = _Course(step)
                 courses.append(current)
         elif current is not None and current.follow(step, takebacks):
@@ -109,14 +109,9 @@ def raises(step: Step, workflow: Workflow, company: Company) -> bool:
     return activity is _ESCALATED or (activity is _EXECUTED and step.action == "escalate")
 
 
-def _in_shadow(step: Step, workflow: Workflow, surroundings: Surroundings) -> bool:
-    level = level_when_acting(workflow, step.at) if step.own else level_at(workflow, step.at, surroundings)
-    return level is Level.SHADOW
-
-
 def _somebody(value: str | None, company: Company) -> bool:
     """Whether a value (any member of a multi-valued one) is set and no agent."""
-    return not members_of(value) <= company.agents
+    return not members_of(value) <= company.agents | company.agent_names
 
 
 def _stated_reason(step: Step) -> str | None:

@@ -6,7 +6,7 @@ from rollout_metrics.derive.effort import effort, review_effort
 from rollout_metrics.derive.history import CHANGES, ENDINGS, History, Step
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
-from rollout_metrics.domain.facts import CaseSummary, Escalated, Evidence, Handling, HandlingKind, Mode, Recommendation
+from rollout_metrics.domain.facts import CaseSummary, Closing, Escalated, Evidence, Handling, HandlingKind, Mode, Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
 
@@ -60,12 +60,13 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         reviewed_at=None if review is None else review[1],
         touched=any(step.kind is _OPERATOR or step.kind is _AGENT for step in steps if step.at <= drop_judged_at),
         drop_judged_at=drop_judged_at,
-        agent_involved=any(step.kind is _AGENT for step in history.steps if closed_at is None or step.at <= closed_at),
+        agent_involved=any(step.kind is _AGENT for step in history.steps),
         assisted=handling is not None and handling.handling is _ASSISTED,
         should_escalate=_should_escalate(history, workflow),
         operators=_operators(steps),
-        first_agent_at=next((step.at for step in steps if step.own), None),
+        first_agent_at=next((step.at for step in steps if step.kind is _AGENT), None),
         evidence=_evidence(history, handled, complaint, closing, ending),
+        unaided=tuple(_unaided(history, workflow, scoped_at)),
     )
 
 
@@ -117,6 +118,22 @@ def _closing(history: History) -> Step | None:
         elif step.activity is _CLOSED and closing is None:
             closing = step
     return closing
+
+
+def _unaided(history: History, workflow: Workflow, scoped_at: Instant) -> Iterator[Closing]:
+    """The times the case stood closed in which no agent had come yet, each over: by a reopening or by the agent's first event."""
+    closed: Instant | None = None
+    for step in history.steps:
+        agent = step.kind is _AGENT
+        if closed is not None and (agent or step.activity is _REOPENED):
+            at = max(closed, scoped_at)
+            if step.at > at:
+                yield Closing(at, step.at, effort(history, workflow, (scoped_at - 1, at)))
+            closed = None
+        if agent:
+            return
+        if step.activity is _CLOSED and closed is None:
+            closed = step.at
 
 
 def _should_escalate(history: History, workflow: Workflow) -> bool | None:

@@ -248,7 +248,7 @@ class Blocked(msgspec.Struct, frozen=True, gc=False, tag="blocked", array_like=T
 
 
 class Used(msgspec.Struct, frozen=True, gc=False, tag="used", array_like=True):
-    """An automatically allowed action was used: the last such act of that action on the case."""
+    """An action on an automatic list was used: the last act of it on the case, whatever the lists said of that act."""
 
     workflow: str
     action: str

@@ -193,6 +193,8 @@ class Company(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     system_markers: frozenset[str]
     min_operators: int
     operator_figures: bool
+    agent_names: frozenset[str] = frozenset()
+    """The agents' ids as people wrote them: attributes that hold no persons (a group, a queue) name an agent so."""
 
     def kind_of(self, event: Event) -> ActorKind:
         """Who acted: configured agents and markers, then systems, then what the source said."""

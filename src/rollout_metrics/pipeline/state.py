@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import NO_WORKFLOW, Family
-from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
 from rollout_metrics.figures import Ledger, Stretch, assisted_since, situation
@@ -13,6 +12,7 @@ from rollout_metrics.figures.situation import Shares
 from rollout_metrics.pipeline.freshness import NOTHING
 from rollout_metrics.rollup import Bucket, Contribution, Sample
 from rollout_metrics.store import Store
+from rollout_metrics.store.spans import fact_span
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ class Figures:
         self._company = company
         self._ledger = Ledger(company)
         self._loaded = False
+        self._baselines: dict[str, Instant | None] = {}
+        self._began: Mapping[str, Instant] = {}
 
     def apply(self, counts: Mapping[Bucket, int], gone: list[Sample], come: list[Sample]) -> None:
         """Take in what a batch changed; where memory does not agree with it, everything is loaded again at the next advance."""
@@ -41,14 +43,16 @@ class Figures:
     def advance(self, store: Store, as_of: Mapping[str, Instant]) -> None:
         """Move to these T."""
         known = _known(as_of)
-        if self._loaded:
+        baselines = self._frozen(store, as_of)
+        if self._loaded and all(self._foreseen(name, since) for name, since in baselines.items()):
             try:
                 self._ledger.advance(known, _rows(store, self._ledger.stretches(known)))
             except (ValueError, LookupError) as error:
                 log.info("figures loaded again", extra={"fields": {"reason": str(error)}})
             else:
+                self._baselines = self._baselines | baselines
                 return
-        self._ledger = Ledger(self._company)
+        self._ledger, self._baselines, self._began = Ledger(self._company), baselines, known
         needed = self._ledger.needed(known)
         self._ledger.load(known, _standing_and(store, known, needed), self._samples(store, known, needed))
         self._loaded = True
@@ -64,6 +68,17 @@ class Figures:
         }
         return self._ledger.families(situations)
 
+    def _frozen(self, store: Store, as_of: Mapping[str, Instant]) -> dict[str, Instant | None]:
+        """Since when each workflow without an assumed baseline is assisted: there its baseline is frozen."""
+        around = store.surroundings(as_of)
+        known = _known(as_of)
+        return {w.name: assisted_since(w, known[w.name], around) for w in self._company.workflows if w.name in known and w.baseline_seconds is None}
+
+    def _foreseen(self, name: str, since: Instant | None) -> bool:
+        """Whether memory holds the baseline: the same as before, or frozen now that T has got there. What was read late can put it elsewhere."""
+        before = self._baselines.get(name)
+        return since == before or (before is None and since is not None and since >= self._began.get(name, since + 1))
+
     def _samples(self, store: Store, as_of: Mapping[str, Instant], needed: list[Stretch]) -> Iterator[Sample]:
         around = store.surroundings(as_of)
         workflows = {workflow.name: workflow for workflow in self._company.workflows}
@@ -71,16 +86,18 @@ class Figures:
             workflow = workflows.get(stretch.workflow)
             if workflow is None:
                 continue
-            seen: set[CaseKey] = set()
-            stretches = [(stretch.after * MINUTE - DAY, stretch.up_to * MINUTE)]
-            since = assisted_since(workflow, as_of[workflow.name], around)
-            if since is not None:
-                stretches.append((since - BASELINE, since))
-            for start, end in stretches:
-                for case, facts in store.facts_between(workflow.name, start, end):
-                    if case not in seen:
-                        seen.add(case)
-                        yield from rollup.samples(facts)
+            start, end = stretch.after * MINUTE - DAY, stretch.up_to * MINUTE
+            for _, facts in store.facts_between(workflow.name, start, end):
+                yield from rollup.samples(facts)
+            if workflow.baseline_seconds is not None:
+                continue
+            # The baseline may lie long before the windows, or reach from before them into them: each fact once. Before `assisted`, it is still to come.
+            since = assisted_since(workflow, as_of[workflow.name], around) or as_of[workflow.name]
+            for _, facts in store.facts_between(workflow.name, since - BASELINE, since):
+                for fact in facts:
+                    first, last = fact_span(fact)
+                    if first > end or last < start:
+                        yield from rollup.samples((fact,))
 
 
 def _known(as_of: Mapping[str, Instant]) -> dict[str, Instant]:

@@ -22,7 +22,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `duration`: microseconds, or a share of a target in units of `WHOLE`; None while unfinished: then it runs from `at` to T.
     `complete`: False where it is known only to last at least that long. `target` and `breach_at`, for shares that are
-    unfinished: working time allowed and the instant at which it is used up.
+    unfinished: working time allowed and the instant at which it is used up. `until`: the instant from which it no longer counts (0: it still does).
     """
 
     series: Series
@@ -31,6 +31,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False, array_like=True):
     complete: bool
     target: Span = 0
     breach_at: Instant = 0
+    until: Instant = 0
 
 
 def share(worked: Span, target: Span) -> int:
@@ -90,6 +91,8 @@ def _case(fact: CaseSummary) -> Iterator[Sample]:
             yield Sample((workflow, "effort", fact.effort.basis), closed_at, microseconds(fact.effort), complete=True)
         elif not fact.agent_involved:
             yield Sample((workflow, "baseline", fact.effort.basis), closed_at, microseconds(fact.effort), complete=True)
+    for closing in fact.unaided:
+        yield Sample((workflow, "baseline", closing.effort.basis), closing.at, microseconds(closing.effort), complete=True, until=closing.until)
 
 
 SAMPLED: Mapping[type[Fact], Callable[[Any], Iterator[Sample]]] = {
