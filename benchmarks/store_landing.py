@@ -42,7 +42,7 @@ def history(rows: int) -> list[Event]:
     events = []
     for number in range(rows):
         audit = number // 2
-        case = str(100_000 + max(0, int(number / 11) - int(draw.expovariate(1 / 3000))))
+        case = str(100_000 + abs(int(number / 11) - int(draw.expovariate(1 / 3000))))
         chosen = audit * 2_654_435_761 % 100
         kind, actor = (
             (ActorKind.OPERATOR, people[audit * 7919 % 200])

@@ -104,8 +104,24 @@ def test_a_case_of_no_workflow_is_due_by_the_t_of_none(store: Store) -> None:
     land(store, "1")
     put(store, Update(CaseFacts(A, None, None, (), after("1h")), {}), as_of={"w": after("1m"), "": after("1m")})
 
-    assert not store.due({"w": after("9d"), "": after("1h") - 1})
+    assert not store.due({"w": after("1m"), "": after("1h") - 1})
     assert store.due({"w": after("1m"), "": after("1h")}).keys == [A]
+
+
+def test_a_case_of_no_workflow_is_due_when_any_t_passes_its_change_as_it_may_enter_one(store: Store) -> None:
+    land(store, "1")
+    put(store, Update(CaseFacts(A, None, None, (), after("1h")), {}), as_of={"w": after("1m"), "": after("1m")})
+
+    assert store.due({"w": after("1h"), "": after("1m")}).keys == [A]
+
+
+def test_cases_with_facts_or_events_beyond_a_t_that_went_back_are_due(store: Store) -> None:
+    land(store, "1", at="10m")
+    land(store, "2", at="30m")
+    land(store, "3", at="10m")
+    put(store, derived(A, acted("10m", judged="20m")), derived(B, acted("10m", judged="20m")), derived(("desk", "3"), acted("10m", judged="40m")))
+
+    assert set(store.due({"w": after("29m"), "": after("29m")}).keys) == {B, ("desk", "3")}
 
 
 def test_facts_keep_when_they_were_recorded(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from builders import T0, after, ev
 from rollout_metrics.domain.events import Activity, ActorKind, Event, resolve
-from rollout_metrics.store import Store
+from rollout_metrics.domain.facts import CaseFacts
+from rollout_metrics.domain.policy import Company
+from rollout_metrics.store import Store, Update, open_store
 
 EVERYWHERE = {"w": after("365d"), "": after("365d")}
 
@@ -50,10 +52,7 @@ def settle(store: Store) -> list[tuple[str, str]]:
     return keys
 
 
-def nothing(key: tuple[str, str]) -> Any:
-    from rollout_metrics.domain.facts import CaseFacts
-    from rollout_metrics.store import Update
-
+def nothing(key: tuple[str, str]) -> Update:
     return Update(CaseFacts(key, None, None, (), None), {})
 
 
@@ -201,3 +200,25 @@ def test_events_in_the_future_are_kept(store: Store) -> None:
     store.land("desk", [ev("900d", "op-1", "created")])
 
     assert store.due({"w": after(0), "": after(0)}).keys == [("desk", "1")]
+
+
+def test_two_stores_on_one_database_land_and_derive_beside_each_other(url: str, one_company: Company) -> None:
+    def work(name: str) -> None:
+        with open_store(url, clock=lambda: T0) as own:
+            own.configure(one_company)
+            for batch in range(5):
+                own.land(
+                    name, [ev("1m", "op-1", "commented", id=f"{name} {batch} {place}", case=str(place), source=name, case_source="desk") for place in range(40)]
+                )
+                while due := own.due(EVERYWHERE, limit=15):
+                    own.replace(
+                        due, [Update(CaseFacts(key, "w", T0, (), None), {(("w", "events"), 1): len(events)}) for key, events in own.histories(due.keys)]
+                    )
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(work, name) for name in ("desk", "crm")]:
+            done.result()
+
+    with open_store(url, clock=lambda: T0) as store:
+        assert list(store.counts("w", 0, 9)) == [(1, ("w", "events"), 400)]
+        assert store.check() == []

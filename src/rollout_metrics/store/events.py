@@ -141,10 +141,7 @@ class Events(Arrivals):
 
     def _read(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[list[Event]]:
         """The events of cases, in the order of the keys."""
-        query = (
-            "SELECT w.n, e.source, e.event_id, e.case_source, e.case_id, e.occurred_at, e.revision, e.body"
-            f" FROM {self._dialect.wanted} AS w CROSS JOIN events AS e WHERE e.case_source = w.case_source AND e.case_id = w.case_id"
-        )
+        query = _OF_CASES.format(columns=_COLUMNS, wanted=self._dialect.wanted)
         source_of = self._names.sources.names
         found: list[list[Event]] = [[] for _ in keys]
         for place, source, event_id, case_source, case_id, at, revision, body in self._dialect.rows(connection, query, keys):
