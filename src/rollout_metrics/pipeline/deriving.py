@@ -83,7 +83,9 @@ def glances_of(workflows: Mapping[str, Workflow]) -> Glance:
 
 
 def stamped(judgement: Judgement, glance: Glance) -> Counted:
-    """What one operator's decisions at one instant count as glances."""
+    """What one operator's decisions at one instant count as glances; those of unknown operators, one per case, are in their cases' own counts."""
+    if not judgement.operator:
+        return {}
     made = [(case, item) for case, decided in judgement.decisions for item in looked_at((decided,), glance)]
     counted: Counted = {}
     for _, item in quick(made, judgement.previous, glance):
