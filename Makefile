@@ -35,7 +35,13 @@ lint: $(STAMP)  ## format, lint, types, layers, generated files
 e2e: $(STAMP)  ## only the tests with real servers
 	@$(BIN)/python -m pytest -m e2e -rs
 
-bench: $(STAMP)  ## benchmarks, as ratios from interleaved runs
+# what is compared with lives apart: it pins other versions of what we use
+.venv-bench/.installed: requirements/bench.txt
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
+	@touch $@
+
+bench: $(STAMP) .venv-bench/.installed  ## benchmarks, as ratios from interleaved runs
 	@$(BIN)/python -m benchmarks
 
 generate: $(STAMP)  ## write rules, alerts, dashboards and documents anew

@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-work"), help="folder for pages and databases")
     options = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # its `servers` make a private PostgreSQL
+    options.work = options.work.resolve()
     options.work.mkdir(exist_ok=True)
     print(f"Python {platform.python_version()}, {cpu_count()} cores")
     for name in options.names or NAMES:

@@ -65,4 +65,12 @@ def run(work: Path, *, full: bool) -> None:
     more = f"{median(spent['derive']) / rows * 1e6:.1f} us against {median(spent['read']) / rows * 1e6:.1f} us per row"
     size = f"n={rows:,} rows of {len(histories):,} cases, {ROUNDS} rounds"
     told("derivation", found, "at most 2x", met=found[0] <= 2, against="reading the same rows from SQLite as events, case by case", n=size, more=more)
-    told("derivation", bare, "none", met=True, against="fetching the bare rows with the driver, not one of them looked into", n=size, more=f"{median(spent['rows']) / rows * 1e6:.1f} us per row")  # fmt: skip
+    told(
+        "derivation",
+        bare,
+        "none",
+        met=True,
+        against="fetching the bare rows with the driver, not one of them looked into",
+        n=size,
+        more=f"{median(spent['rows']) / rows * 1e6:.1f} us per row",
+    )

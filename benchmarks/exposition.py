@@ -49,7 +49,15 @@ def rendering(count: int) -> None:
     more = f"{median(spent['ours']) * 1e3:.1f} ms for both formats against {median(spent['gauges']) * 1e3:.0f} ms for one"
     told("rendering", found, "at least 10x", met=found[0] >= 10, against="generate_latest of gauges", n=size, more=more)
     found = ratio(spent["collector"], spent["ours"])
-    told("rendering", found, "at least 10x", met=found[0] >= 10, against="generate_latest of a collector", n=size, more=f"{median(spent['collector']) * 1e3:.0f} ms")  # fmt: skip
+    told(
+        "rendering",
+        found,
+        "at least 10x",
+        met=found[0] >= 10,
+        against="generate_latest of a collector",
+        n=size,
+        more=f"{median(spent['collector']) * 1e3:.0f} ms",
+    )
 
 
 class _Collector(Collector):
@@ -84,14 +92,26 @@ def scraping(count: int, *, seconds: float) -> None:
     for what, sides, unit in (("a scrape, server CPU", spent, "CPU"), ("a scrape, median time", waited, "")):
         theirs, ours = sorted(sides["theirs"]), sorted(sides["ours"])
         found = (theirs[1] / ours[1], theirs[0] / ours[-1], theirs[-1] / ours[0])
-        told(what, found, "at least 100x", met=found[0] >= 100, against="prometheus-client's start_http_server", n=f"n={count:,} series, gzip, 3 rounds", more=f"{ours[1] * 1e3:.2f} ms against {theirs[1] * 1e3:.0f} ms {unit}".rstrip())  # fmt: skip
+        told(
+            what,
+            found,
+            "at least 100x",
+            met=found[0] >= 100,
+            against="prometheus-client's start_http_server",
+            n=f"n={count:,} series, gzip, 3 rounds",
+            more=f"{ours[1] * 1e3:.2f} ms against {theirs[1] * 1e3:.0f} ms {unit}".rstrip(),
+        )
     with subprocess.Popen([sys.executable, "-m", "benchmarks.scraped", "working", str(count)], stdout=subprocess.PIPE, text=True) as server:
         try:
             port = _port(server)
             for pause, how in ((0.25, "four times a second each"), (0.0, "without a pause")):
                 times = scrape(port, scrapers=16, seconds=seconds, pause=pause)
                 worst = percentile(times, 0.99) * 1e3
-                print(f"{'ok  ' if worst < 100 else 'MISS'} 16 scrapers, {how}, while passes run: p50 {percentile(times, 0.5) * 1e3:.1f} ms, p99 {worst:.1f} ms, target under 100 ms; n={len(times):,} scrapes of {count:,} series", flush=True)  # fmt: skip
+                print(
+                    f"{'ok  ' if worst < 100 else 'MISS'} 16 scrapers, {how}, while passes run: p50 {percentile(times, 0.5) * 1e3:.1f} ms, "
+                    f"p99 {worst:.1f} ms, target under 100 ms; n={len(times):,} scrapes of {count:,} series",
+                    flush=True,
+                )
         finally:
             server.terminate()
 

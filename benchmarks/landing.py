@@ -61,7 +61,15 @@ def compare(
     size = f"n={count:,} events, {ROUNDS} rounds"
     found = ratio(spent["ours"], spent["floor"])
     wanted = targets[1]
-    told(f"landing, {what}", found, "none" if wanted is None or texts else f"at most {wanted}x", met=wanted is None or texts or found[0] <= wanted, against="the hand-written floor", n=size, more=more)  # fmt: skip
+    told(
+        f"landing, {what}",
+        found,
+        "none" if wanted is None or texts else f"at most {wanted}x",
+        met=wanted is None or texts or found[0] <= wanted,
+        against="the hand-written floor",
+        n=size,
+        more=more,
+    )
     if texts:
         return
     if not Path(DLT).exists():
@@ -73,7 +81,15 @@ def compare(
     }
     spent = by_turns(sides, 1 if count > 50_000 else ROUNDS)
     found = ratio(spent["dlt"], spent["ours"])
-    told(f"landing, {what}, dlt over ours", found, f"at least {targets[0]}x", met=found[0] >= targets[0], against="dlt rest_api, merge", n=f"n={count:,} events, {len(spent['dlt'])} round(s)", more=f"dlt {each(spent['dlt'], count)}")  # fmt: skip
+    told(
+        f"landing, {what}, dlt over ours",
+        found,
+        f"at least {targets[0]}x",
+        met=found[0] >= targets[0],
+        against="dlt rest_api, merge",
+        n=f"n={count:,} events, {len(spent['dlt'])} round(s)",
+        more=f"dlt {each(spent['dlt'], count)}",
+    )
 
 
 def memory(work: Path, count: int) -> None:
@@ -83,7 +99,12 @@ def memory(work: Path, count: int) -> None:
         with serving(desk(work, size)) as address, tempfile.TemporaryDirectory(dir=work) as scratch:
             spent = process(["-m", "benchmarks.land_ours", address, f"sqlite:///{scratch}/ours.db", str(NOW)])
             peaks.append(spent.peak)
-            print(f"{'ok  ' if spent.peak < 200 else 'MISS'} memory landing {size:,} events: peak {spent.peak:.0f} MB, target under 200; {spent.cpu / size * 1e6:.1f} us CPU per event", file=sys.stdout, flush=True)  # fmt: skip
+            print(
+                f"{'ok  ' if spent.peak < 200 else 'MISS'} memory landing {size:,} events: peak {spent.peak:.0f} MB, target under 200; "
+                f"{spent.cpu / size * 1e6:.1f} us CPU per event",
+                file=sys.stdout,
+                flush=True,
+            )
 
 
 def each(runs: list[Spent], count: int) -> str:

@@ -60,7 +60,9 @@ def ratio(over: Sequence[Spent], under: Sequence[Spent]) -> tuple[float, float, 
 
 def told(claim: str, value: tuple[float, float, float], target: str, *, met: bool, against: str, n: str, more: str = "") -> None:
     """Print one measured claim."""
-    print(f"{'ok  ' if met else 'MISS'} {claim}: {value[0]:.2f}x ({value[1]:.2f} to {value[2]:.2f}), target {target}; {n}; against {against}" + (f"; {more}" if more else ""), flush=True)  # fmt: skip
+    found, least, greatest = value
+    words = [f"{'ok  ' if met else 'MISS'} {claim}: {found:.2f}x ({least:.2f} to {greatest:.2f}), target {target}", n, f"against {against}"]
+    print("; ".join([*words, more] if more else words), flush=True)
 
 
 def server_cpu(data: Path) -> float:

@@ -70,4 +70,12 @@ def run(work: Path, *, full: bool) -> None:
             store.close()
     found = ratio(spent["big"], spent["small"])
     more = f"{median(spent['big']) * 1e3:.0f} ms against {median(spent['small']) * 1e3:.0f} ms CPU for {brought['big']:,} and {brought['small']:,} events"
-    told(f"a pass on {big:,} stored audits", found, "at most 2x", met=found[0] <= 2, against=f"the same pass on {small:,}", n=f"{NEWS:,} new audits, {ROUNDS} rounds", more=more)  # fmt: skip
+    told(
+        f"a pass on {big:,} stored audits",
+        found,
+        "at most 2x",
+        met=found[0] <= 2,
+        against=f"the same pass on {small:,}",
+        n=f"{NEWS:,} new audits, {ROUNDS} rounds",
+        more=more,
+    )

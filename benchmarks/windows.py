@@ -33,7 +33,15 @@ def run(work: Path, *, full: bool) -> None:
     with tempfile.TemporaryDirectory(dir=work) as scratch:
         connection = sqlite3.connect(f"{scratch}/plain.db", isolation_level=None)
         connection.execute("PRAGMA cache_size = -65536")
-        compare("SQLite", count, f"sqlite:///{scratch}/ours.db", lambda sql: connection.execute(sql).fetchall(), lambda sql, rows: connection.executemany(sql, rows), lambda: 0.0, 50)  # fmt: skip
+        compare(
+            "SQLite",
+            count,
+            f"sqlite:///{scratch}/ours.db",
+            lambda sql: connection.execute(sql).fetchall(),
+            connection.executemany,
+            lambda: 0.0,
+            50,
+        )
         connection.close()
     from servers import postgres, postgres_programs
 
@@ -97,7 +105,15 @@ def compare(
         check(windows, at, ask)
     found = ratio(spent["grouped"], spent["ours"])
     more = f"{median(spent['ours']) * 1e3:.1f} ms against {median(spent['grouped']) * 1e3:.0f} ms CPU"
-    told(f"windows, {what}", found, f"at least {target}x", met=found[0] >= target, against="GROUP BY over a covering index", n=f"n={count:,} decisions, {NEWS:,} new, {len(SPANS)} windows, {ROUNDS} rounds", more=more)  # fmt: skip
+    told(
+        f"windows, {what}",
+        found,
+        f"at least {target}x",
+        met=found[0] >= target,
+        against="GROUP BY over a covering index",
+        n=f"n={count:,} decisions, {NEWS:,} new, {len(SPANS)} windows, {ROUNDS} rounds",
+        more=more,
+    )
 
 
 def decisions(draw: Random, count: int, after: int, within: int) -> list[Decision]:
