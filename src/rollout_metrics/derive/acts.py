@@ -1,19 +1,23 @@
 """What the agent did itself and whether people put it right; and, for comparison, how often they change values that no agent touched (SIGNALS section 3)."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from heapq import merge
+from operator import attrgetter
 
 from rollout_metrics.derive.history import History, Step
 from rollout_metrics.derive.levels import mode_when_acting
 from rollout_metrics.derive.outcomes import DOES, named_action
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.derive.terms import Terms, decided_terms, terms_of
-from rollout_metrics.derive.walk import Walk, walk
+from rollout_metrics.derive.walk import walk
 from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import Act, Mode, Recommendation, ReferenceValue
 from rollout_metrics.domain.policy import Workflow
 
 _REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
 _GIVERS = (ActorKind.OPERATOR, ActorKind.SYSTEM)
+_place = attrgetter("place")
 
 
 def acts(history: History, _surroundings: Surroundings, _recommendations: list[Recommendation]) -> list[Act]:
@@ -25,32 +29,20 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
     workflow = history.workflow
     if workflow is None:
         return []
-    walked = walk(history)
+    answers = _Answers(history, workflow)
     found = []
     for step in history.steps[history.start :]:
         if step.own and step.acts and mode_when_acting(workflow, step.at) is Mode.LIVE:
             terms = terms_of(workflow, step.action or step.activity.value)
             if terms.reversible:
-                found.append(_judged(step, terms, history, walked, workflow))
+                found.append(_judged(step, terms, answers, workflow))
     return found
 
 
-def _judged(act: Step, terms: Terms, history: History, walked: Walk, workflow: Workflow) -> Act:
+def _judged(act: Step, terms: Terms, answers: "_Answers", workflow: Workflow) -> Act:
     age = workflow.cohort_age
-    corrected_by = edited_by = reversed_by = None
-    value = terms.value(act.event)
-    for step in _answers(act, terms, value, history):
-        if step.activity is Activity.REJECTED:
-            reverses = _rejects(step, act, walked, history)
-        elif step.activity is Activity.REOPENED and act.action == "close":
-            reverses = True
-        else:
-            reverses = terms.replaces(value, terms.value(step.event))
-            if not reverses and edited_by is None and _edits(terms, value, step):
-                edited_by = step
-        if reverses:
-            reversed_by = step
-            break
+    corrected_by = None
+    edited_by, reversed_by = answers.to(act, terms)
     if reversed_by is not None and reversed_by.at <= act.at + age:
         corrected_by = reversed_by
     if edited_by is not None and (corrected_by is not None or edited_by.at > act.at + age):
@@ -68,41 +60,102 @@ def _judged(act: Step, terms: Terms, history: History, walked: Walk, workflow: W
     )
 
 
-def _answers(act: Step, terms: Terms, value: str | None, history: History) -> Iterator[Step]:
-    """Later events that could put the act right: rejections, reopenings of what it closed, operators who do its action.
+class _Answers:
+    """The events of a history that could put acts right, by what they are about: a case can have thousands of acts.
 
-    Once the agent does the action again, with another value (or closes again), it was the agent who replaced the act;
-    only a rejection that names a recommendation may still mean the old one.
+    They are rejections, reopenings of what was closed, and operators who do the action. Once the agent does the action again, with another value
+    (or closes again), it was the agent who replaced the act; only a rejection that names a recommendation may still mean the old one.
     """
-    standing = True
-    for step in history.steps[act.place + 1 :]:
-        if step.activity is Activity.REJECTED and step.kind is ActorKind.OPERATOR:
-            if standing or step.event.detail.get("recommendation") is not None:
-                yield step
-        elif not standing:
-            continue
-        elif step.activity is Activity.REOPENED and act.action == "close" and step.kind in _REOPENERS:
-            yield step
-        elif step.action == act.action and act.action is not None:
-            if step.kind is ActorKind.OPERATOR and step.activity in DOES:
-                yield step
-            elif step.own and step.acts:
-                standing = act.action != "close" and terms.same(value, terms.value(step.event))
+
+    def __init__(self, history: History, workflow: Workflow) -> None:
+        self._walked = walk(history)
+        self._done: dict[str, list[Step]] = {}
+        self._reopened: list[Step] = []
+        self._rejected: dict[str, list[Step]] = {}
+        self._rejected_event: dict[str, list[Step]] = {}
+        self._rejected_course: dict[int, list[Step]] = {}
+        self._rejected_courses: dict[str, list[Step]] = {}
+        own_ids: set[str] = set()
+        for step in history.steps:
+            if step.activity is Activity.REJECTED and step.kind is ActorKind.OPERATOR:
+                self._reject(step, own_ids)
+                continue
+            if step.activity is Activity.REOPENED and step.kind in _REOPENERS:
+                self._reopened.append(step)
+            if step.own:
+                own_ids.add(step.event.event_id)
+            if step.action is not None and ((step.own and step.acts) or (step.kind is ActorKind.OPERATOR and step.activity in DOES)):
+                self._do(step, terms_of(workflow, step.action))
+
+    def _reject(self, step: Step, own_ids: Collection[str]) -> None:
+        """A rejection means recommendations; for acts that belong to none it means the event it names, or its action."""
+        meant = self._walked.meant.get(step.place)
+        if meant is not None:
+            if meant.first is meant.newest:
+                self._rejected_course.setdefault(meant.newest.opened.place, []).append(step)
+            else:
+                self._rejected_courses.setdefault(meant.newest.action, []).append(step)
+        named, action = step.event.detail.get("recommendation"), named_action(step.event)
+        if named is not None and str(named) in own_ids:
+            self._rejected_event.setdefault(str(named), []).append(step)
+        elif action is not None:
+            self._rejected.setdefault(action, []).append(step)
+
+    def _do(self, step: Step, terms: Terms) -> None:
+        """Keep what can make a difference: repeating a value does not, nor does an operator's comment, which replaces nothing."""
+        if terms.comment and not step.own:
+            return
+        done = self._done.setdefault(terms.action, [])
+        if done and terms.action != "close" and terms.value(done[-1].event) == terms.value(step.event) and (done[-1].own or not step.own):
+            return
+        done.append(step)
+
+    def to(self, act: Step, terms: Terms) -> tuple[Step | None, Step | None]:
+        """The first answer that edits the act, if it comes before the first that reverses it; and that one."""
+        edited_by, reversed_by, replaced = self._operators(act, terms)
+        rejected = next((step for step in self._rejections(act) if replaced is None or step.place < replaced.place or _names(step)), None)
+        reopened = None if act.action != "close" else next(_after(self._reopened, act), None)
+        if reopened is not None and replaced is not None and replaced.place < reopened.place:
+            reopened = None
+        reversed_by = min((step for step in (reversed_by, rejected, reopened) if step is not None), key=_place, default=None)
+        if edited_by is not None and reversed_by is not None and reversed_by.place < edited_by.place:
+            edited_by = None
+        return edited_by, reversed_by
+
+    def _operators(self, act: Step, terms: Terms) -> tuple[Step | None, Step | None, Step | None]:
+        """The first operator's doing of the action that edits the act, the first that reverses it, and the own act that replaced it before."""
+        edited_by = None
+        value = terms.value(act.event)
+        for step in _after(self._done.get(act.action or "", []), act):
+            given = terms.value(step.event)
+            if step.own:
+                if act.action == "close" or not terms.same(value, given):
+                    return edited_by, None, step
+            elif terms.replaces(value, given):
+                return edited_by, step, None
+            elif edited_by is None and _edits(terms, value, given):
+                edited_by = step
+        return edited_by, None, None
+
+    def _rejections(self, act: Step) -> Iterator[Step]:
+        """Operators' rejections that mean the act, in order: by the recommendation it opened or continued; or, where there is none, its event or action."""
+        course = self._walked.of.get(act.place)
+        if course is None:
+            one, other = self._rejected_event.get(act.event.event_id, []), self._rejected.get(act.action or "", [])
+        else:
+            one, other = self._rejected_course.get(course.opened.place, []), self._rejected_courses.get(course.action, [])
+        return merge(_after(one, act), _after(other, act), key=_place)
 
 
-def _rejects(step: Step, act: Step, walked: Walk, history: History) -> bool:
-    """Whether an operator's rejection means the act: the recommendation it opened or continued; or, where there is none, its event or its action."""
-    course = walked.of.get(act.place)
-    if course is not None:
-        return course in walked.meant.get(step.place, ())
-    named = step.event.detail.get("recommendation")
-    if named is not None and any(other.own and other.event.event_id == str(named) for other in history.steps[: step.place]):
-        return act.event.event_id == str(named)
-    return act.action is not None and named_action(step.event) == act.action
+def _after(steps: Sequence[Step], act: Step) -> Iterator[Step]:
+    return (steps[index] for index in range(bisect_right(steps, act.place, key=_place), len(steps)))
 
 
-def _edits(terms: Terms, value: str | None, step: Step) -> bool:
-    given = terms.value(step.event)
+def _names(step: Step) -> bool:
+    return step.event.detail.get("recommendation") is not None
+
+
+def _edits(terms: Terms, value: str | None, given: str | None) -> bool:
     return not (terms.comment or terms.same(value, given) or terms.advances(value, given)) and terms.alike(value, given)
 
 

@@ -1,5 +1,8 @@
 """Which acts of the agent an operator approved beforehand: one approval, one act (SIGNALS section 7, `unapproved`)."""
 
+from bisect import bisect_left, bisect_right
+from operator import attrgetter
+
 import msgspec
 
 from rollout_metrics.derive.history import History, Step
@@ -27,18 +30,24 @@ def approvals(history: History, workflow: Workflow) -> "Approvals":
     return known
 
 
+_place = attrgetter("place")
+
+
 class Approvals:
     """The approvals on one case of a workflow, and what they mean."""
 
     def __init__(self, history: History, workflow: Workflow) -> None:
-        self._history = history
         self._workflow = workflow
         self._walked = walk(history)
-        self._given = [
-            approval
-            for step in history.steps
-            if step.kind is ActorKind.OPERATOR and step.activity is Activity.APPROVED and (approval := self._meant(step)) is not None
-        ]
+        self._agents: dict[str, Step] = {}
+        self._given: dict[str, list[Approval]] = {}
+        for step in history.steps:
+            if step.kind is ActorKind.OPERATOR and step.activity is Activity.APPROVED:
+                approval = self._meant(step)
+                if approval is not None:
+                    self._given.setdefault(approval.action, []).append(approval)
+            elif step.kind is ActorKind.AGENT:
+                self._agents.setdefault(step.event.event_id, step)
 
     def cover(self, act: Step, previous_act: int) -> bool:
         """Whether an approval of this action with this value lies before the act, after the opening of the recommendation that the act continues and after
@@ -49,29 +58,25 @@ class Approvals:
         course = self._walked.of.get(act.place)
         after = previous_act if course is None or course.opened is act else max(previous_act, course.opened.place)
         value = terms.value(act.event)
-        return any(
-            after < approval.place < act.place and approval.action == act.action and (approval.any_value or terms.same(approval.value, value))
-            for approval in self._given
-        )
+        given = self._given.get(act.action, [])
+        between = given[bisect_right(given, after, key=_place) : bisect_left(given, act.place, key=_place)]
+        return any(approval.any_value or terms.same(approval.value, value) for approval in between)
 
     def _meant(self, step: Step) -> Approval | None:
         """What an operator's approval means, None for nothing: as for outcomes, but the action or event that it names may be one that the workflow does
         not decide. Where it gives no value, it means that of the recommendation (by action: the newest)."""
         event = step.event
         named = event.detail.get("recommendation")
-        other = None if named is None else self._event_named(str(named), step)
+        other = None if named is None else self._agents.get(str(named))
         if other is not None and other.action is not None:
             course = self._walked.of.get(other.place)
             terms = terms_of(self._workflow, other.action)
             return _approval(step, terms, terms.value(other.event) if course is None else course.value, known=True)
-        courses = self._walked.meant.get(step.place, ())
+        meant = self._walked.meant.get(step.place)
         action = named_action(event)
         if action is not None:
-            return _approval(step, terms_of(self._workflow, action), courses[-1].value if courses else None, known=bool(courses))
-        return _approval(step, courses[0].terms, courses[0].value, known=True) if courses else None
-
-    def _event_named(self, event_id: str, step: Step) -> Step | None:
-        return next((other for other in self._history.steps[: step.place] if other.kind is ActorKind.AGENT and other.event.event_id == event_id), None)
+            return _approval(step, terms_of(self._workflow, action), None if meant is None else meant.newest.value, known=meant is not None)
+        return None if meant is None else _approval(step, meant.newest.terms, meant.newest.value, known=True)
 
 
 def _approval(step: Step, terms: Terms, recommended: str | None, *, known: bool) -> Approval:

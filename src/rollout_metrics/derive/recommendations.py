@@ -1,6 +1,9 @@
 """What the agent recommended on a case and what became of it, one fact each (SIGNALS section 3)."""
 
-from rollout_metrics.derive.history import CHANGES, History
+from bisect import bisect_right
+from operator import attrgetter
+
+from rollout_metrics.derive.history import CHANGES, History, Step
 from rollout_metrics.derive.levels import mode_when_acting
 from rollout_metrics.derive.outcomes import REVERSIBLE, Course
 from rollout_metrics.derive.surroundings import Surroundings
@@ -10,6 +13,8 @@ from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import DECIDED, Outcome, Recommendation
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import MINUTE, Instant
+
+_at = attrgetter("at")
 
 UNCATEGORISED = "uncategorised"
 """The error category of a decision for which nobody gave a reason."""
@@ -111,7 +116,18 @@ def _category(course: Course, history: History, workflow: Workflow) -> str | Non
     attribute = workflow.reason_attribute
     if attribute is None:
         return UNCATEGORISED
-    for step in reversed(history.steps):
-        if step.event.attribute == attribute and abs(step.at - deciding.at) <= REASON_WITHIN and step.kind is ActorKind.OPERATOR and step.activity in CHANGES:
-            return step.event.after or UNCATEGORISED  # a reason taken back is none
-    return UNCATEGORISED
+    given = _given(history, attribute)
+    place = bisect_right(given, deciding.at + REASON_WITHIN, key=_at) - 1
+    if place < 0 or given[place].at < deciding.at - REASON_WITHIN:
+        return UNCATEGORISED
+    return given[place].event.after or UNCATEGORISED  # a reason taken back is none
+
+
+def _given(history: History, attribute: str) -> list[Step]:
+    """Operators' changes of the reason attribute; looked up once per history."""
+    known: list[Step] | None = history.__dict__.get("_reasons")
+    if known is None:
+        known = history.__dict__["_reasons"] = [
+            step for step in history.steps if step.event.attribute == attribute and step.kind is ActorKind.OPERATOR and step.activity in CHANGES
+        ]
+    return known

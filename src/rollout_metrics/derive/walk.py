@@ -22,7 +22,17 @@ class Walk(msgspec.Struct, frozen=True):
 
     courses: list[Course]
     of: dict[int, Course]
-    meant: dict[int, tuple[Course, ...]]
+    meant: dict[int, "Meant"]
+
+
+class Meant(msgspec.Struct, frozen=True):
+    """The courses that an operator's word means: those of one action from the `first` to the `newest`."""
+
+    first: Course
+    newest: Course
+
+    def __contains__(self, course: Course) -> bool:
+        return course.action == self.newest.action and self.first.opened.place <= course.opened.place <= self.newest.opened.place
 
 
 def walk(history: History) -> Walk:
@@ -39,7 +49,7 @@ class _Walker:
     def __init__(self, history: History) -> None:
         self.courses: list[Course] = []
         self.of: dict[int, Course] = {}
-        self.meant: dict[int, tuple[Course, ...]] = {}
+        self.meant: dict[int, Meant] = {}
         self._history = history
         self._open: list[Course] = []
         self._of_action: dict[str | None, list[Course]] = {}
@@ -71,7 +81,7 @@ class _Walker:
         """Take in an own agent's event that opens or continues a recommendation."""
         value = terms.value(step.event)
         earlier = self._of_action.setdefault(terms.action, [])
-        course = next((course for course in reversed(earlier) if terms.same(course.value, value) and self._continues(course, step.at)), None)
+        course = next((course for course in self._current(earlier) if terms.same(course.value, value) and self._continues(course, step.at)), None)
         if course is not None:
             course.take(step)
         else:
@@ -85,6 +95,13 @@ class _Walker:
             self.courses.append(course)
             self._open.append(course)
         self.of[step.place] = self._named[step.event.event_id] = course
+
+    def _current(self, earlier: list[Course]) -> list[Course]:
+        """The courses of an action that may go on, newest first: the last one while it is open, and the one decided last. A case can have thousands."""
+        if not earlier:
+            return []
+        newest, decided = earlier[-1], self._last_decided.get(earlier[-1].action)
+        return [newest] if decided is None or decided is newest else [newest, decided]
 
     def _continues(self, course: Course, at: Instant) -> bool:
         """Open, or accepted by rows 2 or 4 not too long ago with nothing about the action decided since."""
@@ -103,22 +120,26 @@ class _Walker:
         if not (says or rules.others or step.action in self._of_action):
             return  # most of what people do is about something else
         self._expire(step.at)
+        meant = None
         if says:
-            about = self.meant[step.place] = self._means(step)
+            meant = self._means(step)
+            if meant is not None:
+                self.meant[step.place] = meant
+            about: tuple[Course, ...] = () if meant is None else (meant.newest,)
         else:
             about = self._newest(step)
         reversing = [course for course in about if course.decided is not None and self._reverses(course, step)]
         if self._open:
-            self._try(step, rules, about if says else None)
+            self._try(step, rules, meant, says=says)
         for course in reversing:
             course.reversed, course.outcome, course.how = step, Outcome.OVERRIDDEN, "reversed"
             self._last_decided[course.action] = course
 
-    def _try(self, step: Step, rules: RulesFor, meant: tuple[Course, ...] | None) -> None:
+    def _try(self, step: Step, rules: RulesFor, meant: Meant | None, *, says: bool) -> None:
         """Decide every open recommendation to which a row applies, by the first that does. `meant`: those that an approval or rejection means."""
         still_open = []
         for course in self._open:
-            concerned = course.action == step.action if meant is None else course in meant
+            concerned = (meant is not None and course in meant) if says else course.action == step.action
             for rule in rules.concerned if concerned else rules.others:
                 if course.opened is not step and rule.applies(course, step, self._history):
                     course.decide(step, rule.outcome, rule.how, rule.row)
@@ -129,20 +150,23 @@ class _Walker:
                 still_open.append(course)
         self._open = still_open
 
-    def _means(self, step: Step) -> tuple[Course, ...]:
+    def _means(self, step: Step) -> Meant | None:
         """The recommendations that an operator's `approved` or `rejected` means.
 
         A `detail.recommendation` that names none of this case's so far leaves it to the action, and where none is named it means nothing.
         """
         named = step.event.detail.get("recommendation")
         if named is not None and str(named) in self._named:
-            return (self._named[str(named)],)
+            course = self._named[str(named)]
+            return Meant(course, course)
         action = named_action(step.event)
         if action is not None:
-            return tuple(self._of_action.get(action, ()))
+            courses = self._of_action.get(action)
+            return Meant(courses[0], courses[-1]) if courses else None
         if named is not None or not self._open:
-            return ()
-        return (next((course for course in self._open if course.asked_approval), self._open[-1]),)
+            return None
+        course = next((course for course in self._open if course.asked_approval), self._open[-1])
+        return Meant(course, course)
 
     def _newest(self, step: Step) -> tuple[Course, ...]:
         """The newest recommendations that an event other than a word could reverse: the one for its action, and the one to close where it reopens."""
