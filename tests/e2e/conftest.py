@@ -1,0 +1,63 @@
+"""A small simulated company that goes on living, and configurations that read it."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.exporter import free_port
+from rollout_metrics.domain.time import DAY
+from rollout_metrics.simulate.configuration import demo_config
+from rollout_metrics.simulate.deployments import write_records
+from rollout_metrics.simulate.server import Company
+from rollout_metrics.simulate.world import World
+
+Configured = Callable[..., Path]
+
+
+def clock() -> int:
+    return time.time_ns() // 1000
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    folder = tmp_path_factory.mktemp("company")
+    now = clock()
+    world = World(5, (now - 90 * DAY) // DAY * DAY, scale=0.03)
+    write_records(folder / "changes", world.plot, now)
+    with Company(world, clock, directory=folder / "feeds", every_seconds=1) as running:
+        running.folder = folder  # type: ignore[attr-defined]
+        yield running
+
+
+@pytest.fixture
+def configured(company: Company, tmp_path: Path) -> Configured:
+    """Makes a configuration file with a database of its own: `configured(zendesk={...})` changes a source."""
+
+    def making(name: str = "rollout-metrics", *, grace: str = "5s", **sources: dict[str, Any]) -> Path:
+        folder: Path = company.folder  # type: ignore[attr-defined]
+        text = demo_config(
+            company.world.plot,
+            zendesk_url=company.zendesk_url,
+            hubspot_url=company.hubspot_url,
+            feeds=folder / "feeds",
+            changes=folder / "changes",
+            every="1m",
+            more={
+                "store": {"url": f"sqlite:///{tmp_path / name}.db"},
+                "listen": {"metrics": f"127.0.0.1:{free_port()}", "web": f"127.0.0.1:{free_port()}"},
+                "privacy": {"min_operators": 2},
+                "schedule": {"grace": grace},
+            },
+        )
+        options = yaml.safe_load(text)
+        for source, changed in sources.items():
+            options["sources"][source] |= changed
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
+        return file
+
+    return making
