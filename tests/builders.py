@@ -139,7 +139,7 @@ class Around:
                 for history in self._histories
                 if history.workflow is not None and history.workflow.name == workflow.name and history.scoped_at is not None
                 for step in history.steps
-                if step.own and step.at >= history.scoped_at
+                if step.kind is ActorKind.AGENT and step.at >= history.scoped_at
             ),
             default=None,
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from builders import change
+from builders import change, ev
 from rollout_metrics.config.load import loads
 from rollout_metrics.config.policy import company as compile_company
 from rollout_metrics.config.values import level_named
@@ -112,6 +112,15 @@ def test_how_values_compare_is_said_by_the_action_or_the_attribute_or_the_kind_o
         "set:notes": AttributeType.TEXT,
     }
     assert workflow.type_of("notes") is AttributeType.TEXT
+
+
+def test_values_of_text_are_kept_as_hashes_whatever_they_are_decided_by() -> None:
+    decides = "[{action: set:notes, type: text}, {action: reply, type: text}, refund]"
+    pseudonyms = loads(f"sources: {{desk: {{kind: events, paths: in}}}}\nworkflows: [{{name: w, sources: desk, decides: {decides}}}]", {}).pseudonyms(KEY)
+
+    assert pseudonyms.event(ev(0, "bot", "changed", "notes", "Dear Ann")).after == pseudonyms.words("Dear Ann")
+    assert pseudonyms.event(ev(0, "bot", "recommended", value="Dear Ann", action="reply")).detail["value"] == pseudonyms.words("Dear Ann")
+    assert pseudonyms.event(ev(0, "bot", "commented", value="50", action="refund")).detail["value"] == "50"
 
 
 def test_dated_entries_are_in_order_the_undated_one_first() -> None:

@@ -85,11 +85,10 @@ class TestOpening:
         assert raised(ev("1h", "bot", "escalated"), levels=[{"level": "off", "since": "2026-01-01"}])
         assert raised(ev("1h", "bot", "escalated"), pauses=[{"start": "2026-03-01", "end": "2026-03-05"}])
 
-    def test_an_undated_shadow_begins_with_the_workflows_own_agent(self) -> None:
+    def test_an_undated_shadow_begins_with_the_first_event_of_any_agent(self) -> None:
         levels = [{"level": "shadow"}]
 
-        assert raised(ev("1h", "other-bot", "escalated"), ev("2h", "bot", "commented"), levels=levels)
-        assert not raised(ev("1h", "bot", "commented"), ev("2h", "other-bot", "escalated"), levels=levels)
+        assert not raised(ev("1h", "other-bot", "escalated"), ev("2h", "bot", "commented"), levels=levels)
         assert not raised(ev("1h", "bot", "escalated"), levels=levels)
 
     def test_none_opens_before_the_case_is_in_the_workflow(self) -> None:

@@ -57,6 +57,14 @@ def test_comments_and_their_recommendations_keep_no_text() -> None:
     assert proposed.detail["value"] == KEPT.words("Dear Ann")
 
 
+def test_values_of_decided_actions_are_texts_where_they_are_configured_so() -> None:
+    kept = Pseudonyms(b"key", frozenset(), frozenset(), {"reply": True, "refund": False})
+
+    assert kept.event(ev(0, "bot", "recommended", value="Dear Ann", action="reply")).detail["value"] == kept.words("Dear Ann")
+    assert kept.event(ev(0, "bot", "commented", value="50", action="refund")).detail["value"] == "50"
+    assert kept.event(ev(0, "bot", "commented", value="Dear Ann", action="other")).detail["value"] == kept.words("Dear Ann")
+
+
 def test_the_value_of_an_action_that_sets_a_person_is_hashed() -> None:
     named = KEPT.event(ev(0, "bot", "approval_requested", value="ann", action="set:assignee"))
     plain = KEPT.event(ev(0, "bot", "executed", value="12.50", action="refund"))

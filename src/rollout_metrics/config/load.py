@@ -14,7 +14,7 @@ from rollout_metrics.collect.source import Source
 from rollout_metrics.config.changes import read_changes
 from rollout_metrics.config.checks import checked, names, warnings
 from rollout_metrics.config.model import Settings
-from rollout_metrics.config.policy import company, text_attributes
+from rollout_metrics.config.policy import action_texts, company, text_attributes
 from rollout_metrics.config.prepare import prepared
 from rollout_metrics.config.problems import note_problems
 from rollout_metrics.config.yaml import Document, Place, parse_yaml, read_yaml
@@ -36,7 +36,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
     def pseudonyms(self, key: bytes) -> Pseudonyms:
         """The hashes of persons and words under a key."""
-        return Pseudonyms(key, self.settings.privacy.person_attributes, text_attributes(self.settings))
+        return Pseudonyms(key, self.settings.privacy.person_attributes, text_attributes(self.settings), action_texts(self.settings))
 
     def fingerprint(self) -> str:
         """What derived figures depend on; a change of it means deriving all cases again."""

@@ -52,6 +52,14 @@ def text_attributes(settings: Settings) -> frozenset[str]:
     return frozenset(typed | decided)
 
 
+def action_texts(settings: Settings) -> dict[str, bool]:
+    """Decided actions of one's own, and whether their values are free text in any workflow, so that only word hashes of them are kept."""
+    found: dict[str, bool] = {}
+    for item in (item for workflow in settings.workflows for item in workflow.decides if not item.action.startswith(("set:", "comment:"))):
+        found[item.action] = found.get(item.action, False) or item.type is AttributeType.TEXT
+    return found
+
+
 def _actors(ids: Iterable[str], pseudonyms: Pseudonyms) -> frozenset[str]:
     return frozenset(pseudonyms.actor(actor) for actor in ids)
 

@@ -35,12 +35,12 @@ def level_at(workflow: Workflow, at: Instant, surroundings: Surroundings) -> Lev
 
 
 def level_when_acting(workflow: Workflow, at: Instant) -> Level:
-    """The level at an event of the workflow's own agent on one of its cases: there a single undated level has begun, whatever happened on other cases."""
+    """The level at an agent's event on one of the workflow's cases: there a single undated level has begun, whatever happened on other cases."""
     return _level(workflow, _table(workflow), at)
 
 
 def mode_when_acting(workflow: Workflow, at: Instant) -> Mode:
-    """Shadow if that is the level at an own agent's event, else live."""
+    """Shadow if that is the level at an agent's event on a case of the workflow, else live."""
     return Mode.SHADOW if level_when_acting(workflow, at) is Level.SHADOW else Mode.LIVE
 
 

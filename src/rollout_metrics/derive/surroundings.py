@@ -10,7 +10,7 @@ class Surroundings(Protocol):
     """Answers about events on any case; only events at or before the T of the derivation exist for it."""
 
     def first_agent_at(self, workflow: Workflow) -> Instant | None:
-        """The first event of one of the workflow's own agents on a case of the workflow since that case's `scoped_at`, inclusive."""
+        """The first agent event, whosever agent it is, on a case of the workflow since that case's `scoped_at`, inclusive."""
         ...
 
     def agent_seen(self, workflow: Workflow, start: Instant, end: Instant) -> bool:

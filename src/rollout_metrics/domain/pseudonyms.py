@@ -5,6 +5,7 @@ import struct
 import unicodedata
 from base64 import b64decode, b64encode
 from collections import Counter
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 from zlib import crc32
@@ -26,12 +27,16 @@ _OWN_KEYS = frozenset(
 
 
 class Pseudonyms:
-    """Keyed hashes of persons and words. Idempotent: what is already hashed stays as it is."""
+    """Keyed hashes of persons and words. Idempotent: what is already hashed stays as it is.
 
-    def __init__(self, key: bytes, person_attributes: frozenset[str], text_attributes: frozenset[str]) -> None:
+    `action_texts`: decided actions that set no attribute -> whether their values are text. The value of any other event is text where it is a comment.
+    """
+
+    def __init__(self, key: bytes, person_attributes: frozenset[str], text_attributes: frozenset[str], action_texts: Mapping[str, bool] | None = None) -> None:
         self._key = key[:64]
         self._person_attributes = person_attributes
         self._text_attributes = text_attributes
+        self._action_texts = action_texts or {}
         self._touched = frozenset(("attributes", "value")) | ((person_attributes | text_attributes) - _OWN_KEYS)
         self._actors: dict[str, str] = {}
 
@@ -105,7 +110,7 @@ class Pseudonyms:
         action = str(detail.get("action", ""))
         value = detail.get("value")
         if isinstance(value, str):
-            if event.activity is Activity.COMMENTED or action.startswith("comment:"):
+            if self._action_texts.get(action, event.activity is Activity.COMMENTED or action.startswith("comment:")):
                 detail["value"] = self.words(value)
             else:
                 detail["value"] = self.value(action.removeprefix("set:") if action.startswith("set:") else event.attribute, value)
