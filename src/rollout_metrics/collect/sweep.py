@@ -264,7 +264,7 @@ def _count(sweep: Sweep, page: Page, events: list[Event], rejected: list[Rejecte
     sweep.events += len(events)
     sweep.rejected.update(record.reason for record in rejected)
     if events:
-        newest = max(event.occurred_at for event in events)
+        newest = max([event.occurred_at for event in events])
         sweep.newest_event = newest if sweep.newest_event is None else max(newest, sweep.newest_event)
     sweep.where, sweep.progress = page.where, progress
 

@@ -89,6 +89,7 @@ class Pseudonyms:
         if detail and not self._touched.isdisjoint(detail):
             detail = self._detail(event)
         actor = event.actor_id
+        known = self._actors.get(actor) if actor is not None else None
         return Event(
             event.source,
             event.case_source,
@@ -97,7 +98,7 @@ class Pseudonyms:
             event.occurred_at,
             event.activity,
             event.actor_kind,
-            None if actor is None else self.actor(actor),
+            known if known is not None or actor is None else self.actor(actor),
             attribute,
             before,
             after,
