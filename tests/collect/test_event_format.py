@@ -156,3 +156,11 @@ def test_schema_and_reader_agree(fields: dict[str, Any]) -> None:
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_reading_never_fails_on_any_bytes(data: bytes) -> None:
     assert isinstance(read_event(data, "desk"), tuple)
+
+
+@pytest.mark.parametrize("field", ["after", "detail", "unheard_of"])
+def test_a_record_nested_beyond_reason_is_a_problem_of_that_record(field: str) -> None:
+    raw = b'{"' + field.encode() + b'":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}"
+
+    (problem,) = read_event(raw, "runtime")
+    assert "deep" in str(problem) or "depth" in str(problem)

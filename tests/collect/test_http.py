@@ -237,3 +237,19 @@ def test_secrets_are_in_no_log_and_no_repr(caplog: pytest.LogCaptureFixture) -> 
         Api(endpoint, sleep=lambda _: None).get("/things")
 
     assert SECRET not in f"{endpoint!r}{raised.value!r}{caplog.text}"
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_page_nested_beyond_reason_is_refused(status: int) -> None:
+    with serving(lambda request: Reply(b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}", status)) as server, pytest.raises(PayloadError, match=r"GET 127"):
+        decode(api_for(server.url).get("/things"), ANYTHING)
+
+
+def test_dates_beyond_all_calendars_say_nothing() -> None:
+    date = "Mon, 01 Jan 99999999999 00:00:00 GMT"
+    with serving(lambda request: Reply({"a": 1}, headers={"Date": date})) as server:
+        api = api_for(server.url)
+        assert decode(api.get("/things"), ANYTHING) == {"a": 1}
+
+    assert api.clock_ahead == 0
+    assert wanted_wait({"Retry-After": date}, None, 1_750_000_000) is None

@@ -172,3 +172,9 @@ def test_effort_knows_no_order_and_a_union_counts_nothing_twice(events: list[Eve
     union = [(start, start + (end - start) // 2) for start, end in over] + [(start + (end - start) // 2, end) for start, end in over]
 
     assert spent_over(events, over) == spent_over(shuffled_events, shuffled) == spent_over(events, over + over) == spent_over(events, union)
+
+
+def test_a_slip_of_units_is_no_effort() -> None:
+    logged = [ev("2h", "op-1", "time_logged", seconds=seconds) for seconds in (1e308, 10**30, 9.3e12, -5.0)]
+
+    assert spent(*logged).basis == "estimated"

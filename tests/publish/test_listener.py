@@ -1,8 +1,10 @@
 """Listeners: addresses, TLS and basic authentication from a file in Prometheus' format."""
 
+import resource
 import socket
 import ssl
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import bcrypt
@@ -117,3 +119,17 @@ def test_a_bad_web_configuration_says_what_and_where(tmp_path: Path, text: str, 
         read_web_config(config)
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_process_with_more_than_a_thousand_files_open_still_answers() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    listener = Listener(big_app, "127.0.0.1:0").start()
+    try:
+        with ExitStack() as stack:
+            for _ in range(1100):
+                stack.enter_context(Path("/dev/null").open("rb"))
+            assert requests.get(listener.url, timeout=10).content == BIG
+    finally:
+        listener.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

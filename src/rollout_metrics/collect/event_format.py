@@ -98,6 +98,13 @@ def read_event(raw: bytes | bytearray | memoryview | msgspec.Raw, source: str) -
     if len(data) > MAX_RECORD:
         return (Problem("", f"the record is {len(data)} bytes long, more than {MAX_RECORD}"),)
     try:
+        return _read(data, source)
+    except RecursionError:
+        return (Problem("", "is nested too deep"),)
+
+
+def _read(data: bytes, source: str) -> Event | tuple[Problem, ...]:
+    try:
         record = _decoder.decode(data)
         if record.detail:
             msgspec.convert(record.detail, Detail)

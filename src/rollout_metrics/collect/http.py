@@ -216,7 +216,7 @@ class Api:
         """The vendor's own words, short and without secrets."""
         try:
             read = msgspec.json.decode(body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
         words = [read[key] for key in ("error", "description", "message", "policyName") if isinstance(read, dict) and isinstance(read.get(key), str)]
         text = " ".join(" ".join(words).split())
@@ -238,7 +238,7 @@ class Api:
     def _compare_clocks(self, headers: Mapping[str, str]) -> None:
         try:
             theirs = email.utils.parsedate_to_datetime(headers["Date"]).timestamp()
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return
         ahead = self._now() - theirs
         self.clock_ahead = ahead if ahead > 5 else 0.0
@@ -250,6 +250,8 @@ def decode(answer: Answer, decoder: msgspec.json.Decoder[T]) -> T:
         return decoder.decode(answer.body)
     except msgspec.ValidationError as error:
         raise ShapeError(f"{answer.where} is not of the documented shape: {error}") from None
+    except RecursionError:
+        raise PayloadError(f"{answer.where} is nested too deep to be what the vendor documents") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         head = answer.body[:200].lstrip().lower()
         if head.startswith(b"<") or "html" in answer.headers.get("Content-Type", ""):

@@ -78,6 +78,6 @@ def _read(text: str, kind: ResetKind, now: float) -> float | None:
                 until = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
             case ResetKind.HTTP_DATE:
                 until = email.utils.parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(0.0, until - now)

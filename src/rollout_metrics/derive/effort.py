@@ -13,6 +13,8 @@ from rollout_metrics.domain.time import SECOND, Instant, Span
 
 MEASURED = "measured"
 ESTIMATED = "estimated"
+MOST_LOGGED = 366 * 24 * 3600
+"""Seconds. Nobody works longer than that on a case in one go: more is a slip of units, not effort, and sums of it fit no database."""
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
 _OPERATOR, _TIME_LOGGED, _LIVE = ActorKind.OPERATOR, Activity.TIME_LOGGED, Mode.LIVE
@@ -71,7 +73,7 @@ def _within(at: Instant, union: Sequence[Interval]) -> bool:
 
 def _seconds(step: Step) -> float:
     seconds = step.event.detail.get("seconds")
-    return float(seconds) if isinstance(seconds, int | float) else 0.0
+    return float(seconds) if isinstance(seconds, int | float) and 0 < seconds <= MOST_LOGGED else 0.0
 
 
 def _estimate(steps: Iterable[Step], workflow: Workflow) -> Span:

@@ -138,6 +138,9 @@ class Pipeline:
                 self.board.unready(str(error))
                 log.error("refresh failed", extra={"fields": {"error": str(error)}})
                 return
+            except Exception as error:  # a defect: whoever called tells of it, and nobody takes the last picture for a current one
+                self.board.unready(f"the figures could not be computed ({type(error).__name__}): see the log")
+                raise
             if families is None:
                 return
             now = self.clock()

@@ -16,6 +16,11 @@ from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.publish.app import Application
 from rollout_metrics.publish.web_config import Guard, read_web_config, tls_context
 
+CONNECTIONS = 400
+"""At most so many at a time: two listeners stay below the 1,024 files that a process may commonly have open."""
+IDLE_SECONDS = 30
+"""After so long a silence a connection is dropped, so that clients that never finish a request cannot hold them all."""
+
 
 class Listener:
     """Serves an application until it is closed. `address` is `host:port` with the port really bound."""
@@ -37,7 +42,9 @@ class Listener:
             ident=None,
             max_request_body_size=max_body,
             clear_untrusted_proxy_headers=True,
-            connection_limit=1000,
+            connection_limit=CONNECTIONS,
+            channel_timeout=IDLE_SECONDS,
+            asyncore_use_poll=True,  # select() breaks down at the 1024th open file
         )
         if context is not None:
             server.channel_class = _TlsChannel
