@@ -92,6 +92,13 @@ def test_an_unnamed_agent_belongs_to_the_workflows_that_read_its_source() -> Non
     }
 
 
+def test_the_first_initial_value_is_the_initial_one_wherever_it_stands() -> None:
+    started = ev("0s", "customer-1", "created", attributes={"queue": "first"}), ev("2h", "rule-1", "created", attributes={"queue": "later", "tier": "gold"})
+    made = history(*started, ev("1h", "op-1", "changed", "tier", "new", before="odd"), company=ONE)
+
+    assert [made.value_at(name, made.steps[0]) for name in ("queue", "tier")] == ["first", "gold"]
+
+
 def test_a_value_at_an_event_is_after_it_and_falls_back_to_the_initial_one_then_to_the_first_before() -> None:
     made = history(
         ev(0, "customer-1", "created", attributes={"priority": "low", "type": None}),

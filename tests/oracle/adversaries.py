@@ -95,9 +95,7 @@ class _Author:
             sources["runtime"] = {"systems": ["rule1"], "system_markers": ["auto"]}
         if self.maybe(0.2):
             sources["desk"] = {**sources["desk"], "agent_markers": ["ai-any"]}
-        workflows = []
-        for name in ("a", "b", "c")[: self.r.choice((1, 2, 2, 3))]:
-            workflows.append(self._workflow(name, last=False))
+        workflows = [self._workflow(name, last=False) for name in ("a", "b", "c")[: self.r.choice((1, 2, 2, 3))]]
         workflows[-1] = self._workflow(workflows[-1]["name"], last=self.maybe(0.8))
         return {"sources": sources, "workflows": workflows}
 

@@ -93,19 +93,21 @@ class Values:
         self._initial: dict[str, str | None] = {}
         self._places: dict[str, list[int]] = {}
         self._afters: dict[str, list[str | None]] = {}
+        befores: dict[str, str | None] = {}
         for place, event in enumerate(events):
             attribute = event.attribute
             if attribute is None or event.activity not in CHANGES:
                 if event.activity is _CREATED:
-                    self._initial.update(event.detail.get("attributes") or ())
+                    self._initial = {**(event.detail.get("attributes") or {}), **self._initial}  # whatever claims to create it later, it has begun
                 continue
             places = self._places.get(attribute)
             if places is None:
                 self._places[attribute], self._afters[attribute] = [place], [event.after]
-                self._initial.setdefault(attribute, event.before)
+                befores[attribute] = event.before
             else:
                 places.append(place)
                 self._afters[attribute].append(event.after)
+        self._initial = {**befores, **self._initial}
 
     def after(self, attribute: str, place: int) -> str | None:
         """The value after the events at places 0 to `place`, inclusive."""
