@@ -364,3 +364,15 @@ def test_what_is_counted_for_good_stays_and_is_explained(store: Store) -> None:
 
     assert store.state_counts("w") == {("w", "corrections"): 2}
     assert store.check() == []
+
+
+def test_a_case_that_another_process_replaced_meanwhile_is_left_alone(store: Store) -> None:
+    land(store, "1", "2")
+    slow = store.due(NOW)
+    land(store, "1", at="1m")
+    put(store, derived(A, counted={(ACTS, 3): 2}), derived(B, counted={(ACTS, 3): 2}))
+
+    applied = store.replace(slow, [derived(A, counted={(ACTS, 3): 1}), derived(B, counted={(ACTS, 3): 1})])
+
+    assert (applied.counts, applied.skipped) == ({}, {A, B})
+    assert list(store.counts("w", 0, 9)) == [(3, ACTS, 4)]

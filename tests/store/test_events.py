@@ -178,7 +178,13 @@ def test_all_histories_come_in_case_order_while_others_are_landed(store: Store) 
 
 @pytest.mark.parametrize(
     "event",
-    [ev(0, "op-1", "created", id="a\0b"), ev(0, "op-1", "created", id="a", revision=2**63), ev(0, "op-1", "commented", "note", id="a", value="\ud800")],
+    [
+        ev(0, "op-\ud800", "created", id="a"),
+        ev(0, "op-1", "created", id="a", case="\ud800"),
+        ev(0, "op-1", "created", id="a\0b"),
+        ev(0, "op-1", "created", id="a", revision=2**63),
+        ev(0, "op-1", "commented", "note", id="a", value="\ud800"),
+    ],
 )
 def test_an_event_no_database_can_hold_goes_to_quarantine_and_the_others_land(store: Store, event: Event) -> None:
     landed = store.land("desk", [ev("1m", "op-1", "created", id="good"), event])

@@ -50,10 +50,11 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What `replace` did: the difference it applied to the counts, and how many cases' facts changed."""
+    """What `replace` did: the difference it applied to the counts, how many cases' facts changed, which cases it left alone as another process was quicker."""
 
     counts: Counted
     changed: int
+    skipped: frozenset[CaseKey]
 
 
 class _Changes(msgspec.Struct):
@@ -123,11 +124,14 @@ class Cases(Persons):
         """
         with self._writing() as connection:
             keys = [(self._names.sources[source], case) for source, case in (update.facts.case for update in updates)]
+            taken = [due.marks.get(update.facts.case) for update in updates]
+            done = self._done_elsewhere(connection, keys, taken)
             stored = self._stored(connection, keys)
             changes = _Changes()
             now = self._clock()
             for key, update in zip(keys, updates, strict=True):
-                self._change(changes, key, stored.get(key), update, now)
+                if key not in done:
+                    self._change(changes, key, stored.get(key), update, now)
             for_good = self._numbered(added or {})
             if for_good:
                 add_for_good(self._dialect, connection, for_good)
@@ -137,9 +141,19 @@ class Cases(Persons):
             self._write(connection, changes)
             for workflow, before in first.items():
                 self._level_moved(connection, workflow, before)
-            cleared = [(*key, mark) for key, update in zip(keys, updates, strict=True) if (mark := due.marks.get(update.facts.case)) is not None]
+            cleared = [(*key, mark) for key, mark in zip(keys, taken, strict=True) if mark is not None]
             self._dialect.delete(connection, dirty, cleared, "case_source", "case_id", "mark")
-            return Applied(self._apply(connection, changes.difference), changes.changed)
+            skipped = frozenset(update.facts.case for key, update in zip(keys, updates, strict=True) if key in done)
+            return Applied(self._apply(connection, changes.difference), changes.changed, skipped)
+
+    def _done_elsewhere(self, connection: Connection, keys: Sequence[tuple[int, str]], taken: Sequence[int | None]) -> set[Row]:
+        """Cases that were dirty when they were taken and are no more: another process has replaced them since, maybe from more than we have seen."""
+        marked = [key for key, mark in zip(keys, taken, strict=True) if mark is not None]
+        query = (
+            f"SELECT d.case_source, d.case_id FROM {self._dialect.wanted} AS w"  # noqa: S608
+            " CROSS JOIN dirty AS d WHERE d.case_source = w.case_source AND d.case_id = w.case_id"
+        )
+        return set(marked) - {(row[0], row[1]) for row in self._dialect.rows(connection, query, marked)}
 
     def _stored(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> dict[Row, Row]:
         query = (

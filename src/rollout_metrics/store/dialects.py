@@ -24,9 +24,9 @@ from rollout_metrics.store.schema import events
 Row = tuple[Any, ...]
 Rows = Sequence[Row]
 
-READING = ("source", "event_id", "case_source", "case_id", "occurred_at", "revision", "touch", "body")
+READING = ("source", "event_id", "case_source", "case_id", "occurred_at", "revision", "body", "touch")
 """The columns of a reading, in the order in which batches give them."""
-_PLAIN = tuple(name for name in READING if name != "touch")
+_PLAIN = READING[:7]
 _CONTENT = ("case_source", "case_id", "occurred_at", "body")
 
 Superseded = tuple[int, int, str, int, int | None]
@@ -367,7 +367,7 @@ class Postgres(Dialect):
             if _content(now) == _content(before_):
                 revised.append((arriving[5], number))
             else:
-                replaced.append((number, stored[2], stored[3], stored[4], stored[6]))
+                replaced.append((number, stored[2], stored[3], stored[4], stored[7]))
                 renewed.append((*arriving[2:], number))
         cursor = _driver(connection).cursor()
         cursor.executemany("UPDATE events SET revision = %s WHERE id = %s", revised)
@@ -429,7 +429,7 @@ WHERE stored.id <= %s AND (arriving.revision > stored.revision OR (
 
 
 def _untouched(row: Row) -> Row:
-    return row[:6] + row[7:]
+    return row[:7]
 
 
 def _content(plain: Row) -> Row:

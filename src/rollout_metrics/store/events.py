@@ -15,7 +15,7 @@ from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, rele
 from rollout_metrics.store.schema import dirty
 from rollout_metrics.store.sweeps import save_progress
 from rollout_metrics.store.tables import ARRIVED, meta_number
-from rollout_metrics.store.touches import Touch
+from rollout_metrics.store.touches import numbering
 
 LARGEST = 2**63 - 1
 CHUNK = 500
@@ -66,14 +66,14 @@ class Events(Arrivals):
             rejected = [*rejected, *strange]
             quarantined = put_aside(connection, source, rejected, self._clock()) if rejected else 0
             release(connection, released)
-            newest = max([event.occurred_at for event in events], default=None)
+            newest = max([row[4] for row in rows], default=None)
             save_progress(connection, source, progress, (new, newest), self._clock())
         changed = len(superseded)
         return Landed(new, changed, len(rows) - new - changed, quarantined, newest)
 
     def _rows(self, events: Sequence[Event]) -> tuple[list[Row], list[Rejected]]:
         """The batch as rows, and the events no database can hold."""
-        number, touch_of, encode = self._names.sources, Touch(self._company, self._names).of, encode_body
+        number, touch_of, encode = self._names.sources, numbering(self._company, self._names), encode_body
         try:
             rows: list[Row] = [
                 (
@@ -83,8 +83,8 @@ class Events(Arrivals):
                     e.case_id,
                     e.occurred_at,
                     e.revision,
-                    touch_of(e),
                     encode((e.activity, e.actor_kind, e.actor_id, e.attribute, e.before, e.after, e.detail or None)).decode(),
+                    touch_of(e),
                 )
                 for e in events
             ]
@@ -175,15 +175,13 @@ class Events(Arrivals):
 
 
 def _fits(rows: Sequence[Row]) -> bool:
-    ats, revisions = [row[4] for row in rows], [row[5] for row in rows]
-    return (
-        min(ats) >= -LARGEST
-        and max(ats) <= LARGEST
-        and min(revisions) >= -LARGEST
-        and max(revisions) <= LARGEST
-        and "\0" not in "".join([row[1] for row in rows])
-        and "\0" not in "".join([row[3] for row in rows])
-    )
+    _, event_ids, _, case_ids, ats, revisions, _, _ = zip(*rows, strict=True)
+    ids = "".join(event_ids) + "".join(case_ids)
+    try:
+        ids.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in ids and min(ats) >= -LARGEST and max(ats) <= LARGEST and min(revisions) >= -LARGEST and max(revisions) <= LARGEST
 
 
 def _problem(event: Event) -> str | None:

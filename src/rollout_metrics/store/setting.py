@@ -8,7 +8,7 @@ from rollout_metrics.store.codec import LAYOUT, NOTHING, event_of
 from rollout_metrics.store.names import NOBODY
 from rollout_metrics.store.schema import decisions
 from rollout_metrics.store.tables import ARRIVED, Tables, meta_number, set_meta
-from rollout_metrics.store.touches import Touch
+from rollout_metrics.store.touches import numbering
 
 _ACTORS = "actors"
 _LAYOUT = "layout"
@@ -63,13 +63,13 @@ class Setting(Tables):
                 after = last
 
     def _relabel(self, connection: Connection, company: Company, after: int) -> int | None:
-        touch = Touch(company, self._names)
+        touch = numbering(company, self._names)
         source_of = self._names.sources.names
         rows = connection.execute(_EVENTS, {"after": after, "limit": _CHUNK}).all()
         changed = []
         for number, source, event_id, case_source, case_id, at, revision, body, labelled in rows:
             event = event_of(source_of[source], event_id, source_of[case_source], case_id, at, revision, body)
-            if (now := touch.of(event)) != labelled:
+            if (now := touch(event)) != labelled:
                 changed.append({"id": number, "touch": now})
         if changed:
             connection.execute(_RELABEL, changed)
