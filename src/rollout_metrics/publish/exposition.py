@@ -71,15 +71,12 @@ class Renderer:
 
 def number(value: float) -> str:
     """A sample's value: shortest text that reads back the same."""
-    if value == math.inf:
-        return "+Inf"
-    if value == -math.inf:
-        return "-Inf"
-    if math.isnan(value):
-        return "NaN"
-    if value == int(value) and abs(value) < 1e15:
-        return str(int(value))
-    return repr(float(value))
+    value = float(value)
+    if value.is_integer():
+        return str(int(value)) if -1e15 < value < 1e15 else repr(value)
+    if value - value == 0:
+        return repr(value)
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 def _prefix(name: str, labels: Labels) -> str:
