@@ -13,7 +13,7 @@ from benchmarks.scraping import Series, labelled, percentile, scrape
 from rollout_metrics.catalog.exposition import Family, MetricType
 from rollout_metrics.publish.exposition import Renderer
 
-LABELS = ("workflow", "field", "outcome", "window")
+LABELS = ("field", "outcome", "window", "workflow")
 ROUNDS = 5
 
 

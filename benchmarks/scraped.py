@@ -12,7 +12,7 @@ from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.listener import Listener
 from rollout_metrics.publish.snapshot import Board, take
 
-LABELS = ("workflow", "field", "outcome", "window")
+LABELS = ("field", "outcome", "window", "workflow")
 
 
 def theirs(count: int) -> None:

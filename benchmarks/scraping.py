@@ -15,8 +15,8 @@ def labelled(count: int) -> Series:
     return [
         (
             (
-                ("workflow", f"workflow-{number // 200}"), ("field", f"field_{number // 20 % 10}"),
-                ("outcome", OUTCOMES[number // 4 % 5]), ("window", WINDOWS[number % 4]),
+                ("field", f"field_{number // 20 % 10}"), ("outcome", OUTCOMES[number // 4 % 5]),
+                ("window", WINDOWS[number % 4]), ("workflow", f"workflow-{number // 200}"),
             ),
             float(number % 977),
         )
