@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rollout_metrics import sources
+from rollout_metrics.config.changes import ChangeRecord
 from rollout_metrics.config.model import AlertOptions, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 
 def inputs(**alerts: Any) -> dict[str, Any]:
     """What generation is told, with these thresholds instead of the defaults."""
-    return {"settings": Settings, "thresholds": AlertOptions(**alerts), "sources": {kind: sources.find(kind) for kind in sources.kinds()}}
+    kinds = {kind: sources.find(kind) for kind in sources.kinds()}
+    return {"settings": Settings, "record": ChangeRecord, "thresholds": AlertOptions(**alerts), "sources": kinds}
 
 
 def run(program: str, *arguments: str | Path, package: str) -> subprocess.CompletedProcess[str]:

@@ -74,16 +74,11 @@ EXAMPLE_ONLY = ("name", "owner")
 """Options with a default that is no use to anyone."""
 
 
-def test_the_change_record_that_the_example_shows_has_every_option() -> None:
+def test_the_change_record_that_the_example_shows_loads_with_true_defaults() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     shown = parse_yaml("\n".join(re.findall(r"^# {5}(.*)", text[text.index("# ---- 3.") :], re.MULTILINE)), "record", {}).value
     (record,) = (ChangeRecord.model_validate(item) for item in shown)
-    models: list[type[BaseModel]] = []
-    _collect(ChangeRecord, models)
 
-    said = {option for model in _instances(record) for name in model.model_fields_set if (option := _option(type(model), name))}
-    known = {option for model in models for name in model.model_fields if (option := _option(model, name))}
-    assert said == known
     assert (record.environment, record.risk_class) == tuple(ChangeRecord.model_fields[name].default for name in ("environment", "risk_class"))
 
 

@@ -10,10 +10,12 @@ from rollout_metrics import __version__
 from rollout_metrics.catalog import DEFINITIONS, NO_WORKFLOW
 from rollout_metrics.cli import demo as demo_command
 from rollout_metrics.cli import glance, serve
+from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import probe
+from rollout_metrics.config.changes import ChangeRecord
 from rollout_metrics.config.model import AlertOptions, Settings
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
 from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, parse_span
@@ -80,6 +82,9 @@ class _Label(click.ParamType[Any]):
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def program() -> None:
     """Is the team still trusting its AI agent? Rollout health from ticketing and CRM audit trails."""
+
+
+program.add_command(change_commands)
 
 
 @program.command()
@@ -295,7 +300,7 @@ def schema() -> None:
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path(), help="The project's folder.")
 def generate(check_: bool, root: Path) -> int:
     """Write rules, alerts, dashboards and documents from the catalogue."""
-    changed = generate_files(root, program, settings=Settings, thresholds=AlertOptions(), sources=_kinds(), check=check_)
+    changed = generate_files(root, program, settings=Settings, record=ChangeRecord, thresholds=AlertOptions(), sources=_kinds(), check=check_)
     for file in changed:
         data(str(file))
     if check_ and changed:

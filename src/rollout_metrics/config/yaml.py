@@ -75,7 +75,7 @@ def written(place: Place) -> str:
     return text
 
 
-def read_yaml(file: Path, environment: Mapping[str, str]) -> Document:
+def read_yaml(file: Path, environment: Mapping[str, str] | None) -> Document:
     """Read a file. Raises `ConfigurationError` where it cannot be read at all; other problems are collected."""
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -86,8 +86,8 @@ def read_yaml(file: Path, environment: Mapping[str, str]) -> Document:
     return parse_yaml(text, str(file), environment)
 
 
-def parse_yaml(text: str, file: str, environment: Mapping[str, str]) -> Document:
-    """Read YAML text; `file` names it in messages."""
+def parse_yaml(text: str, file: str, environment: Mapping[str, str] | None) -> Document:
+    """Read YAML text; `file` names it in messages. Without an environment, `${NAME}` and `$$` are text like any other."""
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -111,7 +111,7 @@ def _explained(error: yaml.MarkedYAMLError) -> str:
 class _Reading:
     """One reading of a document's nodes."""
 
-    def __init__(self, file: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, file: str, environment: Mapping[str, str] | None) -> None:
         self._document = Document(file)
         self._environment = environment
         self._open: set[int] = set()
@@ -183,14 +183,17 @@ class _Reading:
 
     def _text(self, text: str, place: Place) -> str:
         """The text with `${NAME}` and `${NAME:-default}` replaced by the environment, `$$` by a dollar sign."""
+        environment = self._environment
+        if environment is None:
+            return text
 
         def replace(match: re.Match[str]) -> str:
             name = match["name"]
             if name is None:
                 return "$"
             self._document.from_environment.add(place)
-            if name in self._environment:
-                return self._environment[name]
+            if name in environment:
+                return environment[name]
             if match["default"] is not None:
                 return match["default"]
             self._document.problem(place, f"the environment has no {name}: set it, or write ${{{name}:-default}}")

@@ -35,6 +35,25 @@ def configuration_schema(settings: type[BaseModel], sources: Mapping[str, type[S
     return {"$schema": _DIALECT, "$comment": comment, **_plain(schema), "$defs": {name: _plain(definitions[name]) for name in sorted(definitions)}}
 
 
+def record_schema(record: type[BaseModel], *, comment: str) -> Schema:
+    """The schema of a file of change records: one, or a list of them. Empty values are allowed where a record may lack them."""
+    schema = record.model_json_schema(schema_generator=_Generator)
+    definitions: Schema = schema.pop("$defs")
+    definitions[record.__name__] = schema
+    one = {"$ref": _REF + record.__name__}
+    file = {"$schema": _DIALECT, "$comment": comment, "anyOf": [one, {"type": "array", "items": one}]}
+    return file | {"$defs": {name: _emptiable(_plain(definitions[name])) for name in sorted(definitions)}}
+
+
+def _emptiable(schema: Schema) -> Schema:
+    """Options that are not required may stand there with nothing behind them, as in the template."""
+    for name, value in schema.get("properties", {}).items():
+        if name not in schema.get("required", ()) and {"type": "null"} not in value.get("anyOf", ()):
+            said = {key: value[key] for key in ("description", "default") if key in value}
+            schema["properties"][name] = {"anyOf": [{key: item for key, item in value.items() if key not in said}, {"type": "null"}]} | said
+    return schema
+
+
 def schema_text(schema: Schema) -> str:
     """The schema as it is written."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
