@@ -1,5 +1,6 @@
 """A server to scrape: `python -m benchmarks.scraped theirs|ours|working SERIES` prints its port; `working` runs passes all the while."""
 
+import signal
 import sys
 import tempfile
 import threading
@@ -53,4 +54,5 @@ def ours(count: int, *, working: bool) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the page server it started ends as well
     theirs(int(sys.argv[2])) if sys.argv[1] == "theirs" else ours(int(sys.argv[2]), working=sys.argv[1] == "working")
