@@ -133,3 +133,12 @@ def test_a_process_with_more_than_a_thousand_files_open_still_answers() -> None:
     finally:
         listener.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("hashed", ["$2b$10$short", "$2b$99$" + "a" * 53, "$2b$10$" + "a" * 54, "open sesame"])
+def test_a_password_that_is_no_bcrypt_hash_is_refused_when_read(tmp_path: Path, hashed: str) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(f"basic_auth_users: {{me: '{hashed}'}}\n")
+
+    with pytest.raises(ConfigurationError, match="the password of 'me' must be a bcrypt hash"):
+        read_web_config(file)

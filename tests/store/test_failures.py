@@ -29,7 +29,7 @@ def refusal(url: str) -> str:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "'nonsense' is no database URL: write sqlite:///path/to/file.db or postgresql://user@host/database"),
+        ("nonsense", "store.url is no database URL: write sqlite:///path/to/file.db or postgresql://user@host/database"),
         ("mysql://root:secret@db/x", "mysql://root:***@db/x: mysql is not supported; use sqlite:///path/to/file.db or postgresql://user@host/database"),
         ("sqlite://", "sqlite:// names no file: write sqlite:///path/to/file.db"),
         ("sqlite:///:memory:", "sqlite:///:memory: names no file: write sqlite:///path/to/file.db"),

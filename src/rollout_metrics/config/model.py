@@ -29,7 +29,7 @@ def _database(url: str) -> str:
 class StoreOptions(Options):
     """Where events, facts and counts are kept."""
 
-    url: Annotated[str, AfterValidator(_database)] = "sqlite:///rollout-metrics.db"
+    url: Annotated[str, AfterValidator(_database), Field(repr=False)] = "sqlite:///rollout-metrics.db"
     """SQLAlchemy URL: `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/DATABASE`."""
     password_file: Path | None = None
     """File that holds the database password, so that the URL need not."""
@@ -109,7 +109,7 @@ class AlertOptions(Options):
 class Settings(Options):
     """The whole configuration file."""
 
-    sources: dict[str, Any] = Field(default={})
+    sources: dict[str, Any] = Field(default={}, repr=False)
     """Name -> options of a source; `kind` says which."""
     workflows: tuple[WorkflowOptions, ...] = ()
     changes: ChangesOptions = ChangesOptions()

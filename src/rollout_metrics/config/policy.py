@@ -45,11 +45,15 @@ def company(settings: Settings, sources: Iterable[Source], changes: Iterable[Cha
     )
 
 
+ALWAYS_TEXT = frozenset(("subject", "description"))
+"""What people write about a case: free text whether or not a workflow says so."""
+
+
 def text_attributes(settings: Settings) -> frozenset[str]:
     """Attributes whose values are free text and are kept as word hashes only."""
     typed = {name for w in settings.workflows for name, type_ in w.attribute_types.items() if type_ is AttributeType.TEXT}
     decided = {item.action[4:] for w in settings.workflows for item in w.decides if item.type is AttributeType.TEXT and item.action.startswith("set:")}
-    return frozenset(typed | decided)
+    return ALWAYS_TEXT | typed | decided
 
 
 def action_texts(settings: Settings) -> dict[str, bool]:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.publish.app import Application, Environ, StartResponse
 
+_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _CLIENT_AUTH = {
     "NoClientCert": ssl.CERT_NONE,
@@ -64,7 +66,7 @@ class WebConfig(_Strict):
     @classmethod
     def _hashes(cls, users: Mapping[str, str]) -> Mapping[str, str]:
         for name, hashed in users.items():
-            if not hashed.startswith(("$2a$", "$2b$", "$2y$")):
+            if not _BCRYPT.fullmatch(hashed):
                 raise ValueError(f"the password of {name!r} must be a bcrypt hash: make one with `htpasswd -nBC 10 {name}`")
         return users
 

@@ -41,7 +41,8 @@ def dialect_of(url: str, patience_seconds: float) -> "Dialect":
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise StorageError(f"{url!r} is no database URL: write sqlite:///path/to/file.db or postgresql://user@host/database") from None
+        # not repeated: what cannot be read can still hold a password
+        raise StorageError("store.url is no database URL: write sqlite:///path/to/file.db or postgresql://user@host/database") from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         return Sqlite(parsed, patience_seconds)
