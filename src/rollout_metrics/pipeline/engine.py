@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -133,7 +133,8 @@ class Pipeline:
         begun = time.monotonic() if started is None else started
         with self._refreshing:
             try:
-                families = self.families(watch=watch)
+                readings = self.readings()
+                families = self.families(readings, watch=watch)
             except StorageError as error:
                 self.board.unready(str(error))
                 log.error("refresh failed", extra={"fields": {"error": str(error)}})
@@ -146,11 +147,11 @@ class Pipeline:
             now = self.clock()
             self.metrics.set("pass_duration_seconds", time.monotonic() - begun)
             self.metrics.set("snapshot_timestamp_seconds", now / SECOND)
-            self.board.hang(take([*families, *self.metrics.families()], now, self._renderer), tuple(self._reasons()))
+            self.board.hang(take([*families, *self.metrics.families()], now, self._renderer), _unread(readings))
 
-    def families(self, *, watch: Watch = silent) -> list[Family] | None:
-        """Every figure as it is now; None while a rebuild is not through."""
-        readings = self.readings()
+    def families(self, readings: Mapping[str, Reading] | None = None, *, watch: Watch = silent) -> list[Family] | None:
+        """Every figure as far as sources have been read; None while a rebuild is not through."""
+        readings = self.readings() if readings is None else readings
         as_of = as_of_all(self.company, readings)
         derived = derive_due(self.store, self.company, as_of, self._figures, lambda done: watch("deriving", done, None, f"{done} cases"))
         if derived:
@@ -249,10 +250,6 @@ class Pipeline:
                 log.info("policies changed: deriving all cases again", extra={"fields": {"cases": self.store.rebuild()}})
             self.store.set_meta("policies", print_)
 
-    def _reasons(self) -> list[str]:
-        unread = [name for name, item in self.readings().items() if item.watermark is None]
-        return [f"source {name} has not been read yet" for name in unread]
-
     def _tell(self, name: str, sweep: Sweep, error: Exception | None) -> None:
         metrics = self.metrics
         metrics.set("source_up", 0 if error is not None else 1, source=name)
@@ -267,6 +264,11 @@ class Pipeline:
         feed = self.store.feeds().get(name)
         if feed is not None and feed.newest is not None:
             metrics.set("source_newest_event_timestamp_seconds", feed.newest / SECOND, source=name)
+
+
+def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:
+    """Why figures made of these readings are not complete."""
+    return tuple(f"source {name} has not been read yet" for name, item in readings.items() if item.watermark is None)
 
 
 def _key(configuration: Configuration, store: Store) -> bytes:
