@@ -57,7 +57,7 @@ def _binomial(a: float, b: float, x: float, y: float) -> float:
     Loader (2000), Fast and Accurate Computation of Binomial Probabilities: deviances and Stirling's remainders in place of differences of great logarithms.
     """
     n = a + b
-    exponent = _remainder(n) - _remainder(a) - _remainder(b) - _deviance(a, n * x) - _deviance(b, n * y)
+    exponent = _remainder(n) - _remainder(a) - _remainder(b) - deviance(a, n * x) - deviance(b, n * y)
     return exp(exponent) * sqrt(n / (2 * pi * a * b))
 
 
@@ -69,7 +69,7 @@ def _remainder(n: float) -> float:
     return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - (1 / 1188 - 691 / 360360 / s) / s) / s) / s) / s) / n
 
 
-def _deviance(x: float, mean: float) -> float:
+def deviance(x: float, mean: float) -> float:
     """x log(x / mean) + mean - x, by a series where the two are close."""
     difference = x - mean
     if abs(difference) >= 0.1 * (x + mean):
