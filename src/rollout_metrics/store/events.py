@@ -175,13 +175,13 @@ class Events(Arrivals):
 
 
 def _fits(rows: Sequence[Row]) -> bool:
-    _, event_ids, _, case_ids, ats, revisions, _, _ = zip(*rows, strict=True)
-    ids = "".join(event_ids) + "".join(case_ids)
+    ids = "".join([row[1] for row in rows]) + "".join([row[3] for row in rows])
     try:
         ids.encode()
     except UnicodeEncodeError:
         return False
-    return "\0" not in ids and min(ats) >= -LARGEST and max(ats) <= LARGEST and min(revisions) >= -LARGEST and max(revisions) <= LARGEST
+    numbers = [row[4] for row in rows] + [row[5] for row in rows]
+    return "\0" not in ids and max(numbers) <= LARGEST and min(numbers) >= -LARGEST
 
 
 def _problem(event: Event) -> str | None:
