@@ -58,6 +58,12 @@ def test_a_custom_status_beside_the_status_is_not_counted_twice() -> None:
     assert [(event.attribute, event.before, event.after) for event in alone] == [("custom_status", "11", "12")]
 
 
+def test_the_tickets_type_is_a_field_like_any_other() -> None:
+    (event,) = events_of({"type": "incident", "previous_value": "question"})
+
+    assert (event.activity, event.attribute, event.before, event.after) == (Activity.CHANGED, "type", "question", "incident")
+
+
 def test_what_a_trigger_does_in_a_persons_update_is_the_systems_doing() -> None:
     person, trigger = events_of(
         {"priority": "high", "previous_value": None},

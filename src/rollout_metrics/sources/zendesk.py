@@ -439,6 +439,8 @@ def _fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     if named is not None:
         return [(str(named), child.get("value"))]
     own = child.keys() - ENVELOPE
+    if "type" in child and "event_type" in child:  # the ticket's type; without the other key it says what kind of child this is
+        own.add("type")
     if len(own) == 1:
         (key,) = own
         if key not in CUSTOM:
@@ -448,7 +450,7 @@ def _fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     for key, value in found:
         if key in CUSTOM and isinstance(value, dict):
             fields.extend(sorted((str(field), item) for field, item in value.items()))
-        elif key != "type" or "event_type" in child:
+        else:
             fields.append((key, value))
     return fields
 
