@@ -1,5 +1,6 @@
 """Dwell: how long an operator had to look, and for how many cases."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,3 +89,11 @@ def test_more_time_never_turns_a_look_into_a_glance(items: list[tuple[int, int, 
     slow = glanced([decided(waited + more, row, case) for waited, row, case in items], None, GLANCE)
 
     assert all(was for was, still in zip(quick, slow, strict=True) if still)
+
+
+def test_a_stranger_has_a_previous_event_on_the_case() -> None:
+    case, item = decided(MINUTE)
+    known = msgspec.structs.replace(item, decider=None, stranger_before=T0 - 2 * SECOND)
+
+    assert glanced([(case, known)], None, GLANCE) == [True]
+    assert glanced([(case, msgspec.structs.replace(known, stranger_before=None))], None, GLANCE) == [False]

@@ -1,5 +1,6 @@
 """The product's figures by its public path, the oracle's beside them, and where they differ."""
 
+from datetime import timedelta
 from math import isclose
 from pathlib import Path
 
@@ -76,25 +77,35 @@ def differences(expected: Figures, found: Figures) -> list[str]:
 
 
 def run(seed: int, folder: Path) -> tuple[list[str], Oracle]:
-    """One company through both."""
+    """One company through both: read in steps, T moving on and some of the events late, then once more as of an earlier T."""
     file, draft = make(seed, folder)
     configuration = load(file, {})
-    store = open_store(configuration.settings.store.url, clock=clock)
+    events = events_of(configuration, folder)
     at = parse_instant(iso(draft.t))
     before = at - draft.random.randrange(draft.days * 1440) * MINUTE
+    lines = {source: (folder / f"{source}.jsonl").read_bytes().splitlines(keepends=True) for source in configuration.sources}
+    told = []
+    store = open_store(configuration.settings.store.url, clock=clock)
     try:
         pipeline = new_pipeline(configuration, store, Board())
-        for source in configuration.sources:
-            collected = pipeline.sweep(source)
-            assert collected.error is None, collected
-        live = of_families(pipeline.families() or [])
+        for left in (2, 1, 0) if seed % 3 else (0,):
+            for source, every in lines.items():
+                some = every[: len(every) // (left + 1)]
+                (folder / f"{source}.jsonl").write_bytes(b"".join(some))
+                up_to = draft.t - timedelta(minutes=left * draft.days * 300)
+                pipeline.sources[source] = pipeline.sources[source].model_copy(update={"read_up_to": up_to})
+                collected = pipeline.sweep(source)
+                assert collected.error is None, collected
+            live = of_families(pipeline.families() or [])
+            if left == 1 and seed % 2:
+                so_far = Oracle(configuration, events_of(configuration, folder), parse_instant(iso(up_to)))
+                told += [f"halfway: {line}" for line in differences(so_far.all(), live)]
         found = of_families(families_as_of(pipeline, at))
         earlier = of_families(families_as_of(pipeline, before))
     finally:
         store.close()
-    events = events_of(configuration, folder)
     oracle = Oracle(configuration, events, at)
     expected = oracle.all()
-    told = [f"{how}: {line}" for how, figures in (("live", live), ("as of", found)) for line in differences(expected, figures)]
+    told += [f"{how}: {line}" for how, figures in (("live", live), ("as of", found)) for line in differences(expected, figures)]
     told += [f"before: {line}" for line in differences(Oracle(configuration, events, before).all(), earlier)]
     return told, oracle

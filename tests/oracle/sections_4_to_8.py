@@ -471,9 +471,7 @@ class Oracle:
             return any(members_of(text_value(initial.get(attribute))) & values for attribute, values in markers.items() if attribute != "via")
         if e.activity not in ("changed", "closed", "reopened") or e.attribute not in markers or e.attribute == "via":
             return False
-        before = (
-            members_of(value_after(case.events, index, e.attribute)) if any(o.attribute == e.attribute for o in case.events[:index]) else members_of(e.before)
-        )
+        before = members_of(value_after(case.events, index, e.attribute))
         return bool((members_of(e.after) - before) & markers[e.attribute])
 
     def complained(self, case: Case, start: int, end: int) -> bool:

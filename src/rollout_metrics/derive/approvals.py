@@ -46,7 +46,7 @@ class Approvals:
                 approval = self._meant(step)
                 if approval is not None:
                     self._given.setdefault(approval.action, []).append(approval)
-            elif step.kind is ActorKind.AGENT:
+            elif step.own:  # another workflow's agent recommends nothing here
                 self._agents.setdefault(step.event.event_id, step)
 
     def cover(self, act: Step, previous_act: int) -> bool:
@@ -81,6 +81,6 @@ class Approvals:
 
 def _approval(step: Step, terms: Terms, recommended: str | None, *, known: bool) -> Approval:
     """`known`: there is a recommendation, whose null is a value of its own where the action sets an attribute."""
-    given = approved_value(step.event)
+    given = approved_value(step.event, terms)
     value = recommended if given is None else given
     return Approval(step.place, terms.action, value, any_value=value is None and not (known and terms.attribute is not None))

@@ -14,8 +14,8 @@ def glanced(decisions: Sequence[tuple[CaseKey, Recommendation]], previous_at: In
     """For each first decision that one operator made explicitly at one instant: was its dwell under its workflow's `glance`?
 
     `decisions` are all of that operator's at that instant, on any case; `previous_at` is the operator's last event at an earlier instant on any case, None
-    if there is none or the operator is unknown. Only rows 2 and 4 can be glanced at. The time is shared by the cases, not by the recommendations:
-    one look at a case serves all that is decided there.
+    if there is none or the operator is unknown: then each item knows it. Only rows 2 and 4 can be glanced at. The time is shared by the cases, not by the
+    recommendations: one look at a case serves all that is decided there.
     """
     cases = len({case for case, _ in decisions})
     return [item.row in AGREEING_ROWS and _elapsed(item, previous_at) < glance[item.workflow] * cases for _, item in decisions]
@@ -23,5 +23,4 @@ def glanced(decisions: Sequence[tuple[CaseKey, Recommendation]], previous_at: In
 
 def _elapsed(item: Recommendation, previous_at: Instant | None) -> Span:
     assert item.first_decided_at is not None
-    since = item.opened_at if previous_at is None else max(item.opened_at, previous_at)
-    return item.first_decided_at - since
+    return item.first_decided_at - max([item.opened_at, *(at for at in (previous_at, item.stranger_before) if at is not None)])

@@ -10,7 +10,7 @@ from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.derive.versions import version_at
 from rollout_metrics.derive.walk import walk
 from rollout_metrics.domain.events import Activity, ActorKind
-from rollout_metrics.domain.facts import DECIDED, Outcome, Recommendation
+from rollout_metrics.domain.facts import DECIDED, EXPLICIT_ROWS, Outcome, Recommendation
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import MINUTE, Instant
 
@@ -98,8 +98,15 @@ def _fact(course: Course, history: History, workflow: Workflow) -> tuple[Recomme
         value=course.value,
         standing=course.standing,
         evidence=tuple(evidence),
+        stranger_before=_stranger_before(history, first_decided_at) if decider is None and course.row in EXPLICIT_ROWS else None,
     )
     return fact, change_at
+
+
+def _stranger_before(history: History, decided_at: Instant | None) -> Instant | None:
+    """The last event before an instant of operators whom the source does not name: on one case they are one."""
+    steps = (step for step in reversed(history.steps) if step.kind is ActorKind.OPERATOR and step.event.actor_id is None)
+    return next((step.at for step in steps if decided_at is not None and step.at < decided_at), None)
 
 
 def _category(course: Course, history: History, workflow: Workflow) -> str | None:

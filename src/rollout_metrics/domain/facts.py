@@ -8,12 +8,14 @@ from enum import StrEnum
 
 import msgspec
 
+from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.events import CaseKey, EventRef
 from rollout_metrics.domain.time import Instant, Span
 
 Evidence = tuple[EventRef, ...]
 
 
+@choices
 class Outcome(StrEnum):
     """What became of a recommendation."""
 
@@ -33,6 +35,7 @@ EXPLICIT_ROWS = frozenset((1, 2, 4, 5, 6, 7))
 """Rows of the outcome table in which an operator looked: review latency, effort and rubber stamp count these."""
 
 
+@choices
 class Mode(StrEnum):
     """`shadow` if that was the level when the recommendation was opened, else `live`."""
 
@@ -47,7 +50,8 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False, tag="recommendation"
     the first decision (0: none yet), `first_decided_at` its instant, `decider` the operator who made it. `asked`: it asked for a
     decision (had not acted when opened). `provisional`: decided by a timeout that may still be beaten. `settled_at`: when it settled, None while it can change.
     `ended_at`: when the wait for a decision ended without one (superseded, void, escalated, ignored), for censoring. `category`: error category
-    of an edited or overridden decision. `opened` and `deciding` are the event refs; `deciding` None for timeouts.
+    of an edited or overridden decision. `stranger_before`: where an operator whom the source does not name explicitly decided first, that operator's
+    previous event at an earlier instant; on one case all such are one. `opened` and `deciding` are the event refs; `deciding` None for timeouts.
     """
 
     workflow: str
@@ -72,6 +76,7 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False, tag="recommendation"
     value: str | None
     standing: str | None
     evidence: Evidence
+    stranger_before: Instant | None = None
 
 
 class Act(msgspec.Struct, frozen=True, gc=False, tag="act", array_like=True):
@@ -103,6 +108,7 @@ class ReferenceValue(msgspec.Struct, frozen=True, gc=False, tag="reference", arr
     evidence: Evidence
 
 
+@choices
 class EscalationState(StrEnum):
     """Where an escalation stands at T."""
 
@@ -135,6 +141,7 @@ class Escalated(msgspec.Struct, frozen=True, gc=False, tag="escalation", array_l
     evidence: Evidence
 
 
+@choices
 class HandlingKind(StrEnum):
     """How an eligible case was handled first, SIGNALS section 6."""
 
@@ -217,6 +224,7 @@ class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=
     unaided: tuple[Closing, ...] = ()
 
 
+@choices
 class ViolationKind(StrEnum):
     """How an act left its authority."""
 
