@@ -15,11 +15,11 @@ from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import HOUR, MINUTE
 from rollout_metrics.pipeline.as_of import families_as_of
 
-LAWFUL = settings(max_examples=12, deadline=None, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAWFUL = settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.function_scoped_fixture])
 END = T0 + 30 * HOUR
 
 
-def world_of(random: Random, cases: int = 4) -> list[Event]:
+def world_of(random: Random, cases: int = 7) -> list[Event]:
     """Events of a small company."""
     return events_of_cases(random.choice, cases)
 
@@ -118,7 +118,7 @@ def test_the_small_companies_hold_what_the_laws_are_about(place: Place, configur
     for seed in range(12):
         with desk(configuration, place) as made:
             events = world_of(Random(seed))
-            assert len(by_case(events)) == 4
+            assert len(by_case(events)) == 7
             made.land(events)
             body = made.figures_at(END).decode()
         for line in body.splitlines():

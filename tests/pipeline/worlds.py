@@ -13,7 +13,7 @@ from histories import VALUES, history_of
 from rollout_metrics.catalog import Family
 from rollout_metrics.config.load import Configuration, loads
 from rollout_metrics.domain.events import Event
-from rollout_metrics.domain.time import DAY, HOUR, Instant, Span
+from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
@@ -177,11 +177,17 @@ def desk(configuration: Configuration, place: Place, now: Instant = T0 + 2 * DAY
 
 
 def events_of_cases(choose: Any, cases: int, size: int = 10) -> list[Event]:
-    """Several cases of either workflow or none, their events in the first twelve hours; two in three know their team from the beginning."""
+    """Several cases of either workflow or none, half of them as an agent and its operators would have them, half anything at all.
+
+    Some get to know their team later. All happens in the first day.
+    """
     made: list[Event] = []
     for number in range(cases):
+        if number % 2:
+            made += _plausible(choose, number)
+            continue
         team = choose(("a", "a", "a", "b", None))
-        told = choose((True, True, False))
+        told = choose((True, True, True, False))
         history = history_of(choose, size=size, first=number * 100)
         created = history[0]
         attributes = {k: v for k, v in created.detail["attributes"].items() if choose((True, True, False))}
@@ -199,6 +205,38 @@ def events_of_cases(choose: Any, cases: int, size: int = 10) -> list[Event]:
                 ev(choose(range(24)) * HOUR // 2, "rule-1", "changed", "team", team, before=choose((None, team)), id=f"t{number:03d}", case=str(number))
             )
         made += [start, *rest]
+    return made
+
+
+def _plausible(choose: Any, number: int) -> list[Event]:
+    """The agent proposes or acts (or is not there), an operator decides, often at the same instant as on other cases, and somebody closes."""
+    case, team = str(number), choose(("a", "a", "a", "b"))
+    bot = {"a": "bot", "b": "other-bot"}[team]
+    operator = choose(("op-1", "op-2", None))
+    began = choose((0, 2, 8, 14, 20)) * HOUR
+    made = [ev(began, "customer-1", "created", id=f"p{case}-0", case=case, attributes={"team": team, "priority": "low"})]
+    decided = began + choose((2, 3)) * HOUR
+
+    def say(at: Instant, actor: str | None, activity: str, *more: Any, **detail: Any) -> None:
+        made.append(ev(at, actor, activity, *more, id=f"p{case}-{len(made)}", case=case, kind=None if actor else "operator", **detail))
+
+    acts = choose(("recommended", "approval_requested", "changed", None))
+    if acts is not None:
+        say(decided - choose((0, 1, 1, 90)) * MINUTE, bot, acts, "priority", "high")
+    answer = choose(("approved", "rejected", "same", "other", "comment", "escalate"))
+    if answer in ("approved", "rejected"):
+        say(decided, operator, answer, action="set:priority")
+    elif answer in ("same", "other"):
+        say(decided, operator, "changed", "priority", "high" if answer == "same" else "urgent")
+    elif answer == "comment":
+        say(decided, operator, "commented", value="we will refund you", public=True)
+    else:
+        say(decided, bot, "escalated", reason=choose(("tone", "odd", None)))
+        say(decided + HOUR, operator, "commented", value="looking", public=False)
+    if choose((True, False)):
+        say(decided + choose((0, 2)) * HOUR, operator, "changed", "priority", choose(("low", "high")))
+    if choose((True, True, False)):
+        say(decided + 3 * HOUR, choose((operator, "customer-1", bot)), "closed")
     return made
 
 
