@@ -200,6 +200,7 @@ def test_row_1_an_operator_who_rejects_overrides() -> None:
 def test_row_2_an_operator_who_approves_without_another_value_accepts() -> None:
     assert result(recommends(), ev("2h", "op-1", "approved", action="set:priority")) == ("accepted", "approved", 2)
     assert result(recommends(), ev("2h", "op-1", "approved", "priority", "high")) == ("accepted", "approved", 2)
+    assert result(recommends(id="r"), ev("2h", "op-1", "approved", "status", "done", recommendation="r")) == ("accepted", "approved", 2)
 
 
 @pytest.mark.parametrize("actor", ["op-1", "customer-1"])

@@ -201,6 +201,10 @@ class _Author:
         self.at, self.made, self.case = r.randrange(0, 6 * HOUR, HOUR // 2), made, case
         self.values: dict[str, Any] = {}
         workflow = r.choice(self.workflows)
+        self.own = [*workflow["agents"] * 4, "mystery"]
+        self.focus = r.sample([item["action"] for item in workflow["decides"]], 1) if self.maybe(0.7) else []
+        self.calm = bool(self.focus) and self.maybe(0.8)  # little else than the agent and operators at one action
+        self.unaided = self.maybe(0.2)
         if self.maybe(0.85):
             attributes: dict[str, Any] = {}
             for attribute, pool in {**POOLS, "label_scope": [["l1"], ["l3", "l2"], []], "kindof": ["k1", "k2", "k3"]}.items():
@@ -209,8 +213,10 @@ class _Author:
             if self.maybe(0.7):
                 for name, allowed in workflow.get("scope", {}).items():
                     attributes[name] = r.choice(allowed)
+            if self.calm:
+                attributes = {name: value for name, value in attributes.items() if f"set:{name}" not in self.focus or self.maybe(0.5)}
             self._add("created", r.choice(("customer", "customer", "operator", "system")), detail={"attributes": attributes})
-        for _ in range(r.randint(1, 14)):
+        for _ in range(r.randint(1, 12) if self.calm else r.randint(1, 14)):
             self._step(workflow)
         return made
 
@@ -221,14 +227,21 @@ class _Author:
         self.at += start
         if self.maybe(0.08):
             self.at += r.choice((1, -1, 1_000_000, MINUTE))
-        if self.maybe(0.2) and self.made:  # exactly at a deadline of an earlier event
+        if self.maybe(0.25) and self.made:  # exactly at a deadline of an earlier event
             base = self._instant(r.choice(self.made)[1])
             self.at = max(self.at - HOUR, base + SPANS.get(r.choice(spans), HOUR) + r.choice((0, 0, 0, 1, -1)))
         decided = [item["action"] for item in workflow["decides"]]
-        action = r.choice((*decided, *decided, *decided, "set:group", "set:error", "comment:public", "set:queue", "other", *PLAIN))
-        what = r.random()
+        action = (
+            r.choice(self.focus)
+            if self.calm and self.maybe(0.93)
+            else r.choice((*decided, *decided, *decided, "set:group", "set:error", "comment:public", "set:queue", "other", *PLAIN))
+        )
+        what = r.random() * (0.81 if self.calm and self.maybe(0.85) else 1)
         if what < 0.38:
-            self._agent(action)
+            if self.unaided:
+                self._do(action, r.choice(("operator", "system")))
+            else:
+                self._agent(action)
         elif what < 0.75:
             self._operator(action)
         elif what < 0.80:
@@ -282,9 +295,13 @@ class _Author:
         way = r.random()
         ids = [record["event_id"] for _, record in self.made]
         if way < 0.35 and ids:
-            detail["recommendation"] = r.choice((*ids, "unknown"))
+            by_agents = [record["event_id"] for _, record in self.made if record["actor_kind"] == "agent"]
+            detail["recommendation"] = r.choice(by_agents) if by_agents and self.maybe(0.8) else r.choice((*ids, "unknown"))
             if self.maybe(0.2):
                 detail["value"] = self._pick(action)
+            if self.maybe(0.1):
+                self._add(activity, "operator", detail=detail, attribute="status", after="done")
+                return
         elif way < 0.7:
             self._propose(activity, "operator", action, self._pick(action) if self.maybe(0.5) else None, **detail)
             return
@@ -337,7 +354,12 @@ class _Author:
         if self.maybe(0.15) or (kind == "agent" and self.maybe(0.2)):
             source = r.choice(("runtime", "crm"))
         actor = r.choice(
-            {"agent": ["bot1", "bot1", "bot2", "bot3", "mystery", None], "operator": OPERATORS, "customer": CUSTOMERS, "system": ["rule1", "rule2"]}[kind]
+            {
+                "agent": self.own if self.maybe(0.8) else ["bot1", "bot2", "bot3", "mystery", None],
+                "operator": OPERATORS,
+                "customer": CUSTOMERS,
+                "system": ["rule1", "rule2"],
+            }[kind]
         )
         given = kind
         if actor in ("bot1", "bot2") and self.maybe(0.2):
@@ -356,7 +378,7 @@ class _Author:
             "activity": activity,
             **fields,
         }
-        if source != "desk":
+        if source != "desk" and not self.maybe(0.03):
             record["case_source"] = "desk"
         if actor is not None:
             record["actor_id"] = actor
@@ -387,6 +409,8 @@ class _Author:
     def _alter(self, record: dict[str, Any]) -> None:
         r = self.r
         what = r.random()
+        if record["activity"] == "created" and self.maybe(0.8):
+            return
         if what < 0.4:
             record["occurred_at"] = _iso(self._instant(record) + r.choice((0, HOUR // 2, HOUR, -HOUR, 1, 40 * HOUR)) if self._instant(record) >= HOUR else 0)
         elif what < 0.6 and record.get("attribute") in ("group", "priority", "queue"):

@@ -264,6 +264,10 @@ class Rule:
         """Whether `other` differs from `one`, is no progress from it and less similar than an edit."""
         return not self.comment and not self.same(one, other) and not self.progressed(one, other) and self.similarity(one, other) < self.edit_similarity
 
+    def edits(self, one: str | None, other: str | None) -> bool:
+        """Whether `other` differs from `one`, is no progress from it and similar enough to be an edit."""
+        return not self.comment and not self.same(one, other) and not self.progressed(one, other) and self.similarity(one, other) >= self.edit_similarity
+
 
 class Recommendation:
     """One recommendation and what became of it so far."""
@@ -434,7 +438,7 @@ class CaseReading:
         approves = operator and event.activity == "approved" and meant is item
         theirs = rule.value(event)
         if approves:
-            theirs = _first(event.after if rule.attribute else None, event.value, item.value)
+            theirs = _first(event.after if rule.attribute and event.attribute == rule.attribute else None, event.value, item.value)
         looked_at = not (rule.comment and item.acted)
         at_event = None if rule.attribute is None else attribute_value(self.case, rule.attribute, place)
         just_before = None if rule.attribute is None else attribute_value(self.case, rule.attribute, place - 1)
@@ -506,6 +510,8 @@ class CaseReading:
             operator = event.kind == "operator"
             replaced = operator and event.activity in DOES and event.action == rule.action and rule.replaces(act.value, rule.value(event))
             undone = event.kind in ("operator", "customer") and event.activity == "reopened" and rule.action == "close"
+            similar = operator and event.activity in DOES and event.action == rule.action and rule.edits(act.value, rule.value(event))
+            act.edited |= similar and not act.over
             act.corrected |= (replaced or undone) and not act.over
             if operator and event.activity == "rejected":
                 act.corrected |= self._rejects(event, act, place, meant)
@@ -533,7 +539,8 @@ class CaseReading:
         """The error category of an edited or overridden decision."""
         deciding = item.deciding
         assert deciding is not None
-        reason = deciding.detail.get("reason") if item.row in (1, 6, 7) else None
+        says = deciding.activity != "reopened" if item.how == "reversed" else item.row in (1, 6, 7)
+        reason = deciding.detail.get("reason") if says else None
         if not reason:
             near = [
                 event.after
@@ -691,6 +698,7 @@ def _workflow_figures(company: Company, workflow: Options, readings: list[CaseRe
         corrected = sum(act.corrected for act in acts)
         put("acts", len(acts), window=label)
         put("corrected_acts", corrected, window=label)
+        put("edited_acts", sum(act.edited and not act.corrected for act in acts), window=label)
         ratio("correction", corrected, len(acts), window=label)
         references = [replaced for reading in readings for when, replaced in reading.references() if when <= at - age and at - window - age < when]
         put("reference_values", len(references), window=label)

@@ -83,12 +83,14 @@ class Course:
 
 def spoken(terms: Terms, step: Step) -> str | None:
     """The value an operator's event gives for the action; an approval that carries neither `after` nor `detail.value` gives none."""
-    return approved_value(step.event) if step.activity is Activity.APPROVED else terms.value(step.event)
+    return approved_value(step.event, terms) if step.activity is Activity.APPROVED else terms.value(step.event)
 
 
-def approved_value(event: Event) -> str | None:
-    """The value an operator's `approved` gives, None for none: an approval unsets nothing."""
-    return event.after if event.after is not None else text_value(event.detail.get("value"))
+def approved_value(event: Event, terms: Terms) -> str | None:
+    """The value an operator's `approved` gives for an action, None for none: an approval unsets nothing, and what it changes elsewhere is no value of it."""
+    if event.after is not None and event.attribute == terms.attribute:
+        return event.after
+    return text_value(event.detail.get("value"))
 
 
 def named_action(event: Event) -> str | None:
@@ -122,7 +124,7 @@ def _always(_course: Course, _step: Step, _history: History) -> bool:
 
 
 def _says_no_other(course: Course, step: Step, _history: History) -> bool:
-    value = approved_value(step.event)
+    value = approved_value(step.event, course.terms)
     return value is None or course.terms.same(course.value, value)
 
 
