@@ -6,11 +6,8 @@ import sys
 from benchmarks.company import configuration
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.sweep import run
-from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.landing import Landing
 from rollout_metrics.pipeline.memory import quiet_collector
-from rollout_metrics.publish.self_metrics import SelfMetrics
-from rollout_metrics.publish.snapshot import Board
 from rollout_metrics.store import open_store
 
 
@@ -30,6 +27,10 @@ def land(address: str, url: str, now: int) -> None:
 
 def everything(address: str, url: str, now: int) -> None:
     """One whole pass."""
+    from rollout_metrics.pipeline import Pipeline
+    from rollout_metrics.publish.self_metrics import SelfMetrics
+    from rollout_metrics.publish.snapshot import Board
+
     board = Board()
     with open_store(url, clock=lambda: now) as store:
         collected = Pipeline(configuration(address), store, lambda: now, board, SelfMetrics("1")).collect("desk")

@@ -11,9 +11,9 @@ from rollout_metrics.config.problems import suggestion
 from rollout_metrics.config.workflow import WorkflowOptions
 from rollout_metrics.config.yaml import Document, Place
 from rollout_metrics.domain.errors import ConfigurationError
-from rollout_metrics.publish.web_config import read_web_config, tls_context
-from rollout_metrics.sources.push import Push
 
+PUSH = "push"
+"""The kind whose tokens name workflows."""
 MOST_COMBINATIONS = 1000
 """Of a scope's values, looked through for one that no earlier scope takes away."""
 
@@ -28,7 +28,7 @@ def checked(settings: Settings, sources: Mapping[str, Source], raw: Mapping[str,
     _check_names(raw, document)
     _check_scopes(settings, document)
     for name, source in sources.items():
-        if isinstance(source, Push):
+        if source.kind == PUSH:
             _check_tokens(name, source, names(raw), document)
     if settings.listen.metrics == settings.listen.web and not settings.listen.web.endswith(":0"):
         document.problem(("listen", "web"), f"{settings.listen.web} is the metrics listener's address too: give each its own")
@@ -102,7 +102,10 @@ def _hiding(workflow: WorkflowOptions, earlier: list[WorkflowOptions]) -> list[W
     return hiding
 
 
-def _check_tokens(name: str, source: Push, known: list[str], document: Document) -> None:
+def _check_tokens(name: str, source: Source, known: list[str], document: Document) -> None:
+    from rollout_metrics.sources.push import Push
+
+    assert isinstance(source, Push)  # as `sources.find` prefers our own kinds
     for number, token in enumerate(source.tokens):
         for workflow in sorted(token.workflows.difference(known)):
             document.problem(("sources", name, "tokens", number, "workflows"), f"there is no workflow {workflow!r}{suggestion(workflow, known)}")
@@ -117,6 +120,8 @@ def _check_readable(file: Path, place: Place, document: Document) -> None:
 
 
 def _check_web_config(file: Path, place: Place, document: Document) -> None:
+    from rollout_metrics.publish.web_config import read_web_config, tls_context  # brings bcrypt and more
+
     try:
         tls_context(read_web_config(file), file)
     except (ConfigurationError, ValueError) as error:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationError
 
 from rollout_metrics import sources
 from rollout_metrics.collect.source import Source
-from rollout_metrics.config.changes import read_changes
 from rollout_metrics.config.checks import checked, names, warnings
 from rollout_metrics.config.model import Settings
 from rollout_metrics.config.policy import action_texts, company, text_attributes
@@ -78,11 +77,19 @@ def _checked(document: Document, environment: Mapping[str, str]) -> Configuratio
     read_sources = _sources(raw.get("sources"), document)
     settings = _settings(prepared(raw, Settings, document, ()), document)
     checked(settings, read_sources, raw, document)
-    changes, problems = read_changes(settings.changes.paths, names(raw), environment, document)
+    changes, problems = _changes(settings, names(raw), environment, document)
     problems = [*document.problems, *problems]
     if problems:
         raise ConfigurationError(*problems)
     return Configuration(settings, read_sources, changes, tuple(warnings(settings, document)))
+
+
+def _changes(settings: Settings, workflows: list[str], environment: Mapping[str, str], document: Document) -> tuple[tuple[Change, ...], list[str]]:
+    if not settings.changes.paths:
+        return (), []
+    from rollout_metrics.config.changes import read_changes  # many models, needed only where there are records
+
+    return read_changes(settings.changes.paths, workflows, environment, document)
 
 
 def _settings(raw: Mapping[str, Any], document: Document) -> Settings:

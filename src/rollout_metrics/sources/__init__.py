@@ -21,15 +21,18 @@ def kinds() -> tuple[str, ...]:
 
 def find(kind: str) -> type[Source]:
     """The options model of a kind; raises `ConfigurationError`, with a suggestion where the kind looks misspelt."""
+    if _ours(kind):
+        return _found(kind)
     if kind not in kinds():
         near = difflib.get_close_matches(kind, kinds(), n=1)
         raise ConfigurationError(f"there is no kind of source {kind!r}" + (f": did you mean {near[0]!r}?" if near else f"; there are: {', '.join(kinds())}"))
-    registered = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if kind in registered and not _ours(kind):
-        found = registered[kind].load()
-        if not (inspect.isclass(found) and issubclass(found, Source) and found.kind == kind):
-            raise ConfigurationError(f"the package that registers the kind {kind!r} does not provide a Source of that kind: update or remove it")
-        return found
+    found = next(entry for entry in entry_points(group=GROUP) if entry.name == kind).load()
+    if not (inspect.isclass(found) and issubclass(found, Source) and found.kind == kind):
+        raise ConfigurationError(f"the package that registers the kind {kind!r} does not provide a Source of that kind: update or remove it")
+    return found
+
+
+def _found(kind: str) -> type[Source]:
     module = importlib.import_module(f"{__name__}.{kind}")
     for _, found in inspect.getmembers(module, inspect.isclass):
         if issubclass(found, Source) and found.__module__ == module.__name__ and getattr(found, "kind", None) == kind:
@@ -38,4 +41,4 @@ def find(kind: str) -> type[Source]:
 
 
 def _ours(kind: str) -> bool:
-    return any(module.name == kind for module in pkgutil.iter_modules(__path__))
+    return any(module.name == kind and not kind.startswith("_") for module in pkgutil.iter_modules(__path__))
