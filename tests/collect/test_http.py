@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from rollout_metrics.collect.http import Api, Endpoint, basic, bearer, decode
+from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer, decode
 from rollout_metrics.collect.limits import Budget, Gate, ResetHeader, ResetKind, wanted_wait
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, PayloadError, RetryLater
 from sources.server import Reply, Request, serving
@@ -253,3 +253,11 @@ def test_dates_beyond_all_calendars_say_nothing() -> None:
 
     assert api.clock_ahead == 0
     assert wanted_wait({"Retry-After": date}, None, 1_750_000_000) is None
+
+
+def test_half_a_surrogate_pair_costs_a_character_and_not_the_page() -> None:
+    body = rb'{"cut": "x\ud83d", "whole": "\ud83d\ude00", "spelled": "\\ud83d", "late": "\ude00"}'
+
+    read = decode(Answer(body, "GET desk/page", 200, {}), msgspec.json.Decoder(dict[str, str]))
+
+    assert read == {"cut": "x\N{REPLACEMENT CHARACTER}", "whole": "\N{GRINNING FACE}", "spelled": "\\ud83d", "late": "\N{REPLACEMENT CHARACTER}"}

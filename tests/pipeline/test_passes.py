@@ -14,10 +14,12 @@ from pipeline.test_laws import END, difference
 from pipeline.worlds import DESK, RUNTIME, Desk, Place, configured, desk, events_of_cases, settings, shown, values
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Window
 from rollout_metrics.config.load import Configuration
+from rollout_metrics.derive.case import derive
 from rollout_metrics.domain.errors import CredentialsError, RetryLater
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import DECIDED, Recommendation
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, parse_span
+from rollout_metrics.pipeline import deriving
 from rollout_metrics.pipeline.as_of import families_as_of
 
 NOW = T0 + 30 * HOUR
@@ -333,3 +335,22 @@ def test_as_of_and_live_share_every_family(place: Place, configuration: Configur
 def pipeline_families(made: Desk) -> Any:
     made.read_up_to(END)
     return made.families()
+
+
+def test_a_case_on_which_derivation_breaks_is_set_aside_and_stops_no_other(made: Desk, events: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = events[0].case
+
+    def fragile(history: list[Event], *rest: Any) -> Any:
+        if history[0].case == broken:
+            raise ZeroDivisionError
+        return derive(history, *rest)
+
+    monkeypatch.setattr(deriving, "derive", fragile)
+    for name in (DESK, RUNTIME):
+        assert made.pipeline.collect(name).error is None
+
+    assert made.board.reasons == ()
+    assert {(record.source, record.reason, record.where) for record in made.pipeline.store.quarantined()} == {(broken[0], "underivable", f"case {broken[1]}")}
+    facts = made.pipeline.store.facts([event.case for event in events])
+    assert broken not in facts
+    assert len(facts) > 5

@@ -8,14 +8,12 @@ import click
 
 from rollout_metrics import __version__
 from rollout_metrics.catalog import DEFINITIONS, NO_WORKFLOW
-from rollout_metrics.cli import demo as demo_command
-from rollout_metrics.cli import glance, serve
+from rollout_metrics.cli import glance
 from rollout_metrics.cli.changes import changes as change_commands
-from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened, opened_store, read_configuration
+from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import probe
-from rollout_metrics.config.changes import ChangeRecord
 from rollout_metrics.config.model import AlertOptions, Settings
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
 from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, parse_span
@@ -91,6 +89,8 @@ program.add_command(change_commands)
 @config_option
 def run(file: Path) -> None:
     """Collect on schedule and serve the figures until stopped (SIGTERM, Ctrl-C); SIGHUP reads the configuration again."""
+    from rollout_metrics.cli import serve  # web framework and scheduler: only the verbs that need them wait for their import
+
     serve.run(lambda: read_configuration(file))
 
 
@@ -138,7 +138,7 @@ def check(file: Path, connect: bool) -> int:
             rows.append((name, "waits", "events are pushed to us"))
             continue
         try:
-            rows.append((name, "works", probe(source, serve.connection(source), clock())))
+            rows.append((name, "works", probe(source, connection(source), clock())))
         except CredentialsError as error:
             rows.append((name, "refused", str(error)))
         except RolloutMetricsError as error:
@@ -300,6 +300,8 @@ def schema() -> None:
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path(), help="The project's folder.")
 def generate(check_: bool, root: Path) -> int:
     """Write rules, alerts, dashboards and documents from the catalogue."""
+    from rollout_metrics.config.changes import ChangeRecord
+
     changed = generate_files(root, program, settings=Settings, record=ChangeRecord, thresholds=AlertOptions(), sources=_kinds(), check=check_)
     for file in changed:
         data(str(file))
@@ -317,6 +319,8 @@ def generate(check_: bool, root: Path) -> int:
 @click.option("--once", is_flag=True, help="Collect the history, print the figures and end.")
 def demo(directory: Path, seed: int, once: bool) -> None:
     """A simulated company: 90 days of history collected and published, then live. Ctrl-C stops; a second start continues."""
+    from rollout_metrics.cli import demo as demo_command
+
     demo_command.demo(directory, seed=seed, once=once)
 
 

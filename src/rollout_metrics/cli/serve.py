@@ -10,8 +10,6 @@ from flask import Flask
 from rollout_metrics.catalog import DEFINITIONS
 from rollout_metrics.cli.session import clock, database_url, new_pipeline, opened_store
 from rollout_metrics.cli.talk import say
-from rollout_metrics.collect.http import Api
-from rollout_metrics.collect.source import Source
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
 from rollout_metrics.pipeline import Pipeline
@@ -95,9 +93,3 @@ def run(read: Callable[[], Configuration]) -> None:
         say(f"figures at {url}/metrics, from {len(configuration.sources)} sources for {len(configuration.settings.workflows)} workflows")
         Schedule(service.pipeline, grace=configuration.settings.schedule.grace, reload=lambda: service.reload(read)).run()
     say("stopped; everything read so far is kept")
-
-
-def connection(source: Source) -> Api | None:
-    """A connection of its own to a source, for a trial."""
-    endpoint = source.endpoint()
-    return None if endpoint is None else Api(endpoint)

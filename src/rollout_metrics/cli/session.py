@@ -15,6 +15,8 @@ from sqlalchemy.exc import ArgumentError
 
 from rollout_metrics.catalog import DEFINITIONS
 from rollout_metrics.cli.talk import say
+from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Source
 from rollout_metrics.config.load import Configuration, load
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.time import Instant
@@ -89,6 +91,12 @@ def opened(configuration: Configuration) -> Iterator[Pipeline]:
 def new_pipeline(configuration: Configuration, store: Store, board: Board, metrics: SelfMetrics | None = None) -> Pipeline:
     """A pipeline on an open store, publishing on a board."""
     return Pipeline(configuration, store, clock, board, metrics or SelfMetrics(str(DEFINITIONS)))
+
+
+def connection(source: Source) -> Api | None:
+    """A connection of its own to a source, for a trial."""
+    endpoint = source.endpoint()
+    return None if endpoint is None else Api(endpoint)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

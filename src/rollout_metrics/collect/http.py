@@ -4,6 +4,7 @@ import email.utils
 import logging
 import os
 import random as randomness
+import re
 import time
 import zlib
 from base64 import b64decode, b64encode
@@ -244,10 +245,25 @@ class Api:
         self.clock_ahead = ahead if ahead > 5 else 0.0
 
 
+_HALF_A_PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
+
+
+def _whole_pairs(body: bytes) -> bytes:
+    """JSON with every half of a surrogate pair, as texts cut within an emoji have, replaced by the replacement character."""
+    return _HALF_A_PAIR.sub(lambda found: found[0] if len(found[2]) > len(rb"\ud800") else found[1] + rb"\ufffd", body)
+
+
 def decode(answer: Answer, decoder: msgspec.json.Decoder[T]) -> T:
     """Read an answer's JSON into the decoder's type; raises `PayloadError` naming the page. A wrong shape is `ShapeError`."""
     try:
-        return decoder.decode(answer.body)
+        try:
+            return decoder.decode(answer.body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError as error:
+            if "surrogate" not in str(error):
+                raise
+            return decoder.decode(_whole_pairs(answer.body))
     except msgspec.ValidationError as error:
         raise ShapeError(f"{answer.where} is not of the documented shape: {error}") from None
     except RecursionError:

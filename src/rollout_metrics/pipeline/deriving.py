@@ -1,11 +1,14 @@
 """Touched and due cases derived again in batches: facts replaced, counts moved, rubber stamps judged, all of it into the store and the figures in memory."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rollout_metrics import rollup
+from rollout_metrics.collect.source import Rejected
 from rollout_metrics.derive.case import derive
-from rollout_metrics.domain.events import CaseKey
+from rollout_metrics.derive.surroundings import Surroundings
+from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.facts import CaseFacts, Fact
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
@@ -13,6 +16,11 @@ from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers, qu
 from rollout_metrics.rollup import Bucket, Sample
 from rollout_metrics.rollup.counting import glances
 from rollout_metrics.store import Judged, Judgement, Store, Update
+
+log = logging.getLogger(__name__)
+
+UNDERIVABLE = "underivable"
+"""Why a case is set aside that this program breaks on."""
 
 BATCH = 2000
 """Cases in a transaction."""
@@ -41,7 +49,7 @@ def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], fig
         gone: list[Sample] = []
         come: list[Sample] = []
         for key, events in store.histories(due.keys):
-            facts = derive(events, company, as_of, around) if events else CaseFacts(key, None, None, (), None)
+            facts = _derived(store, key, events, company, as_of, around)
             updates.append(Update(facts, total(key, facts.facts, workflows)))
             stood = before.get(key, ())
             if known and stood:
@@ -58,6 +66,20 @@ def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], fig
         watch(done)
     _judge(store, workflows, figures)
     return done
+
+
+def _derived(  # noqa: PLR0917
+    store: Store, case: CaseKey, events: list[Event], company: Company, as_of: Mapping[str, Instant], around: Surroundings
+) -> CaseFacts:
+    """A case's facts; none, set aside with the reason, where a defect of ours breaks on it: it must not stop the others."""
+    nothing = CaseFacts(case, None, None, (), None)
+    try:
+        return derive(events, company, as_of, around) if events else nothing
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        log.exception("a case could not be derived", extra={"fields": {"case_source": case[0], "case": case[1]}})
+        said = f"derivation broke ({type(error).__name__}); the case counts nowhere until it is derived again: report it, and rebuild after an upgrade"
+        store.land(case[0], [], [Rejected(UNDERIVABLE, f"case {case[1]}", said, b"")])
+        return nothing
 
 
 def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workflow]) -> Counted:
