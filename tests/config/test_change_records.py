@@ -71,7 +71,7 @@ def test_editors_refuse_what_the_program_refuses(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize("risk_class", get_args(ChangeRecord.model_fields["risk_class"].annotation))
 @pytest.mark.parametrize("kind", list(ChangeKind))
 def test_a_template_loads_as_it_is_written(kind: ChangeKind, risk_class: str) -> None:
-    text = template(number="c 1: #", workflow="null", kind=kind, risk_class=risk_class, proposed_at=NOW)
+    text = template(number="c 1: #", workflow="null", kind=kind, risk_class=risk_class, proposed_at=NOW, schema="change-record.schema.json")
 
     (recorded,), found = read(text)
 
@@ -83,7 +83,7 @@ def test_a_template_loads_as_it_is_written(kind: ChangeKind, risk_class: str) ->
 
 
 def test_a_template_shows_every_option() -> None:
-    text = template(number="c1", workflow="w", kind=ChangeKind.LEVEL, risk_class="regulated", proposed_at=NOW)
+    text = template(number="c1", workflow="w", kind=ChangeKind.LEVEL, risk_class="regulated", proposed_at=NOW, schema="change-record.schema.json")
     models: list[type[BaseModel]] = []
     _collect(ChangeRecord, models)
     filled_in = {"IncidentOptions", "InterventionOptions", "GrantOptions", "SignatureOptions"}

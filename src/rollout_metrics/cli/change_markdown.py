@@ -139,8 +139,6 @@ def _standing(found: Evidence, quoted: Callable[[str], str]) -> str:
 
 
 def _rate(rate: Rate) -> tuple[str, str, str]:
-    if rate.withheld:
-        return "withheld", "too few operators", "-"
     if rate.lower is None or rate.upper is None:
         return "no data", "-", "0"
     return f"{rate.count / rate.total:.1%}", f"{rate.lower:.1%} to {rate.upper:.1%}", f"{rate.total:,}"

@@ -242,6 +242,6 @@ def _evidence_values(item: Evidence) -> dict[str, Any]:
 
 
 def _rate_values(rate: Rate) -> dict[str, Any] | None:
-    if rate.withheld or rate.lower is None:
+    if rate.lower is None:
         return None
     return {"count": rate.count, "n": rate.total, "ratio": rate.count / rate.total, "lower": rate.lower, "upper": rate.upper}

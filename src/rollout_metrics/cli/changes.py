@@ -2,27 +2,26 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from rollout_metrics.cli import change_report
-from rollout_metrics.cli.change_markdown import as_markdown, as_text
 from rollout_metrics.cli.session import clock, database_url, read_configuration
 from rollout_metrics.cli.talk import as_json, data, say
-from rollout_metrics.config.changes import ChangeRecord, template
-from rollout_metrics.config.changes.template import SCHEMA_FILE
 from rollout_metrics.config.load import Configuration
+from rollout_metrics.derive.completeness import REQUIRED
 from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.time import SECOND, moment
-from rollout_metrics.figures.at_hand import Evidence
 from rollout_metrics.generate import record_schema
-from rollout_metrics.pipeline.at_hand import evidence_at_hand
 from rollout_metrics.store import open_store
 
-RISK_CLASSES = get_args(ChangeRecord.model_fields["risk_class"].annotation)
+if TYPE_CHECKING:
+    from rollout_metrics.cli.change_report import Report
+    from rollout_metrics.figures.at_hand import Evidence
+
+SCHEMA_FILE = "change-record.schema.json"
 DIRECTORY = Path("changes")
 
 
@@ -34,12 +33,14 @@ def changes() -> None:
 @changes.command()
 @click.option("--workflow", required=True, help="The workflow whose agent changes.")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in ChangeKind]), help="What is altered.")
-@click.option("--risk-class", type=click.Choice(RISK_CLASSES), default="medium", show_default=True, help="Decides who must sign.")
+@click.option("--risk-class", type=click.Choice(list(REQUIRED)), default="medium", show_default=True, help="Decides who must sign.")
 @click.option("--id", "number", help="A number of its own; default: the workflow and the time.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A new file to write; default: standard output.")
 @click.option("--schema", default=SCHEMA_FILE, show_default=True, help="Where the editor finds the JSON Schema, from the record's folder.")
 def new(workflow: str, kind: str, risk_class: str, number: str | None, output: Path | None, schema: str) -> None:  # noqa: PLR0917
     """A commented record to fill in; it names what it still lacks as soon as it is checked."""
+    from rollout_metrics.config.changes import template  # many models: only the verbs that need them wait for their import
+
     now = clock() // SECOND * SECOND
     text = template(
         number=number or f"{workflow}-{moment(now):%Y%m%d-%H%M%S}",
@@ -75,6 +76,9 @@ def check(paths: tuple[Path, ...], revision: str | None, file: Path | None, *, a
     PATHS are files or folders of records; default: those of the configuration, else changes. Exit codes: 0 complete, 1 something is lacking,
     2 something cannot be read.
     """
+    from rollout_metrics.cli import change_report
+    from rollout_metrics.cli.change_markdown import as_markdown, as_text
+
     if as_json_ and markdown:
         raise click.UsageError("--json and --markdown are two outputs: choose one")
     configuration, refused = _configuration(file)
@@ -100,6 +104,8 @@ def check(paths: tuple[Path, ...], revision: str | None, file: Path | None, *, a
 @changes.command()
 def schema() -> None:
     """Print the JSON Schema of a change record, for editors."""
+    from rollout_metrics.config.changes import ChangeRecord
+
     as_json(record_schema(ChangeRecord, comment="A change record of rollout-metrics."))
 
 
@@ -113,13 +119,15 @@ def _configuration(file: Path | None) -> tuple[Configuration | None, tuple[str, 
         return None, error.problems
 
 
-def _evidence(configuration: Configuration) -> Mapping[str, Evidence]:
+def _evidence(configuration: Configuration) -> "Mapping[str, Evidence]":
     """Read off the store as it is: nothing is migrated, derived or written on behalf of a branch."""
+    from rollout_metrics.pipeline.at_hand import evidence_at_hand
+
     with open_store(database_url(configuration), clock=clock, migrate=False) as store:
         return evidence_at_hand(configuration, store, clock())
 
 
-def _summary(report: change_report.Report) -> str:
+def _summary(report: "Report") -> str:
     lacking = sum(bool(item.lacks) for item in report.checked)
     others = f", {report.others} are as they were" if report.others else ""
     trouble = f", {len(report.problems)} problems" if report.problems else ""

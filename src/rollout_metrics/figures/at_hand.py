@@ -6,11 +6,11 @@ import msgspec
 
 from rollout_metrics.catalog import METRICS, TALLIES
 from rollout_metrics.catalog.metric import Part, Ratio
-from rollout_metrics.derive.levels import level_at
+from rollout_metrics.derive.levels import PRODUCTION, level_at
 from rollout_metrics.derive.standing import standing_since
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.facts import Mode
-from rollout_metrics.domain.policy import Company, Level, Workflow
+from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import MINUTE, Instant
 from rollout_metrics.figures.windows import Windows
 from rollout_metrics.rollup import Contribution
@@ -19,18 +19,15 @@ from rollout_metrics.stats.wilson import wilson
 RATES = ("explicit_acceptance_ratio", "override_ratio", "correction_ratio", "bypass_ratio", "escalation_ratio")
 """What is shown, by the catalogue's names."""
 
-_OPERATORS = "operators"
-
 
 class Rate(msgspec.Struct, frozen=True):
-    """A rate with its counts and 95 % interval; no interval where there is nothing to count. `withheld`: too few operators to show it."""
+    """A rate with its counts and 95 % interval; no interval where there is nothing to count."""
 
     metric: str
     count: int
     total: int
     lower: float | None = None
     upper: float | None = None
-    withheld: bool = False
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -58,7 +55,7 @@ def sought(workflow: Workflow, as_of: Instant, surroundings: Surroundings) -> So
     return Sought(0 if since is None else -(-since // MINUTE), as_of // MINUTE)
 
 
-def evidence(workflow: Workflow, company: Company, as_of: Instant, surroundings: Surroundings, rows: Iterable[Contribution]) -> Evidence:
+def evidence(workflow: Workflow, as_of: Instant, surroundings: Surroundings, rows: Iterable[Contribution]) -> Evidence:
     """The evidence as of T, a whole minute. `rows`: the counts of the minutes `sought`, each bucket once."""
     stretch = sought(workflow, as_of, surroundings)
     level = level_at(workflow, as_of, surroundings)
@@ -66,7 +63,6 @@ def evidence(workflow: Workflow, company: Company, as_of: Instant, surroundings:
     span = max(stretch.up_to - stretch.after, 0) * MINUTE
     windows = Windows({workflow.name: [span]})
     windows.load({workflow.name: as_of}, rows)
-    shown = company.operator_figures and len(windows.sums(workflow.name, span, _OPERATORS)) >= company.min_operators
 
     def total(part: Part, mode_of: Mapping[str, str]) -> int:
         labels = TALLIES[part.tally].labels
@@ -78,8 +74,6 @@ def evidence(workflow: Workflow, company: Company, as_of: Instant, surroundings:
     def rate(name: str) -> Rate:
         metric = METRICS[name]
         assert isinstance(metric.obtained, Ratio)
-        if metric.personal and not shown:
-            return Rate(name, 0, 0, withheld=True)
         mode_of = dict.fromkeys(metric.labels, mode.value)
         count, of = total(metric.obtained.numerator, mode_of), total(metric.obtained.denominator, mode_of)
         return Rate(name, count, of, *(wilson(count, of) or (None, None)))
@@ -96,5 +90,9 @@ def evidence(workflow: Workflow, company: Company, as_of: Instant, surroundings:
 
 
 def _version(workflow: Workflow, as_of: Instant) -> str | None:
-    deployed = [(at, change.id, change.version) for change in workflow.changes if (at := change.deployed_at) is not None and at <= as_of and change.version]
+    deployed = [
+        (at, change.id, change.version)
+        for change in workflow.changes
+        if (at := change.deployed_at) is not None and at <= as_of and change.version and change.environment == PRODUCTION
+    ]
     return max(deployed)[2] if deployed else None

@@ -28,7 +28,7 @@ def evidence_at_hand(configuration: Configuration, store: Store, now: Instant) -
             yield series, minute, amount
 
     return {
-        workflow.name: evidence(workflow, company, at, around, rows(workflow, sought(workflow, at, around)))
+        workflow.name: evidence(workflow, at, around, rows(workflow, sought(workflow, at, around)))
         for workflow in company.workflows
         if (at := as_of[workflow.name]) != NOTHING
     }

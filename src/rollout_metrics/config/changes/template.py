@@ -15,7 +15,6 @@ from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.records import SignOff
 from rollout_metrics.domain.time import Instant, format_instant
 
-SCHEMA_FILE = "change-record.schema.json"
 WIDTH = 110
 _BARE = re.compile(r"\w[\w.-]*", re.ASCII)
 
@@ -31,7 +30,7 @@ _SEVERAL = ("guardrails", "observability", "governance")
 _SAID = ("id", "workflow", "kind", "title", "version", "level", "environment", "risk_class", "proposed_at")
 
 
-def template(*, number: str, workflow: str, kind: ChangeKind, risk_class: str, proposed_at: Instant, schema: str = SCHEMA_FILE) -> str:
+def template(*, number: str, workflow: str, kind: ChangeKind, risk_class: str, proposed_at: Instant, schema: str) -> str:
     """The text of a record that loads as it is and lacks what only people know. `schema`: where editors find the JSON Schema."""
     values = {
         "id": _plain(number),
