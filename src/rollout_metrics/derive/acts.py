@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from heapq import merge
 from operator import attrgetter
 
-from rollout_metrics.derive.history import History, Step
+from rollout_metrics.derive.history import ACTS, History, Step
 from rollout_metrics.derive.levels import mode_when_acting
 from rollout_metrics.derive.outcomes import DOES, named_action
 from rollout_metrics.derive.surroundings import Surroundings
@@ -17,6 +17,7 @@ from rollout_metrics.domain.policy import Workflow
 
 _REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
 _GIVERS = (ActorKind.OPERATOR, ActorKind.SYSTEM)
+_AGENT, _OPERATOR, _REJECTED, _REOPENED, _LIVE = ActorKind.AGENT, ActorKind.OPERATOR, Activity.REJECTED, Activity.REOPENED, Mode.LIVE
 _place = attrgetter("place")
 
 
@@ -29,30 +30,35 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
     workflow = history.workflow
     if workflow is None:
         return []
-    answers = _Answers(history, workflow)
+    answers: _Answers | None = None
     found = []
     for step in history.steps[history.start :]:
-        if step.own and step.acts and mode_when_acting(workflow, step.at) is Mode.LIVE:
+        if step.own and step.activity in ACTS and mode_when_acting(workflow, step.at) is _LIVE:
             terms = terms_of(workflow, step.action or step.activity.value)
             if terms.reversible:
+                if answers is None:
+                    answers = _Answers(history, workflow)
                 found.append(_judged(step, terms, answers, workflow))
     return found
 
 
 def _judged(act: Step, terms: Terms, answers: "_Answers", workflow: Workflow) -> Act:
-    age = workflow.cohort_age
+    at = act.at
+    judged_at = at + workflow.cohort_age
     corrected_by = None
     edited_by, reversed_by = answers.to(act, terms)
-    if reversed_by is not None and reversed_by.at <= act.at + age:
+    if edited_by is reversed_by is None:
+        return Act(workflow.name, terms.action, at, judged_at, False, False, None, (act.event.ref,))
+    if reversed_by is not None and reversed_by.at <= judged_at:
         corrected_by = reversed_by
-    if edited_by is not None and (corrected_by is not None or edited_by.at > act.at + age):
+    if edited_by is not None and (corrected_by is not None or edited_by.at > judged_at):
         edited_by = None
     proof = reversed_by or edited_by
     return Act(
         workflow=workflow.name,
         action=terms.action,
-        at=act.at,
-        judged_at=act.at + age,
+        at=at,
+        judged_at=judged_at,
         corrected=corrected_by is not None,
         edited=edited_by is not None,
         reversed_at=None if reversed_by is None else reversed_by.at,
@@ -64,7 +70,7 @@ class _Answers:
     """The events of a history that could put acts right, by what they are about: a case can have thousands of acts.
 
     They are rejections, reopenings of what was closed, and operators who do the action. Once the agent does the action again, with another value
-    (or closes again), it was the agent who replaced the act; only a rejection that names a recommendation may still mean the old one.
+    (or closes again), it was the agent who replaced the act; only a rejection that names an event of the agent may still mean the old one.
     """
 
     def __init__(self, history: History, workflow: Workflow) -> None:
@@ -75,16 +81,20 @@ class _Answers:
         self._rejected_event: dict[str, list[Step]] = {}
         self._rejected_course: dict[int, list[Step]] = {}
         self._rejected_courses: dict[str, list[Step]] = {}
+        self._naming: set[int] = set()
         own_ids: set[str] = set()
         for step in history.steps:
-            if step.activity is Activity.REJECTED and step.kind is ActorKind.OPERATOR:
+            activity, kind = step.activity, step.kind
+            if activity is _REJECTED and kind is _OPERATOR:
                 self._reject(step, own_ids)
                 continue
-            if step.activity is Activity.REOPENED and step.kind in _REOPENERS:
+            if activity is _REOPENED and kind in _REOPENERS:
                 self._reopened.append(step)
             if step.own:
                 own_ids.add(step.event.event_id)
-            if step.action is not None and ((step.own and step.acts) or (step.kind is ActorKind.OPERATOR and step.activity in DOES)):
+                if step.action is not None and activity in ACTS:
+                    self._do(step, terms_of(workflow, step.action))
+            elif kind is _OPERATOR and step.action is not None and activity in DOES:
                 self._do(step, terms_of(workflow, step.action))
 
     def _reject(self, step: Step, own_ids: Collection[str]) -> None:
@@ -97,6 +107,7 @@ class _Answers:
                 self._rejected_courses.setdefault(meant.newest.action, []).append(step)
         named, action = step.event.detail.get("recommendation"), named_action(step.event)
         if named is not None and str(named) in own_ids:
+            self._naming.add(step.place)
             self._rejected_event.setdefault(str(named), []).append(step)
         elif action is not None:
             self._rejected.setdefault(action, []).append(step)
@@ -105,19 +116,26 @@ class _Answers:
         """Keep what can make a difference: repeating a value does not, nor does an operator's comment, which replaces nothing."""
         if terms.comment and not step.own:
             return
-        done = self._done.setdefault(terms.action, [])
-        if done and terms.action != "close" and terms.value(done[-1].event) == terms.value(step.event) and (done[-1].own or not step.own):
+        done = self._done.get(terms.action)
+        if done is None:
+            self._done[terms.action] = [step]
+            return
+        if terms.action != "close" and terms.value(done[-1].event) == terms.value(step.event) and (done[-1].own or not step.own):
             return
         done.append(step)
 
     def to(self, act: Step, terms: Terms) -> tuple[Step | None, Step | None]:
         """The first answer that edits the act, if it comes before the first that reverses it; and that one."""
         edited_by, reversed_by, replaced = self._operators(act, terms)
-        rejected = next((step for step in self._rejections(act) if replaced is None or step.place < replaced.place or _names(step)), None)
-        reopened = None if act.action != "close" else next(_after(self._reopened, act), None)
+        rejected = reopened = None
+        if self._rejected or self._rejected_event or self._rejected_course or self._rejected_courses:
+            rejected = next((step for step in self._rejections(act) if replaced is None or step.place < replaced.place or step.place in self._naming), None)
+        if self._reopened and act.action == "close":
+            reopened = next(_after(self._reopened, act), None)
         if reopened is not None and replaced is not None and replaced.place < reopened.place:
             reopened = None
-        reversed_by = min((step for step in (reversed_by, rejected, reopened) if step is not None), key=_place, default=None)
+        if rejected is not None or reopened is not None:
+            reversed_by = min((step for step in (reversed_by, rejected, reopened) if step is not None), key=_place, default=None)
         if edited_by is not None and reversed_by is not None and reversed_by.place < edited_by.place:
             edited_by = None
         return edited_by, reversed_by
@@ -125,8 +143,11 @@ class _Answers:
     def _operators(self, act: Step, terms: Terms) -> tuple[Step | None, Step | None, Step | None]:
         """The first operator's doing of the action that edits the act, the first that reverses it, and the own act that replaced it before."""
         edited_by = None
+        done = self._done.get(act.action or "", ())
+        if not done or done[-1].place <= act.place:
+            return None, None, None
         value = terms.value(act.event)
-        for step in _after(self._done.get(act.action or "", []), act):
+        for step in _after(done, act):
             given = terms.value(step.event)
             if step.own:
                 if act.action == "close" or not terms.same(value, given):
@@ -151,10 +172,6 @@ def _after(steps: Sequence[Step], act: Step) -> Iterator[Step]:
     return (steps[index] for index in range(bisect_right(steps, act.place, key=_place), len(steps)))
 
 
-def _names(step: Step) -> bool:
-    return step.event.detail.get("recommendation") is not None
-
-
 def _edits(terms: Terms, value: str | None, given: str | None) -> bool:
     return not (terms.comment or terms.same(value, given) or terms.advances(value, given)) and terms.alike(value, given)
 
@@ -167,7 +184,11 @@ def references(history: History) -> list[ReferenceValue]:
     workflow = history.workflow
     if workflow is None:
         return []
-    first_agent_at = next((step.at for step in history.steps if step.kind is ActorKind.AGENT), None)
+    first_agent_at = None
+    for step in history.steps:
+        if step.kind is _AGENT:
+            first_agent_at = step.at
+            break
     if first_agent_at is not None and history.scoped_at is not None and first_agent_at <= history.scoped_at + workflow.cohort_age:
         return []  # whatever value came first, the agent was there by the end of its age
     terms = {action: terms for action, terms in decided_terms(workflow).items() if terms.attribute is not None and terms.reversible}
@@ -191,7 +212,7 @@ def _reference(first: Step, terms: Terms, history: History, workflow: Workflow) 
             step
             for step in history.steps[first.place + 1 :]
             if step.action == first.action
-            and step.kind is ActorKind.OPERATOR
+            and step.kind is _OPERATOR
             and step.activity in DOES
             and step.at <= first.at + age
             and terms.replaces(first.event.after, step.event.after)

@@ -5,6 +5,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from operator import ge, gt, le, lt
 
+import msgspec
+
 from rollout_metrics.derive.approvals import approvals
 from rollout_metrics.derive.history import ACTS, History, Step
 from rollout_metrics.derive.levels import level_when_acting
@@ -20,6 +22,10 @@ NO_WORKFLOW = "none"
 UNSPECIFIED = "unspecified"
 """The reason of a block for which none was given."""
 
+# Looked up once: an enum's attribute costs more than what is done with it here.
+_AGENT, _BLOCKED, _SHADOW = ActorKind.AGENT, Activity.BLOCKED, Level.SHADOW
+_OUT_OF_SCOPE, _LEVEL = ViolationKind.OUT_OF_SCOPE, ViolationKind.LEVEL
+
 SIZES: dict[str, Callable[[Decimal, Decimal], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 SAME_WORD = {"yes": "true", "no": "false"}
@@ -33,62 +39,82 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
     and other cases have no say: at an own agent's event a single undated level has begun.
     """
     found: list[Violation | Blocked | Used] = []
-    used: dict[str, Used] = {}
+    used: dict[str, Step] = {}
     previous: dict[str | None, int] = {}
     for step in history.steps:
-        if step.activity is Activity.BLOCKED:
+        activity = step.activity
+        if activity is _BLOCKED:
             found.append(_blocked(step, history, company))
-        elif step.kind is ActorKind.AGENT and step.activity in ACTS:
-            workflow = _workflow_of(step, history)
+        elif step.kind is _AGENT and activity in ACTS:
+            action = step.action or activity.value
+            workflow = history.workflow if step.own and step.place >= history.start else None
             previous_act = previous.get(step.action, -1)
             previous[step.action] = step.place
-            action = step.action or step.activity.value
             if workflow is None:
-                found.append(Violation(_outside(step, history, company), ViolationKind.OUT_OF_SCOPE, action, step.at, (step.event.ref,)))
+                found.append(Violation(_outside(step, history, company), _OUT_OF_SCOPE, action, step.at, (step.event.ref,)))
                 continue
-            if action in _automatic(workflow):
-                used[action] = Used(workflow.name, action, step.at, (step.event.ref,))
-            if level_when_acting(workflow, step.at) <= Level.SHADOW:
-                found.append(Violation(workflow.name, ViolationKind.LEVEL, action, step.at, (step.event.ref,)))
+            automatic, table = _lists(workflow)
+            if action in automatic:
+                used[action] = step
+            if level_when_acting(workflow, step.at) <= _SHADOW:
+                found.append(Violation(workflow.name, _LEVEL, action, step.at, (step.event.ref,)))
                 continue
-            lists = in_force(workflow, step.at)
-            if lists is None:
+            lists = next((lists for since, lists in table if since is None or since <= step.at), None)
+            if lists is None:  # what nobody wrote down cannot be violated, so then only scope and level are checked
                 continue
-            kind = _violated(lists, step, action, history, workflow=workflow, previous_act=previous_act)
+            kind = _violated(lists.get(action, _NO_LISTS), step, history, workflow=workflow, previous_act=previous_act)
             if kind is not None:
                 found.append(Violation(workflow.name, kind, action, step.at, (step.event.ref,)))
-    found.extend(used[action] for action in sorted(used))
+    if used and history.workflow is not None:
+        name = history.workflow.name
+        found.extend(Used(name, action, step.at, (step.event.ref,)) for action, step in sorted(used.items()))
     return found
 
 
-def _automatic(workflow: Workflow) -> frozenset[str]:
-    """The actions that any list of the workflow ever allowed automatically, under whatever conditions."""
-    known: frozenset[str] | None = workflow.__dict__.get("_automatic")
+class _Conditions(msgspec.Struct, frozen=True):
+    """Under which conditions each of the lists in force grants one action: for every grant those that must all hold."""
+
+    forbidden: tuple[tuple[Condition, ...], ...] = ()
+    approval: tuple[tuple[Condition, ...], ...] = ()
+    automatic: tuple[tuple[Condition, ...], ...] = ()
+
+
+_NO_LISTS = _Conditions()
+
+_Lists = tuple[frozenset[str], list[tuple[Instant | None, dict[str, _Conditions]]]]
+
+
+def _lists(workflow: Workflow) -> _Lists:
+    """The actions that any list of the workflow ever allowed automatically, under whatever conditions; and its lists by action, the last ones first.
+    Read once per workflow."""
+    known: _Lists | None = workflow.__dict__.get("_lists")
     if known is None:
-        known = workflow.__dict__["_automatic"] = frozenset(grant.action for lists in workflow.authority for grant in lists.automatic)
+        automatic = frozenset(grant.action for lists in workflow.authority for grant in lists.automatic)
+        known = workflow.__dict__["_lists"] = (automatic, [(lists.since, _by_action(lists)) for lists in reversed(workflow.authority)])
     return known
 
 
-def in_force(workflow: Workflow, at: Instant) -> Authority | None:
-    """The lists in force at an instant. None where the workflow has none, or none yet: what nobody wrote down cannot be violated, so then only
-    scope and level are checked."""
-    current = None
-    for lists in workflow.authority:
-        if lists.since is None or lists.since <= at:
-            current = lists
-    return current
+def _by_action(lists: Authority) -> dict[str, _Conditions]:
+    def of(grants: Iterable[Grant], action: str) -> tuple[tuple[Condition, ...], ...]:
+        return tuple(grant.when for grant in grants if grant.action == action)
+
+    actions = {grant.action for grants in (lists.forbidden, lists.approval, lists.automatic) for grant in grants}
+    return {action: _Conditions(of(lists.forbidden, action), of(lists.approval, action), of(lists.automatic, action)) for action in actions}
 
 
-def _violated(lists: Authority, step: Step, action: str, history: History, *, workflow: Workflow, previous_act: int) -> ViolationKind | None:
-    if _granted(lists.forbidden, step, action, history):
+def _violated(lists: _Conditions, step: Step, history: History, *, workflow: Workflow, previous_act: int) -> ViolationKind | None:
+    if lists.forbidden and _granted(lists.forbidden, step, history):
         return ViolationKind.FORBIDDEN
-    if _granted(lists.approval, step, action, history):
+    if lists.approval and _granted(lists.approval, step, history):
         return None if approvals(history, workflow).cover(step, previous_act) else ViolationKind.UNAPPROVED
-    return None if _granted(lists.automatic, step, action, history) else ViolationKind.UNLISTED
+    return None if _granted(lists.automatic, step, history) else ViolationKind.UNLISTED
 
 
-def _granted(grants: Iterable[Grant], step: Step, action: str, history: History) -> bool:
-    return any(grant.action == action and all(_holds(condition, step, history) for condition in grant.when) for grant in grants)
+def _granted(grants: tuple[tuple[Condition, ...], ...], step: Step, history: History) -> bool:
+    for when in grants:  # noqa: SIM110  (any() costs more here than the conditions)
+        if not when or all(_holds(condition, step, history) for condition in when):
+            return True
+    return False
 
 
 def _holds(condition: Condition, step: Step, history: History) -> bool:

@@ -15,20 +15,23 @@ PRODUCTION = "production"
 
 
 class _Table(msgspec.Struct, frozen=True):
-    """A workflow's levels as two staircases. `undated`: the configured one holds from the first agent event on only."""
+    """A workflow's levels as one staircase: from `since[n - 1]` to before `since[n]` it is `levels[n]`.
 
-    deployed_at: tuple[Instant, ...]
-    deployed: tuple[Level, ...]
+    `undated`: the configured one holds from the first agent event on only; `deployed_at`: the first change that says otherwise.
+    """
+
     since: tuple[Instant, ...]
-    configured: tuple[Level, ...]
+    levels: tuple[Level, ...]
+    modes: tuple[Mode, ...]
     undated: bool
+    deployed_at: Instant | None
 
 
 def level_at(workflow: Workflow, at: Instant, surroundings: Surroundings) -> Level:
     """The level in force at an instant; a single undated level holds from the first agent event on a case of the workflow."""
     table = _table(workflow)
-    level = _level(workflow, table, at)
-    if level is not Level.OFF and table.undated and not (table.deployed_at and table.deployed_at[0] <= at):
+    level = table.levels[bisect_right(table.since, at)]
+    if level is not Level.OFF and table.undated and (table.deployed_at is None or table.deployed_at > at):
         first = surroundings.first_agent_at(workflow)
         return level if first is not None and first <= at else Level.OFF
     return level
@@ -36,23 +39,14 @@ def level_at(workflow: Workflow, at: Instant, surroundings: Surroundings) -> Lev
 
 def level_when_acting(workflow: Workflow, at: Instant) -> Level:
     """The level at an agent's event on one of the workflow's cases: there a single undated level has begun, whatever happened on other cases."""
-    return _level(workflow, _table(workflow), at)
+    table = _table(workflow)
+    return table.levels[bisect_right(table.since, at)]
 
 
 def mode_when_acting(workflow: Workflow, at: Instant) -> Mode:
     """Shadow if that is the level at an agent's event on a case of the workflow, else live."""
-    return Mode.SHADOW if level_when_acting(workflow, at) is Level.SHADOW else Mode.LIVE
-
-
-def _level(workflow: Workflow, table: _Table, at: Instant) -> Level:
-    for pause in workflow.pauses:
-        if pause.start <= at and (pause.end is None or at < pause.end):
-            return Level.OFF
-    deployed = bisect_right(table.deployed_at, at)
-    if deployed:
-        return table.deployed[deployed - 1]
-    configured = bisect_right(table.since, at)
-    return table.configured[configured - 1] if configured else Level.OFF
+    table = _table(workflow)
+    return table.modes[bisect_right(table.since, at)]
 
 
 _BEGINNING: Instant = -(2**63)
@@ -73,10 +67,24 @@ def _build(workflow: Workflow) -> _Table:
     ]
     deployed.sort(key=lambda item: item[:2])
     configured = sorted(((_BEGINNING if entry.since is None else entry.since), place, entry.level) for place, entry in enumerate(workflow.levels))
+    deployed_at, since = [item[0] for item in deployed], [item[0] for item in configured]
+
+    def level(at: Instant) -> Level:
+        for pause in workflow.pauses:
+            if pause.start <= at and (pause.end is None or at < pause.end):
+                return Level.OFF
+        if place := bisect_right(deployed_at, at):
+            return deployed[place - 1][2]
+        place = bisect_right(since, at)
+        return configured[place - 1][2] if place else Level.OFF
+
+    edges = {edge for pause in workflow.pauses for edge in (pause.start, pause.end) if edge is not None}
+    steps = sorted(edges.union(deployed_at, since))
+    levels = (Level.OFF, *map(level, steps))
     return _Table(
-        deployed_at=tuple(item[0] for item in deployed),
-        deployed=tuple(item[2] for item in deployed),
-        since=tuple(item[0] for item in configured),
-        configured=tuple(item[2] for item in configured),
+        since=tuple(steps),
+        levels=levels,
+        modes=tuple(Mode.SHADOW if at is Level.SHADOW else Mode.LIVE for at in levels),
         undated=len(workflow.levels) == 1 and workflow.levels[0].since is None,
+        deployed_at=deployed_at[0] if deployed_at else None,
     )

@@ -9,6 +9,11 @@ from rollout_metrics.domain.policy import AttributeType, Decides, Workflow
 UNDECIDED_EDIT_SIMILARITY = 0.6
 """`edit_similarity` of actions that the workflow does not decide, so that nothing is configured for them."""
 
+KEPT_TERMS = 1000
+"""Actions of a workflow whose terms are kept."""
+
+_SINGLE = AttributeType.SINGLE
+
 
 class Terms(msgspec.Struct, frozen=True):
     """One action's terms. `decides` is None for an action that the workflow does not decide; `progress` holds the pairs (earlier, later)."""
@@ -35,7 +40,7 @@ class Terms(msgspec.Struct, frozen=True):
             return True
         if one is None or other is None:
             return self.attribute is None
-        return self.type is not AttributeType.SINGLE and similarity(self.type, one, other) == 1
+        return self.type is not _SINGLE and similarity(self.type, one, other) == 1
 
     def advances(self, one: str | None, other: str | None) -> bool:
         """Whether `other` is progress from `one`."""
@@ -51,8 +56,16 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 def terms_of(workflow: Workflow, action: str) -> Terms:
-    """The terms of any action in a workflow."""
-    return decided_terms(workflow).get(action) or _terms(workflow, action, None)
+    """The terms of any action in a workflow, built once for as many as a company can have; names in events know no bounds."""
+    known: dict[str, Terms] | None = workflow.__dict__.get("_all_terms")
+    if known is None:
+        known = workflow.__dict__["_all_terms"] = dict(decided_terms(workflow))
+    terms = known.get(action)
+    if terms is None:
+        terms = _terms(workflow, action, None)
+        if len(known) < KEPT_TERMS:
+            known[action] = terms
+    return terms
 
 
 def decided_terms(workflow: Workflow) -> dict[str, Terms]:
