@@ -94,6 +94,8 @@ class Oracle:
         self.company = configuration.company(Plain())
         self.t = at
         self.figures: Figures = {}
+        self.anywhere = [e for e in resolve(list(events)) if e.occurred_at <= at]
+        """Who was seen: events on cases that have ended as well."""
         self.cases = [Case(key, ended(events)) for key, events in sorted(grouped(e for e in resolve(list(events)) if e.occurred_at <= at).items())]
         for case in self.cases:
             self.place(case, self.t)
@@ -239,11 +241,12 @@ class Oracle:
             return False
         at = r.first_decided_at
 
-        def same(other: Case, actor: str | None) -> bool:
-            return actor == r.decider and (actor is not None or other is case)
+        def same(key: tuple[str, str], actor: str | None) -> bool:
+            return actor == r.decider and (actor is not None or key == case.key)
 
-        before = [e.occurred_at for other, e in self.every if same(other, e.actor_id) and self.kind(e) == "operator" and e.occurred_at < at]
-        cases = {other.key for other in self.cases for o in self.explicit(other) if o.first_decided_at == at and same(other, o.decider)}
+        looked = self.anywhere if r.decider is not None else case.events
+        before = [e.occurred_at for e in looked if same(e.case, e.actor_id) and self.kind(e) == "operator" and e.occurred_at < at]
+        cases = {other.key for other in self.cases for o in self.explicit(other) if o.first_decided_at == at and same(other.key, o.decider)}
         return Fraction(at - max([r.opened_at, *before]), len(cases)) < workflow.glance_seconds
 
     def closed_at(self, case: Case, at: int) -> int | None:
@@ -511,7 +514,7 @@ class Oracle:
         if any(members_of(value_after(case.events, index + 1, attribute)) & values for attribute, values in options.side_channels.items()):
             return "side_channel", at
         start, end = case.scoped - options.agent_silence, max(at, case.scoped + options.agent_grace)
-        if not any(start <= e.occurred_at <= end and self.is_agent_of(e, workflow) for _, e in self.every):
+        if not any(start <= e.occurred_at <= end and self.is_agent_of(e, workflow) for e in self.anywhere):
             return "agent_absent", at
         if at < case.scoped + options.agent_grace:
             return "preempted", at
