@@ -41,6 +41,10 @@ class World:
         return f"{self.volume} | {self.rate:.0%} | {self.correlation:g}{' weekdays' if self.weekdays else ''}"
 
 
+CLAIMS = (World(200, 0.05, 0), World(200, 0.05, 0.01))
+"""Where all tests are compared; elsewhere the shipped one with what can be reached."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
     """Counts and totals by run and hour, with what the tests need of them; hours are looked at from `first` on."""
@@ -67,17 +71,16 @@ Test = Callable[[Data, World], Floats]
 def run(work: Path, *, full: bool) -> None:
     """Print the tables."""
     draw = np.random.default_rng(20260301)
-    runs = 400 if full else 60
+    runs = 300 if full else 60
     print("test | volume | rate | correlation | false alarms | x1.5 24 h, 72 h, 7 d | x2 18 h, 24 h, 66 h, 72 h, 7 d, median | x3 the same")
     for world in worlds(full=full):
-        for line in measured(world, draw, runs, TESTS if (world.volume, world.rate) == (200, 0.05) else {"ours": ours}):
+        for line in measured(world, draw, runs, TESTS if world in CLAIMS else {"ours": ours, "truth known": truth_known}):
             print(line, flush=True)
 
 
 def worlds(*, full: bool) -> Iterator[World]:
     """The rows; those of the claims first."""
-    yield World(200, 0.05, 0)
-    yield World(200, 0.05, 0.01)
+    yield from CLAIMS
     if not full:
         return
     yield World(200, 0.05, 0, weekdays=True)

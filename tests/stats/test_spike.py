@@ -114,13 +114,21 @@ def test_a_weekday_of_its_own_keeps_its_rate_and_the_others_share_theirs():
     assert np.delete(found.rates, 3) == pytest.approx(0.05, rel=0.1)
 
 
-def test_a_baseline_without_any_event_expects_few_and_is_not_certain():
+def test_a_baseline_without_any_event_expects_one_all_the_same():
     found = estimate(np.zeros(56), np.full(56, 20.0), np.arange(56) % 7)
 
     mean, variance = found.expected(np.full(7, 10.0), np.asarray(700.0))
 
-    assert 0 < mean < 0.1
-    assert variance > mean
+    assert mean == 1
+    assert 1 <= variance < 1.5
+
+
+def test_where_nothing_ever_happened_one_event_is_no_spike_and_ten_are():
+    def look(events):
+        return spike(days(TODAY - 90, TODAY - 28, counts=(0,)), [*hours(NOW - 28 * 24, NOW - 1, 0, 8), HourCount(NOW - 1, events, 10)], until=NOW)
+
+    assert not look(1).alarm
+    assert look(10).alarm
 
 
 def test_a_steady_rate_is_no_spike():

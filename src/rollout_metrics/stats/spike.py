@@ -24,6 +24,9 @@ LEAST_DAYS = 14
 LEAST_TOTAL = 20
 """Fewer decisions a day than this, and the window widens; fewer in the widest, and there is no statistic."""
 
+LEAST_EXPECTED = 1.0
+"""Every window is taken to expect this many at least: single rare events are no spike."""
+
 WINDOWS = {24: 3.75, 72: 3.7, 168: 3.7, 672: 3.5}
 """The normal score from which a window alarms, by its length in hours."""
 SMALL = (168, 672)
@@ -68,7 +71,8 @@ class Spike:
     """What one look says.
 
     `statistic`: the greatest score of a window in units of its threshold, so that 1 is the alarm; None where too little is known.
-    The rest describes that window: it holds the hours from `since` to the hour before `until`, with `count` of `total` where `expected` were;
+    The rest describes that window: it holds the hours from `since` to the hour before `until`, with `count` of `total` where `expected` (at least
+    one) were;
     `rate`: of the baseline (or the limit) for the days of the window; `days`, `total_before`: its days with decisions and their number; `correlation`: between
     decisions of one day.
     """
@@ -104,11 +108,16 @@ class Estimate:
     correlation: Floats
 
     def expected(self, totals: Floats, squares: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance of a window's count, from its decisions by weekday (last axis: 7) and the sum of the squares of its days' decisions."""
+        """Mean and variance of a window's count, from its decisions by weekday (last axis: 7) and the sum of the squares of its days' decisions.
+
+        A mean under `LEAST_EXPECTED` is raised to it, and the variance with it: what happens once in months is no rate yet.
+        """
         each = totals * self.rates
         mean, total = np.maximum(each.sum(-1), 1e-9), np.maximum(totals.sum(-1), 1)
+        lift = np.maximum(LEAST_EXPECTED / mean, 1)
         crowded = 1 + np.maximum(squares / total - 1, 0) * self.correlation
-        return mean, mean * (1 - mean / total) * crowded + mean**2 * self.common + (each**2 * self.own).sum(-1)
+        variance = mean * (1 - mean / total) * crowded + mean**2 * self.common + (each**2 * self.own).sum(-1)
+        return mean * lift, variance * lift
 
 
 def spike(baseline: Sequence[DayCount], stream: Sequence[HourCount], *, until: int, limit: float | None = None) -> Spike:
@@ -120,7 +129,7 @@ def spike(baseline: Sequence[DayCount], stream: Sequence[HourCount], *, until: i
     those, which tell how much days vary, 85 days are all that is ever used. Where no window has a baseline of 14 days with decisions, the rate is held
     against `limit`. Raises `ValueError` for counts beyond their totals and for baseline days that are not before the stream.
     """
-    first = min((row.hour for row in stream), default=until)
+    first = min([row.hour for row in stream], default=until)
     if any(row.day >= first // DAY_HOURS for row in baseline):
         raise ValueError(f"a baseline ends before the day of its stream's first hour, {first}")
     if any(not 0 <= row.count <= row.total for rows in (baseline, stream) for row in rows):
@@ -254,14 +263,12 @@ def _past(baseline: Sequence[DayCount], stream: Sequence[HourCount], until: int)
     last = (until - 1) // DAY_HOURS
     days = np.arange(last - 3 * BASELINE_DAYS, last + 1)
     hours = np.arange(days[0] * DAY_HOURS, until)
-    by_day, by_hour = np.zeros((2, days.size)), np.zeros((2, hours.size))
-    for row in stream:
-        if hours[0] <= row.hour < until:
-            by_hour[:, row.hour - hours[0]] += row.count, row.total
-            by_day[:, row.hour // DAY_HOURS - days[0]] += row.count, row.total
-    for day in baseline:
-        if days[0] <= day.day <= last:
-            by_day[:, day.day - days[0]] += day.count, day.total
+    before = np.array([(row.day, row.count, row.total) for row in baseline if days[0] <= row.day <= last], dtype=np.int64).reshape(-1, 3).T
+    since = np.array([(row.hour, row.count, row.total) for row in stream if row.hour < until], dtype=np.int64).reshape(-1, 3).T
+    since = since[:, since[0] >= hours[0]]
+    on_hours, on_days = since[0] - hours[0], np.concatenate([since[0] // DAY_HOURS, before[0]]) - days[0]
+    by_hour = [np.bincount(on_hours, since[amount], hours.size).astype(float) for amount in (1, 2)]
+    by_day = [np.bincount(on_days, np.concatenate([since[amount], before[amount]]), days.size).astype(float) for amount in (1, 2)]
     return _Past(days, by_day[0], by_day[1], hours, by_hour[0], by_hour[1])
 
 
@@ -298,7 +305,7 @@ def _look(basis: Basis, past: _Past, window: _Window, before: Estimate) -> Spike
         count=int(count),
         total=int(total),
         expected=float(mean),
-        rate=float(mean / total),
+        rate=float(by_weekday @ before.rates / total),
         days=int((compared > 0).sum()),
         total_before=int(compared.sum()),
         correlation=float(before.correlation),
