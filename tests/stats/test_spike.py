@@ -103,6 +103,13 @@ def test_days_that_differ_by_more_are_correlated():
     assert 0.009 < float(np.median(found.correlation)) < 0.02  # the margin for its own uncertainty included
 
 
+def test_a_month_with_one_decision_a_day_says_nothing_of_how_alike_those_of_a_day_are():
+    totals = np.concatenate([np.full(28, 1.0), np.full(28, 200.0)])
+    counts = np.concatenate([np.resize([1.0, 0, 0], 28), np.resize([7.0, 13, 10, 9, 11, 12, 8, 10], 28)])
+
+    assert estimate(counts, totals, np.arange(56) % 7).correlation == 0
+
+
 def test_a_weekday_of_its_own_keeps_its_rate_and_the_others_share_theirs():
     totals = np.full(56, 200.0)
     weekdays = np.arange(56) % 7

@@ -152,8 +152,10 @@ def estimate(counts: Floats, totals: Floats, weekdays: NDArray[np.int64]) -> Est
     if counts.shape[-1] > BASELINE_DAYS:
         earlier = slice(-2 * BASELINE_DAYS, -BASELINE_DAYS)
         fits.append(_fit(counts[..., earlier], totals[..., earlier], weekdays[..., earlier]))
-    degrees = np.maximum(sum((fit.degrees for fit in fits), np.zeros(())), 1e-9)
-    spread = 1 + sum(((fit.spread - 1) * fit.degrees * last.crowd / np.maximum(fit.crowd, 1e-9) for fit in fits), np.zeros(())) / degrees
+    # least squares for one correlation: blocks with more decisions a day tell more of it
+    known = sum((fit.degrees * fit.crowd**2 for fit in fits), np.zeros(()))
+    found = sum((fit.degrees * fit.crowd * (fit.spread - 1) for fit in fits), np.zeros(())) / np.maximum(known, 1e-9)
+    spread, degrees = 1 + found * last.crowd, known / np.maximum(last.crowd**2, 1e-9)
     error = np.sqrt(2 / np.maximum(degrees, 1))
     spread = np.where(spread - 1 > PASSED_OVER * error, 1 + (spread - 1) * (1 + SUSPECTED * error), 1.0)
     correlation = np.minimum((spread - 1) / np.maximum(last.crowd, 1e-9), 1)
