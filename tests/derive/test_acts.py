@@ -128,6 +128,13 @@ def test_what_the_agent_itself_replaced_no_operator_replaces() -> None:
     assert (first.corrected, second.corrected) == (False, True)
 
 
+@pytest.mark.parametrize(("named", "corrected"), [("act", True), ("gone", False), (None, False)])
+def test_what_the_agent_itself_replaced_only_a_rejection_that_names_it_corrects(named: str | None, corrected: bool) -> None:
+    detail = {} if named is None else {"recommendation": named}
+
+    assert derived(ACT, sets("2h", "bot", "urgent"), ev("3h", "op-1", "rejected", action="set:priority", **detail))[0].corrected is corrected
+
+
 def test_an_act_repeated_with_the_same_value_is_corrected_each_time() -> None:
     assert [act.corrected for act in derived(ACT, sets("2h", "bot", "high"), sets("3h", "op-1", "low"))] == [True, True]
 

@@ -350,7 +350,7 @@ class CaseReading:
         for item in self.found:
             if item.open and event.at > item.expires_at:
                 item.expire()
-        meant = self._meant(event) if event.activity in ("approved", "rejected") else None
+        meant = self._meant(event) if event.activity in ("approved", "rejected") else []
         opened = self._opened(place, event)
         for item in self.found:
             if item is opened:
@@ -406,20 +406,19 @@ class CaseReading:
                 return item
         return None
 
-    def _meant(self, event: Event) -> Recommendation | None:
+    def _meant(self, event: Event) -> list[Recommendation]:
         named = event.detail.get("recommendation")
         for item in self.found:
             if named in item.names:
-                return item
+                return [item]
         action = event.detail.get("action") or (f"set:{event.attribute}" if event.attribute else None)
         if action is not None:
-            same = [item for item in self.found if item.rule.action == action]
-            return same[-1] if same else None
+            return [item for item in self.found if item.rule.action == action]
         if named is not None:
-            return None
+            return []
         waiting = [item for item in self.found if item.open]
         asked = [item for item in waiting if item.asked]
-        return asked[0] if asked else waiting[-1] if waiting else None
+        return asked[:1] or waiting[-1:]
 
     def _escalates(self, event: Event) -> bool:
         options = self.workflow.get("escalation", {})
@@ -431,11 +430,11 @@ class CaseReading:
             return event.after in options["to"] if "to" in options else event.after is not None and event.after not in self.company.agents
         return False
 
-    def _rows(self, item: Recommendation, place: int, event: Event, meant: Recommendation | None) -> None:
+    def _rows(self, item: Recommendation, place: int, event: Event, meant: list[Recommendation]) -> None:
         rule = item.rule
         operator = event.kind == "operator"
         does = operator and event.activity in DOES and event.action == rule.action
-        approves = operator and event.activity == "approved" and meant is item
+        approves = operator and event.activity == "approved" and item in meant
         theirs = rule.value(event)
         if approves:
             theirs = _first(event.after if rule.attribute and event.attribute == rule.attribute else None, event.value, item.value)
@@ -447,7 +446,7 @@ class CaseReading:
         def decide(outcome: str, how: str, row: int) -> None:
             item.decide(outcome, how, row, event, place)
 
-        if operator and event.activity == "rejected" and meant is item:
+        if operator and event.activity == "rejected" and item in meant:
             decide("overridden", "rejected", 1)
         elif approves and rule.same(item.value, theirs):
             decide("accepted", "approved", 2)
@@ -489,7 +488,7 @@ class CaseReading:
         changes = [event for event in self.case[: place + 1] if event.activity in CHANGES and event.attribute == attribute]
         return bool(changes) and changes[-1].kind == "operator"
 
-    def _reverse(self, item: Recommendation, place: int, event: Event, meant: Recommendation | None) -> None:
+    def _reverse(self, item: Recommendation, place: int, event: Event, meant: list[Recommendation]) -> None:
         rule = item.rule
         if item.outcome not in ("accepted", "edited", "unreviewed") or item.final_timeout or item.replaced_by_newer or not rule.reversible:
             return
@@ -498,11 +497,11 @@ class CaseReading:
         operator = event.kind == "operator"
         replaced = operator and event.activity in DOES and event.action == rule.action and rule.replaces(item.standing, rule.value(event))
         undone = event.kind in ("operator", "customer") and event.activity == "reopened" and rule.action == "close" and item.acted
-        rejected = operator and event.activity == "rejected" and meant is item
+        rejected = operator and event.activity == "rejected" and item in meant
         if replaced or undone or rejected:
             item.decide("overridden", "reversed", 0, event, place)
 
-    def _judge_acts(self, place: int, event: Event, meant: Recommendation | None) -> None:
+    def _judge_acts(self, place: int, event: Event, meant: list[Recommendation]) -> None:
         for act in self.all_acts:
             rule = act.rule
             if act.place >= place or event.at > act.event.at + self.cohort_age:
@@ -516,14 +515,15 @@ class CaseReading:
             if operator and event.activity == "rejected":
                 act.corrected |= self._rejects(event, act, place, meant)
 
-    def _rejects(self, event: Event, act: Act, place: int, meant: Recommendation | None) -> bool:
+    def _rejects(self, event: Event, act: Act, place: int, meant: list[Recommendation]) -> bool:
         named = event.detail.get("recommendation")
-        if act.over and named is None:
+        own = [other for other in self.case[:place] if other.kind == "agent" and self.workflow in self.company.workflows_of(other)]
+        names_one = any(other.id == named for other in own)
+        if act.over and not names_one:
             return False
         if act.recommendation is not None:
-            return meant is act.recommendation
-        own = [other for other in self.case[:place] if other.kind == "agent" and self.workflow in self.company.workflows_of(other)]
-        if named is not None and any(other.id == named for other in own):
+            return act.recommendation in meant
+        if names_one:
             return act.event.id == named
         return act.rule.action == (event.detail.get("action") or (f"set:{event.attribute}" if event.attribute else None))
 
