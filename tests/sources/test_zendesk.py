@@ -13,7 +13,7 @@ from rollout_metrics.collect.source import Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND
-from rollout_metrics.sources.zendesk import Zendesk
+from rollout_metrics.sources.zendesk import _AUDIT, Zendesk, _Translator
 from sources.server import Reply, Request, serving
 
 STAFF, CUSTOMER, START = 5, 900, 1_767_000_000
@@ -147,6 +147,42 @@ def test_only_given_ratings_count(score: str, rated: str | None) -> None:
     field = events_of({"satisfaction_score": score, "previous_value": "offered"}, updater=CUSTOMER)
 
     assert [event.detail["score"] for event in child] == [event.detail["score"] for event in field] == ([rated] if rated else [])
+
+
+VALUES = st.sampled_from([None, "", "[]", "open", "Solved", "closed", "low", "7", 7, "a b", ["a"], {"status": "open"}])
+FIELDS = st.sampled_from(["status", "priority", "group_id", "3600", "99", "type", "field_name", "value", "tags", "custom_status_id", "custom_fields"])
+ENVELOPE = {"id": st.sampled_from([None, 5, 12]), "via": st.sampled_from([None, "Web", "Rule"]), "previous_value": VALUES}
+CHANGES = st.builds(
+    lambda child, fields: child | fields,
+    st.fixed_dictionaries({"event_type": st.sampled_from(["Change", "Change", "Create"])}, optional=ENVELOPE),
+    st.dictionaries(FIELDS, VALUES, min_size=1, max_size=2),
+)
+SAID = {"body": st.sampled_from(["", "<p>Hello</p>", "Hello"]), "public": st.booleans(), "comment_public": st.booleans()}
+COMMENTS = st.fixed_dictionaries({"event_type": st.sampled_from(["Comment", "Comment", "SatisfactionRating"])}, optional={**ENVELOPE, **SAID})
+
+
+@settings(max_examples=300)
+@given(
+    children=st.lists(CHANGES | COMMENTS, max_size=3),
+    via=st.sampled_from(["Web", "Web", "Rule", "Merge", None, {"channel": "web"}]),
+    updater=st.sampled_from([None, -1, 5000, 100]),
+    custom=st.sampled_from([None, {"version": "v1"}]),
+)
+def test_the_short_way_to_a_plain_update_leads_to_the_same_events(children: list[Any], via: Any, updater: int | None, custom: Any) -> None:
+    source = Zendesk(name="desk", subdomain="acme", token=SecretStr("t"), time_fields=frozenset({"99"}))
+    raw = {"id": 1, "ticket_id": 2, "timestamp": 3, "updater_id": updater, "via": via, "metadata": {"custom": custom}, "child_events": children}
+    audit = _AUDIT.decode(msgspec.json.encode(raw))
+    _Translator(source, frozenset({5000})).audit(_AUDIT.decode(b'{"id":9,"ticket_id":9,"timestamp":9,"via":"Web","child_events":[]}'))  # the channel is known
+    try:
+        whole: Any = _Translator(source, frozenset({5000})).audit(audit)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        whole = type(error)
+    try:
+        plain: Any = _Translator(source, frozenset({5000})).plain(audit)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        plain = type(error)
+
+    assert plain is None or plain == whole
 
 
 def test_unknown_kinds_of_children_are_left_out() -> None:

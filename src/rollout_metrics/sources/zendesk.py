@@ -57,6 +57,8 @@ SPECIAL = frozenset(("status", "custom_status_id", "tags", "satisfaction_score")
 STAFF_ONLY = frozenset(("assignee_id", "group_id"))
 TELLING = STAFF_ONLY | {"status", "tags"}
 """Fields whose change says something of the whole update."""
+NOT_PLAIN = (SPECIAL - {"status"}) | CUSTOM | {"field_name"}
+"""Fields whose change has to be looked at more closely, and the key under which some name the field."""
 STAMPS = ("version", "reason", "environment", "recommendation")
 """Keys of an audit's custom metadata that become details of its events."""
 
@@ -207,7 +209,7 @@ class Zendesk(HttpSource):
         translator = _Translator(self, body.staff)
         for number, audit in enumerate(body.audits):
             try:
-                found += translator.audit(audit)
+                found += translator.plain(audit) or translator.audit(audit)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 found.append(Rejected("malformed", f"{page.where} event {audit.id}", why(error), body.payload(number)))
         return iter(found)
@@ -257,8 +259,68 @@ class _Translator:
         self.staff = staff
         self.time_fields = source.time_fields
         self.special = SPECIAL | source.time_fields
+        self.not_plain = NOT_PLAIN | source.time_fields
         self.names = dict(ATTRIBUTES) | dict(source.fields)
         self.actors: dict[int, str] = {}
+
+    def plain(self, audit: _Audit) -> list[Event] | None:
+        """What `audit` would answer, sooner, for the usual audit: its own comments and single changes, in one way; None where there is more to it."""
+        via, metadata = audit.via, audit.metadata
+        channel = _CHANNELS.get(via) if type(via) is str else None
+        if not channel or channel in AUTOMATIC or audit.timestamp is None or (metadata is not None and metadata.custom):
+            return None
+        not_plain = self.not_plain
+        staff_only = has_text = False
+        steps: list[tuple[dict[str, Any], str | None, Any]] = []
+        for child in audit.child_events:
+            kind = child.get("event_type")
+            own_via = child.get("via", via)
+            if (own_via != via and own_via is not None) or child.get("id") is None:
+                return None
+            if kind == "Change":
+                if "type" in child:
+                    return None
+                fields = [pair for pair in child.items() if pair[0] not in ENVELOPE]
+                if len(fields) != 1:
+                    return None
+                ((field, value),) = fields
+                if field in not_plain:
+                    return None
+                staff_only = staff_only or (field in STAFF_ONLY and own_via is not None)
+                steps.append((child, field, value))
+            elif kind in COMMENTS:
+                if "body" in child or "plain_body" in child:
+                    has_text = True
+                    staff_only = staff_only or child.get("public") is False
+                steps.append((child, None, None))
+            else:
+                return None
+        name, case_id, at = self.name, str(audit.ticket_id), audit.timestamp * SECOND
+        detail = {"url": self.url + case_id, "via": [channel]}
+        actor, actor_kind = self._actor(audit.updater_id, channel, staff_only)
+        events: list[Event] = []
+        for child, changed, value in steps:
+            number = str(child["id"]).zfill(20)
+            if changed is None:
+                text = child.get("plain_body") or child.get("body")
+                if text is None and has_text:
+                    continue
+                said = {**detail, "public": bool(child.get("public", child.get("comment_public", True)))}
+                if text:
+                    said["value"] = _words(text)
+                events.append(Event(name, name, case_id, number, at, COMMENTED, actor_kind, actor, None, None, None, said))
+                continue
+            before = child.get("previous_value")
+            if type(before) is dict:
+                before = before.get(changed)
+            activity, then, now = CHANGED, _text(before), _text(value)
+            if changed == "status":
+                then, now = then and then.lower(), now and now.lower()
+                activity = _status(then, now)
+            if then != now:
+                attribute = self.names.get(changed) or self._attribute(changed)
+                events.append(Event(name, name, case_id, number, at, activity, actor_kind, actor, attribute, then, now, detail))
+        return events
 
     def audit(self, audit: _Audit) -> list[Event]:
         """The events of one audit."""
@@ -346,9 +408,11 @@ class _Translator:
         attributes = update.created if update.created is not None else {}
         update.created = attributes
         for field, value in _fields_of(child):
+            if value is None:
+                continue
             attribute = self.names.get(field) or self._attribute(field)
             members = value.split() if attribute == "tags" and isinstance(value, str) else value
-            text = text_value(members)
+            text = _text(members)
             if text is not None:
                 attributes[attribute] = text
                 if attribute == "tags":
@@ -421,8 +485,12 @@ def _said(update: _Update, child: dict[str, Any], facts: dict[str, Any]) -> dict
         return None
     said = {**facts, "public": bool(child.get("public", child.get("comment_public", True)))}
     if text:
-        said["value"] = own_words(without_markup(text) if text.startswith("<") else text)
+        said["value"] = _words(text)
     return said
+
+
+def _words(text: str) -> str:
+    return own_words(without_markup(text) if text.startswith("<") else text)
 
 
 def _text(value: Any) -> str | None:
@@ -438,14 +506,11 @@ def _fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     named = child.get("field_name")
     if named is not None:
         return [(str(named), child.get("value"))]
-    own = child.keys() - ENVELOPE
+    found = [pair for pair in child.items() if pair[0] not in ENVELOPE]
     if "type" in child and "event_type" in child:  # the ticket's type; without the other key it says what kind of child this is
-        own.add("type")
-    if len(own) == 1:
-        (key,) = own
-        if key not in CUSTOM:
-            return [(key, child[key])]
-    found = [pair for pair in child.items() if pair[0] in own]
+        found = [pair for pair in child.items() if pair[0] not in ENVELOPE or pair[0] == "type"]
+    if CUSTOM.isdisjoint(child):
+        return found
     fields: list[tuple[str, Any]] = []
     for key, value in found:
         if key in CUSTOM and isinstance(value, dict):
