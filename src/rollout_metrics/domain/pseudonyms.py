@@ -37,7 +37,9 @@ class Pseudonyms:
         self._person_attributes = person_attributes
         self._text_attributes = text_attributes
         self._action_texts = action_texts or {}
-        self._touched = frozenset(("attributes", "value")) | ((person_attributes | text_attributes) - _OWN_KEYS)
+        self._hashed = person_attributes | text_attributes
+        self._hashed_keys = self._hashed - _OWN_KEYS
+        self._touched = frozenset(("attributes", "value")) | self._hashed_keys
         self._actors: dict[str, str] = {}
 
     def actor(self, actor_id: str) -> str:
@@ -84,7 +86,7 @@ class Pseudonyms:
         """The event as it may be stored."""
         attribute = event.attribute
         before, after, detail = event.before, event.after, event.detail
-        if attribute is not None and (attribute in self._person_attributes or attribute in self._text_attributes):
+        if attribute is not None and attribute in self._hashed:
             before, after = self.value(attribute, before), self.value(attribute, after)
         if detail and not self._touched.isdisjoint(detail):
             detail = self._detail(event)
@@ -107,7 +109,10 @@ class Pseudonyms:
         )
 
     def _detail(self, event: Event) -> dict[str, Any]:
-        detail: dict[str, Any] = {key: self.value(key, item) if isinstance(item, str) and key not in _OWN_KEYS else item for key, item in event.detail.items()}
+        detail = dict(event.detail)
+        for key in self._hashed_keys.intersection(detail):
+            if isinstance(item := detail[key], str):
+                detail[key] = self.value(key, item)
         action = str(detail.get("action", ""))
         value = detail.get("value")
         if isinstance(value, str):
@@ -117,7 +122,7 @@ class Pseudonyms:
                 detail["value"] = self.value(action.removeprefix("set:") if action.startswith("set:") else event.attribute, value)
         attributes = detail.get("attributes")
         if attributes:
-            detail["attributes"] = {name: self.value(name, item) for name, item in attributes.items()}
+            detail["attributes"] = {name: self.value(name, item) if name in self._hashed else item for name, item in attributes.items()}
         return detail
 
 
