@@ -28,7 +28,7 @@ def escalations(history: History, company: Company, _surroundings: Surroundings,
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return []
-    raising = {step.place: step for step in history.steps if step.kind is _AGENT and step.at >= scoped_at and raises(step, workflow, company)}
+    raising = {step.place: step for step in history.steps[history.start :] if step.kind is _AGENT and raises(step, workflow, company)}
     if not raising:
         return []
     # A shadow recommendation reaches nobody, and one made in the instant of an escalation belongs to the update that escalates: neither takes the case back.
@@ -69,18 +69,19 @@ class _Course:
 
     def follow(self, step: Step, takebacks: Collection[EventRef]) -> bool:
         """Take in any other later event; whether the escalation is over with it."""
-        event = step.event
-        notable = False
+        over = True
+        if step.activity is _CLOSED or (step.own and step.event.ref in takebacks):
+            self.resolved_at = step.at
+        elif step.activity in ENDINGS:
+            self.ended_at = step.at
+        else:
+            over = False
         if step.kind is _OPERATOR and self.acknowledged_at is None:
-            self.acknowledged_at = event.occurred_at
-            notable = True
-        if event.activity is _CLOSED or event.ref in takebacks:
-            self.resolved_at = event.occurred_at
-        elif event.activity in ENDINGS:
-            self.ended_at = event.occurred_at
-        if notable or self.over_at is not None:
-            self.evidence.append(event.ref)
-        return self.over_at is not None
+            self.acknowledged_at = step.at
+        elif not over:
+            return False
+        self.evidence.append(step.event.ref)
+        return over
 
     @property
     def over_at(self) -> Instant | None:
@@ -111,7 +112,10 @@ def raises(step: Step, workflow: Workflow, company: Company) -> bool:
 
 def _somebody(value: str | None, company: Company) -> bool:
     """Whether a value (any member of a multi-valued one) is set and no agent."""
-    return not members_of(value) <= company.agents | company.agent_names
+    agents: frozenset[str] | None = company.__dict__.get("_called")
+    if agents is None:
+        agents = company.__dict__["_called"] = company.agents | company.agent_names
+    return not members_of(value) <= agents
 
 
 def _stated_reason(step: Step) -> str | None:

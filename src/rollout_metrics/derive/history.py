@@ -29,7 +29,7 @@ ACTS = frozenset(
 """Activities by which an agent acts."""
 
 # Looked up once: an enum's attribute costs more than what is done with it in the loops below.
-_AGENT, _CREATED = ActorKind.AGENT, Activity.CREATED
+_AGENT, _CREATED, _CHANGED = ActorKind.AGENT, Activity.CREATED, Activity.CHANGED
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -90,24 +90,24 @@ class Values:
     __slots__ = ("_afters", "_initial", "_places")
 
     def __init__(self, events: Iterable[Event]) -> None:
-        self._initial: dict[str, str | None] = {}
-        self._places: dict[str, list[int]] = {}
-        self._afters: dict[str, list[str | None]] = {}
+        initial: dict[str, str | None] = {}
+        all_places: dict[str, list[int]] = {}
+        afters: dict[str, list[str | None]] = {}
         befores: dict[str, str | None] = {}
         for place, event in enumerate(events):
             attribute = event.attribute
             if attribute is None or event.activity not in CHANGES:
                 if event.activity is _CREATED:
-                    self._initial = {**(event.detail.get("attributes") or {}), **self._initial}  # whatever claims to create it later, it has begun
+                    initial = {**(event.detail.get("attributes") or {}), **initial}  # whatever claims to create it later, it has begun
                 continue
-            places = self._places.get(attribute)
+            places = all_places.get(attribute)
             if places is None:
-                self._places[attribute], self._afters[attribute] = [place], [event.after]
+                all_places[attribute], afters[attribute] = [place], [event.after]
                 befores[attribute] = event.before
             else:
                 places.append(place)
-                self._afters[attribute].append(event.after)
-        self._initial = {**befores, **self._initial}
+                afters[attribute].append(event.after)
+        self._initial, self._places, self._afters = {**befores, **initial}, all_places, afters
 
     def after(self, attribute: str, place: int) -> str | None:
         """The value after the events at places 0 to `place`, inclusive."""
@@ -128,16 +128,9 @@ class Values:
 def in_order(events: Iterable[Event]) -> list[Event]:
     """The events in history order, up to and including the one that ends the case."""
     ordered = sorted(events, key=_occurred_at)
-    before = None
-    ends = False
-    for event in ordered:
-        if event.occurred_at == before:  # only events of one instant need the whole order
-            ordered.sort(key=order)
-            ends = True
-            break
-        before = event.occurred_at
-        ends = ends or event.activity in ENDINGS
-    if ends:
+    if len(set(map(_occurred_at, ordered))) < len(ordered):  # only events of one instant need the whole order
+        ordered.sort(key=order)
+    if not ENDINGS.isdisjoint(map(_activity, ordered)):
         for place, event in enumerate(ordered):
             if event.activity in ENDINGS:
                 return ordered[: place + 1]
@@ -145,6 +138,7 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 
 
 _occurred_at = attrgetter("occurred_at")
+_activity = attrgetter("activity")
 _at = attrgetter("at")
 
 
@@ -211,7 +205,8 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
     steps = _steps(cut.events, company, workflow)
     next_event_at = ordered[len(cut.events)].occurred_at if len(cut.events) < len(ordered) else None
     if workflow is None and whole.found is not None and whole.found[1] > until:
-        # It will come into this workflow once that workflow's T, which may lag behind ours, is there. What a later event tells of the past waits for that event.
+        # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
+        # What a later event tells of the past waits for that event.
         next_event_at = whole.found[1] if next_event_at is None else min(next_event_at, whole.found[1])
     return History(
         case=ordered[0].case,
@@ -252,15 +247,18 @@ def _place(ordered: list[Event], whole: _Cut, company: Company, as_of: Mapping[s
 
 
 def _steps(events: list[Event], company: Company, workflow: Workflow | None) -> tuple[Step, ...]:
-    kind_of = company.kind_of
+    agents, systems = company.agents, company.systems
     steps = []
     for place, event in enumerate(events):
-        kind = kind_of(event)
-        own = kind is _AGENT and workflow is not None and _owns(workflow, event, company)
-        steps.append(Step(place, event, event.occurred_at, event.activity, kind, action_of(event), own))
+        activity, actor, attribute, detail = event.activity, event.actor_id, event.attribute, event.detail
+        if actor in agents:
+            kind = _AGENT
+        elif "via" in detail or actor in systems:
+            kind = company.kind_of(event)
+        else:
+            kind = event.actor_kind
+        # Most events are changes that say no more of themselves.
+        action = "set:" + attribute if activity is _CHANGED and attribute is not None and "action" not in detail else action_of(event)
+        own = kind is _AGENT and workflow is not None and (actor in workflow.agents or workflow in company.workflows_of_agent(event))
+        steps.append(Step(place, event, event.occurred_at, activity, kind, action, own))
     return tuple(steps)
-
-
-def _owns(workflow: Workflow, event: Event, company: Company) -> bool:
-    """Whether an agent's event is by one of the workflow's own; being named settles it."""
-    return event.actor_id in workflow.agents or workflow in company.workflows_of_agent(event)

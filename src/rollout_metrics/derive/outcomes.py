@@ -235,10 +235,14 @@ RULES = (
 
 
 class RulesFor(msgspec.Struct, frozen=True):
-    """The rules to try, in order, where the event concerns the recommendation and where it does not."""
+    """The rules to try, in order, where the event concerns the recommendation and where it does not.
+
+    `escalating`: they ask nothing but whether the event escalates.
+    """
 
     concerned: tuple[Rule, ...]
     others: tuple[Rule, ...]
+    escalating: bool
 
 
 def _lookup(rules: Iterable[Rule]) -> dict[tuple[ActorKind, Activity], RulesFor]:
@@ -247,7 +251,7 @@ def _lookup(rules: Iterable[Rule]) -> dict[tuple[ActorKind, Activity], RulesFor]
         for activity in Activity:
             these = tuple(rule for rule in rules if kind in rule.kinds and activity in rule.activities)
             if these:
-                table[kind, activity] = RulesFor(these, tuple(rule for rule in these if not rule.concerned))
+                table[kind, activity] = RulesFor(these, tuple(rule for rule in these if not rule.concerned), all(rule.applies is _escalates for rule in these))
     return table
 
 

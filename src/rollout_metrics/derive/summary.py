@@ -1,6 +1,8 @@
 """What counts once per case: its life in the workflow, the cohort flags, the effort it took and who worked on it (SIGNALS sections 4, 5 and 7)."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from rollout_metrics.derive.effort import effort, review_effort
 from rollout_metrics.derive.history import CHANGES, ENDINGS, History, Step
@@ -9,6 +11,8 @@ from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members
 from rollout_metrics.domain.facts import CaseSummary, Closing, Escalated, Evidence, Handling, HandlingKind, Mode, Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
+
+_at = attrgetter("at")
 
 ANSWERS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 """How operators answer whether a case should have been escalated, in any case of letters; what is no answer here is none."""
@@ -34,7 +38,7 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return None
-    steps = [step for step in history.steps if step.at >= scoped_at]
+    steps = history.steps[history.start :]
     handled = _handled(recommendations, escalations)
     handled_at = None if handled is None else handled[0]
     judged_at = None if handled_at is None else handled_at + workflow.cohort_age
@@ -45,6 +49,17 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     ending = history.steps[-1] if history.steps[-1].event.activity in ENDINGS else None
     review = review_effort(history, recommendations)
     drop_judged_at = scoped_at + workflow.drop_after
+    first_agent_at = touched_at = None
+    operators: dict[str | None, Instant] = {}
+    for step in steps:
+        if step.kind is _OPERATOR:
+            operators[step.event.actor_id] = step.at
+        elif step.kind is not _AGENT:
+            continue
+        elif first_agent_at is None:
+            first_agent_at = step.at
+        if touched_at is None:
+            touched_at = step.at
     return CaseSummary(
         workflow=workflow.name,
         scoped_at=scoped_at,
@@ -58,13 +73,13 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         effort=None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
         review_effort=None if review is None else review[0],
         reviewed_at=None if review is None else review[1],
-        touched=any(step.kind is _OPERATOR or step.kind is _AGENT for step in steps if step.at <= drop_judged_at),
+        touched=touched_at is not None and touched_at <= drop_judged_at,
         drop_judged_at=drop_judged_at,
-        agent_involved=any(step.kind is _AGENT for step in history.steps),
+        agent_involved=first_agent_at is not None or any(step.kind is _AGENT for step in history.steps[: history.start]),
         assisted=handling is not None and handling.handling is _ASSISTED,
         should_escalate=_should_escalate(history, workflow),
-        operators=_operators(steps),
-        first_agent_at=next((step.at for step in steps if step.kind is _AGENT), None),
+        operators=_operators(operators),
+        first_agent_at=first_agent_at,
         evidence=_evidence(history, handled, complaint, closing, ending),
         unaided=tuple(_unaided(history, workflow, scoped_at)),
     )
@@ -147,9 +162,8 @@ def _should_escalate(history: History, workflow: Workflow) -> bool | None:
     return None
 
 
-def _operators(steps: Sequence[Step]) -> tuple[tuple[str, Instant], ...]:
+def _operators(last: Mapping[str | None, Instant]) -> tuple[tuple[str, Instant], ...]:
     """Each operator's last event since the case came into the workflow. Unknown actors are left out: how many persons they are cannot be told."""
-    last = {step.event.actor_id: step.at for step in steps if step.kind is _OPERATOR}
     return tuple(sorted((operator, at) for operator, at in last.items() if operator is not None))
 
 
@@ -158,5 +172,9 @@ def _evidence(history: History, handled: tuple[Instant, EventRef] | None, *proof
     places = {step.place for step in proofs if step is not None}
     if handled is not None:
         at, ref = handled
-        places.update(step.place for step in history.steps if step.at == at and step.event.ref == ref)
+        for step in history.steps[bisect_left(history.steps, at, key=_at) :]:
+            if step.at > at:
+                break
+            if step.event.ref == ref:
+                places.add(step.place)
     return tuple(history.steps[place].event.ref for place in sorted(places))

@@ -17,6 +17,8 @@ def version_at(workflow: Workflow, event: Event) -> str | None:
     if stated:
         return str(stated)
     table = _table(workflow)
+    if not table:
+        return None
     deployed = bisect_left(table, event.occurred_at, key=_at)
     return table[deployed - 1][2] if deployed else None
 

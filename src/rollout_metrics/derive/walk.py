@@ -2,6 +2,7 @@
 
 import msgspec
 
+from rollout_metrics.derive.escalations import raises
 from rollout_metrics.derive.history import History, Step
 from rollout_metrics.derive.outcomes import DOES, OPENS, REVERSIBLE, RULES_FOR, SAYS, Course, RulesFor, named_action, undoes
 from rollout_metrics.derive.terms import Terms, decided_terms
@@ -58,17 +59,19 @@ class _Walker:
 
     def go(self) -> Walk:
         """Take every event of the workflow in order: first what it proposes, then the rows on what else is open."""
-        history = self._history
+        history, courses, of_action = self._history, self.courses, self._of_action
         terms = {} if history.workflow is None else decided_terms(history.workflow)
         for step in history.steps[history.start :]:
             if step.own and step.action in terms and step.activity in OPENS:
                 self._expire(step.at)
                 self._propose(step, terms[step.action])
-            if self.courses:
+            if courses:
                 rules = RULES_FOR.get((step.kind, step.activity))
-                if rules is not None:
+                if rules is not None and (rules.others or step.action in of_action or step.activity in SAYS):  # most of what people do is about something else
+                    if rules.escalating and history.workflow is not None and not raises(step, history.workflow, history.company):
+                        continue
                     self._judge(step, rules)
-        return Walk(self.courses, self.of, self.meant)
+        return Walk(courses, self.of, self.meant)
 
     def _expire(self, now: Instant) -> None:
         """Close what a final timeout ended before `now`; an event exactly at the deadline beats it."""
@@ -81,7 +84,9 @@ class _Walker:
         """Take in an own agent's event that opens or continues a recommendation."""
         value = terms.value(step.event)
         earlier = self._of_action.setdefault(terms.action, [])
-        course = next((course for course in self._current(earlier) if terms.same(course.value, value) and self._continues(course, step.at)), None)
+        course = None
+        if earlier:
+            course = next((course for course in self._current(earlier) if terms.same(course.value, value) and self._continues(course, step.at)), None)
         if course is not None:
             course.take(step)
         else:
@@ -98,8 +103,6 @@ class _Walker:
 
     def _current(self, earlier: list[Course]) -> list[Course]:
         """The courses of an action that may go on, newest first: the last one while it is open, and the one decided last. A case can have thousands."""
-        if not earlier:
-            return []
         newest, decided = earlier[-1], self._last_decided.get(earlier[-1].action)
         return [newest] if decided is None or decided is newest else [newest, decided]
 
@@ -117,8 +120,6 @@ class _Walker:
     def _judge(self, step: Step, rules: RulesFor) -> None:
         """Try the rows on every open recommendation, and look whether the event reverses one that was decided before it."""
         says = step.activity in SAYS
-        if not (says or rules.others or step.action in self._of_action):
-            return  # most of what people do is about something else
         self._expire(step.at)
         meant = None
         if says:
