@@ -27,7 +27,7 @@ LEAST_TOTAL = 20
 LEAST_EXPECTED = 1.0
 """Every window is taken to expect this many at least: single rare events are no spike."""
 
-WINDOWS = {24: 3.75, 72: 3.7, 168: 3.7, 672: 3.5}
+WINDOWS = {24: 3.82, 72: 3.78, 168: 3.75, 672: 3.55}
 """The normal score from which a window alarms, by its length in hours."""
 SMALL = (168, 672)
 """The windows of small volumes."""
@@ -191,8 +191,9 @@ def _fit(counts: Floats, totals: Floats, weekdays: NDArray[np.int64]) -> _Fit:
     by_mean = by_total * rate[..., None]
     chance = np.maximum(spread, 1)[..., None] * by_mean * (1 - rate[..., None])
     share = by_total / np.maximum(total, 1)[..., None]
-    excess = ((by_count - by_mean) ** 2 - chance * (1 - share)).sum(-1)
-    between = np.maximum(excess / np.maximum((by_mean**2).sum(-1), 1e-9), 0)[..., None]
+    surplus = ((by_count - by_mean) ** 2 / np.maximum(chance, 1e-9) - (by_total > 0) * (1 - share)).sum(-1)
+    weight = by_mean**2 / np.maximum(chance, 1e-9)
+    between = np.maximum(surplus / np.maximum((weight * (1 - share)).sum(-1), 1e-9), 0)[..., None]
     kept = between * by_mean**2 / np.maximum(between * by_mean**2 + chance, 1e-9)
     rates = np.clip(rate[..., None] * (1 + kept * (by_count / np.maximum(by_mean, 1e-9) - 1)), 1e-9, 1 - 1e-9)
     degrees = np.maximum(busy - 1 - (kept * (by_total > 0) * (1 - share)).sum(-1), 0)
