@@ -75,8 +75,11 @@ def samples(facts: Iterable[Fact]) -> Iterator[Sample]:
 
 def sample_difference(before: Iterable[Fact], after: Iterable[Fact]) -> tuple[list[Sample], list[Sample]]:
     """The samples that go and those that come when the facts `before` are replaced with those `after`."""
+    before, after = tuple(before), tuple(after)
+    if not before:
+        return [], list(samples(after))
     net: Counter[Sample] = Counter()
-    for fact, times in _changed(tuple(before), tuple(after)):
+    for fact, times in _changed(before, after):
         for sample in samples((fact,)):
             net[sample] += times
     gone = [sample for sample, times in net.items() for _ in range(-times)]

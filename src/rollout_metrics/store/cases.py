@@ -253,7 +253,7 @@ _WORKFLOW, _FIRST_AGENT, _FACTS, _RECORDED, _COUNTED = (_COLUMNS.index(name) for
 
 def _recorded(old: Row | None, facts: tuple[Fact, ...], now: Instant) -> bytes:
     """When each fact was recorded: those that stood before keep their instant."""
-    before: dict[Fact, Instant] = {}
-    if old is not None:
-        before = dict(zip(decode_facts(old[_FACTS]), decode_recorded(old[_RECORDED]), strict=True))
+    if old is None:
+        return encode_numbers([now] * len(facts))
+    before: dict[Fact, Instant] = dict(zip(decode_facts(old[_FACTS]), decode_recorded(old[_RECORDED]), strict=True))
     return encode_numbers([before.get(fact, now) for fact in facts])
