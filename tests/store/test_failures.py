@@ -6,13 +6,16 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from builders import T0, ev
 from rollout_metrics.domain.errors import StorageError
-from rollout_metrics.store import Store, open_store, upgrade
+from rollout_metrics.store import Store, open_store, schema_version, upgrade
+from rollout_metrics.store.database import Database
+from rollout_metrics.store.schema import metadata
 from servers import Postgres, postgres, postgres_programs
 
 
@@ -203,9 +206,6 @@ def test_the_migrations_make_the_schema_the_code_describes(new_url: Callable[[],
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    from rollout_metrics.store import schema_version
-    from rollout_metrics.store.schema import metadata
-
     url = new_url()
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
@@ -214,3 +214,38 @@ def test_the_migrations_make_the_schema_the_code_describes(new_url: Callable[[],
 
     assert differences == []
     assert ScriptDirectory(str(schema_version._MIGRATIONS)).get_current_head() == schema_version.HEAD
+
+
+def test_an_empty_database_gets_at_once_what_the_migrations_lead_to(new_url: Callable[[], str]) -> None:
+    migrated, at_once = _emptied(new_url()), _emptied(new_url())
+    with migrated.writing() as connection:
+        schema_version._migrate(connection)
+    schema_version.ensure(at_once, migrate=True)
+
+    assert schema_version.current(migrated) == schema_version.current(at_once) == schema_version.HEAD
+    assert _described(migrated) == _described(at_once)
+    migrated.close()
+    at_once.close()
+
+
+def _emptied(url: str) -> Database:
+    database = Database(url)
+    with database.writing() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    assert _described(database) == []
+    return database
+
+
+def _described(database: Database) -> list[tuple[Any, ...]]:
+    """All that a database says about its tables and indexes; SQLite by the parts of its own statements, in any order."""
+    with database.reading() as connection:
+        if connection.dialect.name == "sqlite":
+            told = connection.execute(text("SELECT name, coalesce(sql, '') FROM sqlite_master ORDER BY name"))
+            return [(name, sorted(re.split(r",?\s*\n\s*", sql))) for name, sql in told]
+        columns = text(
+            "SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default, is_identity, identity_generation,"
+            " character_maximum_length FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 2"
+        )
+        indexes = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1")
+        return [tuple(row) for query in (columns, indexes) for row in connection.execute(query)]
