@@ -69,7 +69,7 @@ class Listener:
     def _close_all(self) -> None:
         """Within the server's own loop: with nothing left to watch it ends."""
         for open_end in list(self._server._map.values()):
-            open_end.close()
+            (open_end.handle_close if isinstance(open_end, HTTPChannel) else open_end.close)()
 
 
 def _bound(host: str, port: int, address: str) -> socket.socket:

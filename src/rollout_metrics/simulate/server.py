@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from wsgiref.types import WSGIApplication
 
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from rollout_metrics.domain.time import Instant
@@ -51,7 +52,7 @@ class Server:
 
     def _close(self) -> None:
         for open_end in list(self._server._map.values()):
-            open_end.close()
+            (open_end.handle_close if isinstance(open_end, HTTPChannel) else open_end.close)()
 
 
 class Company:
