@@ -31,8 +31,12 @@ def effort(history: History, workflow: Workflow, *intervals: Interval) -> Effort
     `measured` if operators logged any time in it; else `estimated`, a lower bound: for each operator `touch` for the first event in it, and for every
     other one the gap to that operator's previous one in it, up to `idle_cap`. All events of unknown actors are one operator's.
     """
-    union = _union(intervals)
-    steps = [step for step in history.steps if step.kind is _OPERATOR and _within(step.at, union)]
+    if len(intervals) == 1:
+        start, end = intervals[0]
+        steps = [step for step in history.steps if step.kind is _OPERATOR and start < step.at <= end]
+    else:
+        union = _union(intervals)
+        steps = [step for step in history.steps if step.kind is _OPERATOR and _within(step.at, union)]
     logged = fsum([_seconds(step) for step in steps if step.activity is _TIME_LOGGED])
     return Effort(logged, MEASURED) if logged > 0 else Effort(_estimate(steps, workflow) / SECOND, ESTIMATED)
 
