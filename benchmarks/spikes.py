@@ -24,7 +24,7 @@ BUSY = np.array([1.2, 1.2, 1.2, 1.2, 1.2, 0.5, 0.5])
 HARD = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 1.75, 1.75])
 """The weekday pattern: how many decisions, and at what multiple of the rate."""
 FIXED_LIMIT = 0.25
-CUSUM_LIMIT = 9.5
+CUSUM_LIMIT = 8.0
 NEVER = 10**6
 
 
