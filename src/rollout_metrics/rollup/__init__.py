@@ -26,7 +26,10 @@ _NONE: frozenset[EventRef] = frozenset()
 def contributions(facts: Iterable[Fact], workflows: Workflows, glanced: Collection[EventRef] = _NONE) -> Iterator[Contribution]:
     """Everything the facts count. `glanced`: opening events of the recommendations among them that were approved or repeated at a glance."""
     facts = tuple(facts)
-    return chain(chain.from_iterable(counted(fact, workflows.get(fact.workflow)) for fact in facts), glances(facts, glanced))
+    found: list[Contribution] = []
+    for fact in facts:
+        found += counted(fact, workflows.get(fact.workflow))
+    return chain(found, glances(facts, glanced))
 
 
 def difference(

@@ -53,7 +53,7 @@ def _within(first: Instant, *others: Instant | None) -> Stretch:
 
 _SPANS: dict[type[Any], Callable[[Any], Stretch]] = {
     Recommendation: _recommendation,
-    Act: lambda fact: _within(fact.at, fact.judged_at, fact.reversed_at),
+    Act: lambda fact: (fact.at, fact.judged_at) if fact.reversed_at is None else _within(fact.at, fact.judged_at, fact.reversed_at),
     ReferenceValue: lambda fact: (fact.at, fact.judged_at),
     Escalated: _escalated,
     Handling: lambda fact: _within(fact.scoped_at, fact.at, *(fact.presence or ())),
