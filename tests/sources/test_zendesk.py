@@ -13,7 +13,8 @@ from rollout_metrics.collect.source import Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND
-from rollout_metrics.sources.zendesk import _AUDIT, Zendesk, _Translator
+from rollout_metrics.sources._zendesk_pages import AUDIT
+from rollout_metrics.sources.zendesk import Zendesk, _Translator
 from sources.server import Reply, Request, serving
 
 STAFF, CUSTOMER, START = 5, 900, 1_767_000_000
@@ -171,8 +172,8 @@ COMMENTS = st.fixed_dictionaries({"event_type": st.sampled_from(["Comment", "Com
 def test_the_short_way_to_a_plain_update_leads_to_the_same_events(children: list[Any], via: Any, updater: int | None, custom: Any) -> None:
     source = Zendesk(name="desk", subdomain="acme", token=SecretStr("t"), time_fields=frozenset({"99"}))
     raw = {"id": 1, "ticket_id": 2, "timestamp": 3, "updater_id": updater, "via": via, "metadata": {"custom": custom}, "child_events": children}
-    audit = _AUDIT.decode(msgspec.json.encode(raw))
-    _Translator(source, frozenset({5000})).audit(_AUDIT.decode(b'{"id":9,"ticket_id":9,"timestamp":9,"via":"Web","child_events":[]}'))  # the channel is known
+    audit = AUDIT.decode(msgspec.json.encode(raw))
+    _Translator(source, frozenset({5000})).audit(AUDIT.decode(b'{"id":9,"ticket_id":9,"timestamp":9,"via":"Web","child_events":[]}'))  # the channel is known
     try:
         whole: Any = _Translator(source, frozenset({5000})).audit(audit)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -11,12 +11,14 @@ from enum import IntEnum, StrEnum
 import msgspec
 
 from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import Instant, Span
 
 _SET = "set:"
 
 
+@choices
 class AttributeType(StrEnum):
     """How two values of an attribute are compared."""
 
@@ -25,6 +27,7 @@ class AttributeType(StrEnum):
     TEXT = "text"
 
 
+@choices
 class Level(IntEnum):
     """Autonomy levels, SIGNALS section 2."""
 

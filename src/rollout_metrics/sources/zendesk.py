@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
-import msgspec
 from pydantic import Field, SecretStr, model_validator
 
-from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, basic, bearer, decode
+from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.paging import LoopGuard, next_links
 from rollout_metrics.collect.source import HttpSource, Page, Rejected, Window, why
@@ -14,6 +13,7 @@ from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span, parse_instant
+from rollout_metrics.sources._zendesk_pages import USERS, Audit, Body, more_users, read_stream
 
 CLOSED = frozenset(("solved", "closed"))
 DELETED = "deleted"
@@ -72,74 +72,6 @@ Change = tuple[Activity, str | None, str | None, str | None, dict[str, Any] | No
 """Activity, attribute, before, after, and details of its own."""
 
 
-class _Metadata(msgspec.Struct, gc=False):
-    custom: dict[str, Any] | None = None
-
-
-class _Audit(msgspec.Struct, gc=False):
-    id: int
-    ticket_id: int
-    child_events: list[dict[str, Any]]
-    timestamp: int | None = None
-    created_at: str | None = None
-    updater_id: int | None = None
-    via: str | dict[str, Any] | None = None
-    metadata: _Metadata | None = None
-
-
-class _Stream(msgspec.Struct):
-    ticket_events: list[_Audit]
-    end_of_stream: bool
-    end_time: int | None = None
-    count: int | None = None
-
-
-class _RawStream(msgspec.Struct):
-    ticket_events: list[msgspec.Raw]
-    end_of_stream: bool
-    end_time: int | None = None
-    count: int | None = None
-
-
-class _User(msgspec.Struct, gc=False):
-    id: int
-
-
-class _More(msgspec.Struct):
-    has_more: bool = False
-
-
-class _Links(msgspec.Struct):
-    next: str | None = None
-
-
-class _Users(msgspec.Struct):
-    users: list[_User]
-    meta: _More | None = None
-    links: _Links | None = None
-    next_page: str | None = None
-
-
-class Body(msgspec.Struct, frozen=True):
-    """A page of the stream: audits, records that are none, the page as it came, and the ids of the help desk's staff then."""
-
-    audits: list[_Audit]
-    rejected: list[Rejected]
-    raw: bytes
-    staff: frozenset[int]
-
-    def payload(self, number: int) -> bytes:
-        """The bytes of an audit, as they came."""
-        bad = {record.payload for record in self.rejected}
-        return [bytes(raw) for raw in _RAW_STREAM.decode(self.raw).ticket_events if bytes(raw) not in bad][number]
-
-
-_STREAM = msgspec.json.Decoder(_Stream)
-_RAW_STREAM = msgspec.json.Decoder(_RawStream)
-_AUDIT = msgspec.json.Decoder(_Audit)
-_USERS = msgspec.json.Decoder(_Users)
-
-
 class Zendesk(HttpSource):
     """Zendesk Support. The token must be an administrator's: incremental exports are open to no one else."""
 
@@ -191,7 +123,7 @@ class Zendesk(HttpSource):
         guard = LoopGuard()
         while True:
             answer = api.get("/api/v2/incremental/ticket_events.json", {"start_time": position, "include": "comment_events"})
-            stream, rejected = _read(answer)
+            stream, rejected = read_stream(answer)
             found = len(stream.ticket_events) + len(rejected)
             if stream.count is not None and found < stream.count:
                 raise PayloadError(f"{answer.where} holds {found} of the {stream.count} events it announces: the page was cut short")
@@ -217,14 +149,14 @@ class Zendesk(HttpSource):
     def page_of(self, payload: bytes, where: str) -> Page:
         """A page of one audit, read without knowing who was staff but for the configured ones."""
         raw = b'{"end_of_stream":true,"ticket_events":[' + payload + b"]}"
-        stream, rejected = _read(Answer(raw, where, 200, {}))
+        stream, rejected = read_stream(Answer(raw, where, 200, {}))
         return Page(Body(stream.ticket_events, rejected, raw, self.staff), where)
 
     def _staff(self, api: Api) -> frozenset[int]:
         if self.people == "configured":
             return self.staff
         params = {"role[]": ["agent", "admin"], "page[size]": 100}
-        pages = next_links(api, "/api/v2/users.json", params, _USERS, link=_more_users, records=lambda page: page.users)
+        pages = next_links(api, "/api/v2/users.json", params, USERS, link=more_users, records=lambda page: page.users)
         return self.staff | {user.id for page, _ in pages for user in page.users}
 
 
@@ -243,7 +175,7 @@ class _Update:
     actor_kind: ActorKind
     detail: dict[str, Any]
 
-    def __init__(self, audit: _Audit, channel: str) -> None:
+    def __init__(self, audit: Audit, channel: str) -> None:
         self.audit = audit
         self.case_id = str(audit.ticket_id)
         self.channel = channel
@@ -263,7 +195,7 @@ class _Translator:
         self.names = dict(ATTRIBUTES) | dict(source.fields)
         self.actors: dict[int, str] = {}
 
-    def plain(self, audit: _Audit) -> list[Event] | None:
+    def plain(self, audit: Audit) -> list[Event] | None:
         """What `audit` would answer, sooner, for the usual audit: its own comments and single changes, in one way; None where there is more to it."""
         via, metadata = audit.via, audit.metadata
         channel = _CHANNELS.get(via) if type(via) is str else None
@@ -322,7 +254,7 @@ class _Translator:
                 events.append(Event(name, name, case_id, number, at, activity, actor_kind, actor, attribute, then, now, detail))
         return events
 
-    def audit(self, audit: _Audit) -> list[Event]:
+    def audit(self, audit: Audit) -> list[Event]:
         """The events of one audit."""
         update = self._survey(audit)
         name, case_id, detail, channel = self.name, update.case_id, update.detail, update.channel
@@ -366,7 +298,7 @@ class _Translator:
                 events.append(Event(name, name, case_id, event_id, at, COMMENTED, doer_kind, doer, None, None, None, said))
         return events
 
-    def _survey(self, audit: _Audit) -> _Update:
+    def _survey(self, audit: Audit) -> _Update:
         channel = _channel(audit.via)
         update = _Update(audit, channel)
         steps = update.steps
@@ -518,28 +450,6 @@ def _fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
         else:
             fields.append((key, value))
     return fields
-
-
-def _read(answer: Answer) -> tuple[_Stream, list[Rejected]]:
-    """The page with what in it is an audit, and what is not."""
-    try:
-        return decode(answer, _STREAM), []
-    except ShapeError:
-        page = decode(answer, _RAW_STREAM)
-    stream = _Stream([], page.end_of_stream, page.end_time, page.count)
-    rejected: list[Rejected] = []
-    for number, raw in enumerate(page.ticket_events):
-        try:
-            stream.ticket_events.append(_AUDIT.decode(raw))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), bytes(raw)))
-    return stream, rejected
-
-
-def _more_users(page: _Users) -> str | None:
-    if page.meta is not None:
-        return page.links.next if page.meta.has_more and page.links is not None else None
-    return page.next_page
 
 
 def _channel(via: Any) -> str:
