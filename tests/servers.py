@@ -73,9 +73,10 @@ class Postgres:
         self._lent.append(name)
         return self.url(name)
 
-    def take_back(self) -> None:
-        """Empty the databases lent so far; they are lent again, which is much cheaper than making new ones."""
-        for name in self._lent:
+    def take_back(self, *urls: str) -> None:
+        """Empty the databases lent so far, or those named; they are lent again, which is much cheaper than making new ones."""
+        back = [name for name in self._lent if not urls or self.url(name) in urls]
+        for name in back:
             if name != self.template:
                 engine = create_engine(self.url(name).replace("postgresql:", "postgresql+psycopg:"))
                 with engine.begin() as connection:
@@ -83,7 +84,7 @@ class Postgres:
                     connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{HEAD}'")
                 engine.dispose()
                 self._free.append(name)
-        self._lent = []
+        self._lent = [name for name in self._lent if name not in back]
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

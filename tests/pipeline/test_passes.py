@@ -267,24 +267,26 @@ def _later(event: Event) -> Event:
     return msgspec.structs.replace(event, case_id="later-" + event.case_id, event_id="later-" + event.event_id, occurred_at=event.occurred_at + 15 * DAY)
 
 
-def test_a_lost_database_is_a_reason_not_to_be_ready_and_nothing_is_overwritten(made: Desk) -> None:
-    for name in (DESK, RUNTIME):
-        made.pipeline.collect(name)
-    served = made.board.snapshot
-    away = made.path.with_suffix(".away")
-    made.path.rename(away)
+def test_a_lost_database_is_a_reason_not_to_be_ready_and_nothing_is_overwritten(sqlite_place: Place, configuration: Configuration, events: list[Event]) -> None:
+    with desk(scripted(configuration, events), sqlite_place, NOW) as made:
+        for name in (DESK, RUNTIME):
+            made.pipeline.collect(name)
+        served = made.board.snapshot
+        path = Path(made.url.removeprefix("sqlite:///"))
+        away = path.with_suffix(".away")
+        path.rename(away)
 
-    assert made.pipeline.collect(DESK).error
-    made.pipeline.refresh()
+        assert made.pipeline.collect(DESK).error
+        made.pipeline.refresh()
 
-    assert made.board.reasons
-    assert str(made.path) in made.board.reasons[0]
-    assert made.board.snapshot is served
-    assert not made.path.exists()
+        assert made.board.reasons
+        assert str(path) in made.board.reasons[0]
+        assert made.board.snapshot is served
+        assert not path.exists()
 
-    away.rename(made.path)
-    made.pipeline.collect(DESK)
-    assert made.board.reasons == ()
+        away.rename(path)
+        made.pipeline.collect(DESK)
+        assert made.board.reasons == ()
 
 
 def test_t_is_the_least_watermark_at_a_whole_minute_and_a_push_source_is_read_while_it_is_heard(place: Place, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board
 from rollout_metrics.store import Store, open_store
+from servers import Postgres
 
 DESK, RUNTIME = "desk", "runtime"
 APART = frozenset(("agent_rollout_corrections_to_settled",))
@@ -86,26 +87,47 @@ def configured(options: Mapping[str, Any], folder: Path) -> Configuration:
 
 
 class Place:
-    """Where stores are made, from a template that has the schema already."""
+    """Where stores are made on SQLite, from a template that has the schema already."""
 
     def __init__(self, folder: Path, template: bytes) -> None:
         self.folder = folder
         self._template = template
         self._numbers = count()
 
-    def new(self) -> Path:
-        """An empty database."""
+    def new(self) -> str:
+        """The URL of an empty database."""
         path = self.folder / f"store-{next(self._numbers)}.db"
         path.write_bytes(self._template)
-        return path
+        return f"sqlite:///{path}"
+
+    def take_back(self, url: str) -> None:
+        """Nobody needs this database any more."""
+        path = Path(url.removeprefix("sqlite:///"))
+        for file in (path, *path.parent.glob(path.name + "-*")):
+            file.unlink()
+
+
+class PostgresPlace(Place):
+    """The same on a real PostgreSQL."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+
+    def new(self) -> str:
+        """The URL of an empty database."""
+        return self._server.new_database()
+
+    def take_back(self, url: str) -> None:
+        """Nobody needs this database any more."""
+        self._server.take_back(url)
 
 
 class Desk:
     """A pipeline on a store of its own, with a clock that the test sets."""
 
-    def __init__(self, configuration: Configuration, path: Path, now: Instant = T0 + 2 * DAY) -> None:
+    def __init__(self, configuration: Configuration, url: str, now: Instant = T0 + 2 * DAY) -> None:
         self.configuration = configuration
-        self.path = path
+        self.url = url
         self.now = now
         self.store: Store
         self.pipeline: Pipeline
@@ -114,7 +136,7 @@ class Desk:
         self._open()
 
     def _open(self) -> None:
-        self.store = open_store(f"sqlite:///{self.path}", clock=lambda: self.now)
+        self.store = open_store(self.url, clock=lambda: self.now)
         self.pipeline = Pipeline(self.configuration, self.store, lambda: self.now, self.board, self.metrics)
 
     def restart(self, configuration: Configuration | None = None) -> None:
@@ -171,9 +193,7 @@ def desk(configuration: Configuration, place: Place, now: Instant = T0 + 2 * DAY
         yield made
     finally:
         made.store.close()
-        made.path.unlink()
-        for extra in made.path.parent.glob(made.path.name + "-*"):
-            extra.unlink()
+        place.take_back(made.url)
 
 
 def events_of_cases(choose: Any, cases: int, size: int = 10) -> list[Event]:
