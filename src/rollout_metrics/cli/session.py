@@ -53,6 +53,11 @@ def set_up_log(configuration: Configuration) -> None:
     root.handlers[:] = [handler]
     root.setLevel(options.level.upper())
     root.propagate = False
+    for library in ("waitress", "apscheduler"):  # what they warn of (a queue, a run that was skipped) our figures show
+        theirs = logging.getLogger(library)
+        theirs.handlers[:] = [handler]
+        theirs.setLevel(logging.ERROR)
+        theirs.propagate = False
 
 
 def database_url(configuration: Configuration) -> str:
