@@ -23,7 +23,7 @@ from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board, take
-from rollout_metrics.store import Store
+from rollout_metrics.store import Feed, Store
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,6 @@ class Pipeline:
         self._figures = Figures(self.company)
         self._refreshing = threading.Lock()
         self._stopping = threading.Event()
-        self._started = time.monotonic()
         store.configure(self.company)
         self._adopt()
 
@@ -160,18 +159,9 @@ class Pipeline:
             return None
         self._figures.advance(self.store, as_of)
         stale = {workflow.name: len(list(stale_sources(workflow, readings))) for workflow in self.company.workflows}
-        return self._figures.families(self.store, as_of, stale, {workflow.name: self._coverage(workflow) for workflow in self.company.workflows})
-
-    def _coverage(self, workflow: Workflow) -> dict[str, tuple[int, int]]:
-        """What the workflow's sources understood of what they read, and how much of the history the vendors still had."""
-        feeds = self.store.feeds()
-        counts = self.store.quarantine_counts()
-        read = sum(feeds[name].events for name in workflow.sources if name in feeds)
-        aside = sum(count for (source, _), count in counts.items() if source in workflow.sources)
-        shares = {"mapped": (read, read + aside)}
-        for name in workflow.sources & feeds.keys():
-            shares = added(shares, {AUDITED[kind]: share for kind, share in covered(feeds[name].progress).items() if kind in AUDITED})
-        return shares
+        feeds, aside = self.store.feeds(), self.store.quarantine_counts()
+        coverage = {workflow.name: _coverage(workflow, feeds, aside) for workflow in self.company.workflows}
+        return self._figures.families(self.store, as_of, stale, coverage)
 
     def readings(self) -> dict[str, Reading]:
         """How far each source has been read."""
@@ -224,10 +214,6 @@ class Pipeline:
         """End running sweeps after their current page, and begin no new ones."""
         self._stopping.set()
 
-    def api(self, name: str) -> Api | None:
-        """The connection to a source; None for those that use no HTTP."""
-        return self._api(self.sources[name])
-
     def _api(self, source: Source) -> Api | None:
         if source.name not in self._apis:
             endpoint = source.endpoint()
@@ -269,6 +255,16 @@ class Pipeline:
 def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:
     """Why figures made of these readings are not complete."""
     return tuple(f"source {name} has not been read yet" for name, item in readings.items() if item.watermark is None)
+
+
+def _coverage(workflow: Workflow, feeds: Mapping[str, Feed], aside: Mapping[tuple[str, str], int]) -> dict[str, tuple[int, int]]:
+    """What the workflow's sources understood of what they read, and how much of the history the vendors still had."""
+    read = sum(feeds[name].events for name in workflow.sources if name in feeds)
+    not_understood = sum(count for (source, _), count in aside.items() if source in workflow.sources)
+    shares = {"mapped": (read, read + not_understood)}
+    for name in workflow.sources & feeds.keys():
+        shares = added(shares, {AUDITED[kind]: share for kind, share in covered(feeds[name].progress).items() if kind in AUDITED})
+    return shares
 
 
 def _key(configuration: Configuration, store: Store) -> bytes:
