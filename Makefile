@@ -22,8 +22,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: $(STAMP)  ## the simulated company, collected and published; Ctrl-C stops, a second start continues
 	@$(BIN)/rollout-metrics demo --directory $(DEMO_DIR)
 
-test: $(STAMP)  ## all tests; those with real servers run where the servers are installed
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+test: $(STAMP)  ## all tests but those that drive real servers end to end
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not e2e"
 
 lint: $(STAMP)  ## format, lint, types, layers, generated files
 	@$(BIN)/ruff format --check .
@@ -32,8 +32,8 @@ lint: $(STAMP)  ## format, lint, types, layers, generated files
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/rollout-metrics generate --check
 
-e2e: $(STAMP)  ## only the tests with real servers
-	@$(BIN)/python -m pytest -m e2e -rs
+e2e: $(STAMP)  ## the tests with real servers and a real browser; each is skipped, with its reason, where its server is not installed
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m e2e -rs
 
 # what is compared with lives apart: it pins other versions of what we use
 .venv-bench/.installed: requirements/bench.txt
