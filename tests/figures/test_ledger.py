@@ -43,7 +43,7 @@ def flat(families: Iterable[Family]) -> Series:
 def loaded(facts: Iterable[Fact], *, as_of: str = "10d", of: Company = COMPANY, glanced: Iterable[tuple[str, str]] = ()) -> Ledger:
     facts, ledger = tuple(facts), Ledger(of)
     workflows = {workflow.name: workflow for workflow in of.workflows}
-    ledger.load({"w": after(as_of), "": after(as_of)}, contributions(facts, workflows, frozenset(glanced)), samples(facts))
+    ledger.load({"w": after(as_of), "": after(as_of)}, {}, contributions(facts, workflows, frozenset(glanced)), samples(facts))
     return ledger
 
 
@@ -438,17 +438,17 @@ def test_deployments_are_told_by_the_change_records() -> None:
 
 def test_a_workflow_without_a_t_has_no_series() -> None:
     ledger = Ledger(COMPANY)
-    ledger.load({}, (), ())
+    ledger.load({}, {}, (), ())
 
     assert flat(ledger.families({"w": ASSISTED})) == {}
 
 
 def test_a_workflow_that_gets_its_first_t_says_to_load_again() -> None:
     ledger = Ledger(COMPANY)
-    ledger.load({}, (), ())
+    ledger.load({}, {}, (), ())
 
     with pytest.raises(ValueError, match="load the figures again"):
-        ledger.advance({"w": T0}, ())
+        ledger.advance({"w": T0}, {}, ())
 
 
 def test_every_metric_is_produced_or_is_a_self_metric() -> None:
@@ -491,12 +491,12 @@ def test_a_ledger_moved_step_by_step_publishes_what_one_loaded_at_once_does(step
     cases: dict[int, tuple[Fact, ...]] = {}
     buckets: Counter[Any] = Counter()
     ledger = Ledger(of)
-    ledger.load(now, (), ())
+    ledger.load(now, {}, (), ())
     for step in steps:
         if isinstance(step, int):
             now = {"w": now["w"] + step * MINUTE, "v": now["v"] + step // 3 * MINUTE, "": now["w"]}
-            rows = [(*bucket, amount) for bucket, amount in buckets.items() if any(_inside(bucket, stretch) for stretch in ledger.stretches(now))]
-            ledger.advance(now, rows)
+            rows = [(*bucket, amount) for bucket, amount in buckets.items() if any(_inside(bucket, stretch) for stretch in ledger.stretches(now, {}))]
+            ledger.advance(now, {}, rows)
         else:
             which, facts = step
             before = cases.get(which, ())
@@ -507,7 +507,7 @@ def test_a_ledger_moved_step_by_step_publishes_what_one_loaded_at_once_does(step
 
     at_once = Ledger(of)
     everything = [fact for facts in cases.values() for fact in facts]
-    at_once.load(now, contributions(everything, workflows), samples(everything))
+    at_once.load(now, {}, contributions(everything, workflows), samples(everything))
     assert flat(ledger.families(situations)) == flat(at_once.families(situations))
 
 

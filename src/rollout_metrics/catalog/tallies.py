@@ -11,6 +11,7 @@ import msgspec
 
 from rollout_metrics.domain.facts import DECIDED, HandlingKind, Mode, Outcome, ViolationKind
 from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.time import Span
 
 OTHER, UNSPECIFIED, UNCATEGORISED = "other", "unspecified", "uncategorised"
 
@@ -36,12 +37,21 @@ Values = tuple[tuple[str, ...], ...]
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """Counts of one thing. `values`: the combinations that a configured workflow always has; None where they cannot be listed (never published as labels)."""
+    """Counts of one thing.
+
+    `values`: the combinations that a configured workflow always has; None where they cannot be listed (never published as labels). `age`: how long after it
+    happened a thing is judged and counted; None: at once.
+    """
 
     name: str
     labels: tuple[str, ...] = ()
     values: Callable[[Workflow], Values] | None = lambda _: ((),)
     standing: bool = False
+    age: Callable[[Workflow], Span] | None = None
+
+    def age_in(self, workflow: Workflow) -> Span:
+        """`age`, 0 where things are counted at once."""
+        return 0 if self.age is None else self.age(workflow)
 
 
 def _each(*choices: tuple[str, ...]) -> Callable[[Workflow], Values]:
@@ -63,6 +73,14 @@ def bounded(value: str | None, configured: frozenset[str], unsaid: str) -> str:
     if not value or value == unsaid:
         return unsaid
     return value if value in configured else OTHER
+
+
+def _cohort_age(workflow: Workflow) -> Span:
+    return workflow.cohort_age
+
+
+def _drop_after(workflow: Workflow) -> Span:
+    return workflow.drop_after
 
 
 _MODES = tuple(mode.value for mode in Mode)
@@ -88,16 +106,16 @@ TALLIES: Mapping[str, Tally] = {
         Tally("decisions_settled", ("outcome",), _each(_DECIDED), standing=True),
         Tally("corrections_to_settled", ("outcome",), _each(_DECIDED), standing=True),
         Tally("review_effort", ("basis",), _BASES),
-        Tally("acts"),
-        Tally("corrected_acts"),
-        Tally("edited_acts"),
-        Tally("reference_values"),
-        Tally("reference_corrections"),
-        Tally("handled_cohort_cases"),
-        Tally("escalated_cohort_cases"),
-        Tally("complaint_cohort_cases"),
-        Tally("drop_cohort_cases"),
-        Tally("dropped_cases"),
+        Tally("acts", age=_cohort_age),
+        Tally("corrected_acts", age=_cohort_age),
+        Tally("edited_acts", age=_cohort_age),
+        Tally("reference_values", age=_cohort_age),
+        Tally("reference_corrections", age=_cohort_age),
+        Tally("handled_cohort_cases", age=_cohort_age),
+        Tally("escalated_cohort_cases", age=_cohort_age),
+        Tally("complaint_cohort_cases", age=_cohort_age),
+        Tally("drop_cohort_cases", age=_drop_after),
+        Tally("dropped_cases", age=_drop_after),
         Tally("handled_cases", ("handling",), _each(tuple(HandlingKind))),
         Tally("escalations", ("reason",), _ESCALATION_REASONS),
         Tally("escalations_open", standing=True),

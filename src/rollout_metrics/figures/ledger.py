@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from rollout_metrics.catalog import METRICS, NO_WORKFLOW, TALLIES, Family, Sample
 from rollout_metrics.catalog.metric import Count, Exporter
@@ -10,15 +11,20 @@ from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures.produce import PRODUCERS
 from rollout_metrics.figures.samples import Samples
+from rollout_metrics.figures.since import Since, Starts
 from rollout_metrics.figures.situation import Situation
 from rollout_metrics.figures.told import UNUSED_AFTER
+from rollout_metrics.figures.trail import Trail
 from rollout_metrics.figures.view import Made, View, window_label
-from rollout_metrics.figures.windows import Stretch, Windows
+from rollout_metrics.figures.windows import Stretch, Windows, merged
 from rollout_metrics.rollup import Contribution, Difference
 from rollout_metrics.rollup import Sample as Duration
 
 AsOf = Mapping[str, Instant]
 """Workflow -> its T, a whole minute; `""` is the T of what belongs to no workflow. A workflow without one has no figures yet."""
+
+_PART = 50_000
+"""Rows at a time."""
 
 
 class Ledger:
@@ -30,6 +36,8 @@ class Ledger:
         spans = {workflow.name: frozenset(workflow.windows) for workflow in company.workflows}
         self._outside = sorted(frozenset().union(*spans.values()))
         self._windows = Windows({NO_WORKFLOW: self._outside} | {name: windows | {UNUSED_AFTER} for name, windows in spans.items()})
+        self._since = Since(company.workflows)
+        self._trail = Trail(company.workflows)
         self._samples = Samples(spans)
         self._as_of: dict[str, Instant] = {}
 
@@ -38,26 +46,41 @@ class Ledger:
         """Each workflow's T."""
         return dict(self._as_of)
 
-    def needed(self, as_of: AsOf) -> list[Stretch]:
-        """The counts `load` wants besides the standing ones (minute `STATE`): these minutes of these workflows. `after` bounds the samples as well."""
+    def needed(self, as_of: AsOf, starts: Starts) -> list[Stretch]:
+        """The counts `load` wants besides the standing ones (minute `STATE`): these minutes of these workflows."""
+        named = _named(as_of)
+        return merged((*self._windows.needed(named), *self._since.needed(named, starts), *self._trail.needed(named)))
+
+    def sampled(self, as_of: AsOf) -> list[Stretch]:
+        """The minutes whose samples `load` wants."""
         return self._windows.needed(_named(as_of))
 
-    def load(self, as_of: AsOf, rows: Iterable[Contribution], samples: Iterable[Duration]) -> None:
+    def load(self, as_of: AsOf, starts: Starts, rows: Iterable[Contribution], samples: Iterable[Duration]) -> None:
         """Begin anew. `rows`: counts, each bucket once; `samples`: of the facts that stand, each once. More than is needed does no harm."""
         self._as_of = _named(as_of)
-        self._windows.load(self._as_of, rows)
+        self._windows.load(self._as_of, ())
+        self._since.load(self._as_of, starts, ())
+        self._trail.load(self._as_of, ())
+        left = iter(rows)
+        while part := tuple(islice(left, _PART)):
+            self._windows.take(part)
+            self._since.take(part)
+            self._trail.take(part)
         self._samples.load(self._as_of, samples)
 
     def apply(self, difference: Difference, gone: Iterable[Duration] = (), come: Iterable[Duration] = ()) -> None:
         """Take in what the store has taken in. Raises `LookupError` where a sample to go is not there: then `load` again."""
         self._windows.apply(difference)
+        self._since.apply(difference)
+        self._trail.apply(difference)
         self._samples.apply(gone, come)
 
-    def stretches(self, as_of: AsOf) -> list[Stretch]:
+    def stretches(self, as_of: AsOf, starts: Starts) -> list[Stretch]:
         """The counts `advance` wants to get to these T."""
-        return self._windows.stretches(_named(as_of))
+        named = _named(as_of)
+        return merged((*self._windows.stretches(named), *self._since.stretches(named, starts), *self._trail.stretches(named)))
 
-    def advance(self, as_of: AsOf, rows: Iterable[Contribution]) -> None:
+    def advance(self, as_of: AsOf, starts: Starts, rows: Iterable[Contribution]) -> None:
         """Move on. `rows`: the counts of at least the `stretches` to there, as the store has them after every difference applied here.
 
         Raises `ValueError` where a T goes back, which happens when a source is added, or a workflow has its first: then `load` again.
@@ -66,8 +89,11 @@ class Ledger:
         unknown = named.keys() - self._as_of.keys()
         if unknown:
             raise ValueError(f"{', '.join(sorted(unknown))}: no figures yet for these workflows: load the figures again")
+        rows = tuple(rows)
         self._samples.advance(named)
         self._windows.advance(named, rows)
+        self._since.advance(named, starts, rows)
+        self._trail.advance(named, rows)
         self._as_of.update(named)
 
     def families(self, situations: Mapping[str, Situation]) -> list[Family]:
@@ -86,7 +112,7 @@ class Ledger:
     def _view(self, workflow: Workflow, situation: Situation) -> View:
         as_of = self._as_of[workflow.name]
         deliveries = {span: delivery(workflow, as_of, span) for span in workflow.windows}
-        return View(workflow, self._company, as_of, situation, self._windows, self._samples, deliveries)
+        return View(workflow, self._company, as_of, situation, self._windows, self._since, self._trail, self._samples, deliveries)
 
     def _of_no_workflow(self) -> Made:
         """What agents did outside every workflow, where they did anything: `workflow="none"` has no series otherwise."""

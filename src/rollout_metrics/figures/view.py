@@ -11,7 +11,9 @@ from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, Span, format_span
 from rollout_metrics.figures.lasting import Estimated
 from rollout_metrics.figures.samples import Samples
+from rollout_metrics.figures.since import Since
 from rollout_metrics.figures.situation import Situation
+from rollout_metrics.figures.trail import Trail
 from rollout_metrics.figures.windows import Sums, Windows
 from rollout_metrics.stats.wilson import wilson
 
@@ -27,6 +29,8 @@ class View(msgspec.Struct, frozen=True):
     as_of: Instant
     situation: Situation
     windows: Windows
+    since: Since
+    trail: Trail
     samples: Samples
     deliveries: Mapping[Span, Delivery]
 

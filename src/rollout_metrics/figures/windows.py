@@ -1,6 +1,6 @@
 """Sums of counts over every window of every workflow, held in memory and moved by what enters and leaves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Windows:
         self._now = {workflow: at // MINUTE for workflow, at in as_of.items() if workflow in self._widths}
         self._sums.clear()
         self._states.clear()
-        self._add(rows)
+        self.take(rows)
 
     def needed(self, as_of: Mapping[str, Instant]) -> list[Stretch]:
         """The minutes whose counts `load` wants for these T."""
@@ -59,7 +59,7 @@ class Windows:
 
     def apply(self, difference: Difference) -> None:
         """Take in what was added to the counts."""
-        self._add((series, minute, amount) for (series, minute), amount in difference.items())
+        self.take(added(difference))
 
     def stretches(self, as_of: Mapping[str, Instant]) -> list[Stretch]:
         """The minutes whose counts `advance` wants to get to these T: those that enter or leave a window. No two of a workflow overlap."""
@@ -91,7 +91,8 @@ class Windows:
                     _bump(sums, plan[1], times * amount)
         self._now.update((workflow, new) for workflow, (_, new) in moved.items())
 
-    def _add(self, rows: Iterable[Contribution]) -> None:
+    def take(self, rows: Iterable[Contribution]) -> None:
+        """Add rows to those that `load` was given."""
         nows = self._now
         plans: dict[tuple[str, ...], tuple[int, tuple[str, ...], _Widths]] = {}
         for series, minute, amount in rows:
@@ -120,6 +121,19 @@ class Windows:
 
 
 _Widths = list[tuple[int, dict[tuple[str, ...], int]]]
+
+
+def added(difference: Difference) -> Iterator[Contribution]:
+    """A difference as rows."""
+    return ((series, minute, amount) for (series, minute), amount in difference.items())
+
+
+def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The same minutes as stretches of which no two of a workflow overlap, in order."""
+    edges: dict[str, list[tuple[int, int]]] = {}
+    for stretch in stretches:
+        edges.setdefault(stretch.workflow, []).append((stretch.after, stretch.up_to))
+    return [Stretch(workflow, after, up_to) for workflow in sorted(edges) for after, up_to in _merged(sorted(edges[workflow]))]
 
 
 def _bump(sums: dict[tuple[str, ...], int], labels: tuple[str, ...], amount: int) -> None:

@@ -12,7 +12,7 @@ from rollout_metrics.domain.events import ActorKind, CaseKey, Event
 from rollout_metrics.domain.facts import Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.figures import Ledger, situation
+from rollout_metrics.figures import Ledger, situation, starts
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
 from rollout_metrics.pipeline.glances import Previous, everywhere, looked_at
@@ -88,5 +88,6 @@ def figures_of(
         count(glances((fact,), (fact.opened,)))
 
     ledger = Ledger(company)
-    ledger.load(as_of, [(series, minute, amount) for (series, minute), amount in counts.items()], samples)
+    begun = starts(company.workflows, as_of, around)
+    ledger.load(as_of, begun, [(series, minute, amount) for (series, minute), amount in counts.items()], samples)
     return ledger.families({name: situation(workflow, as_of[name], around) for name, workflow in workflows.items()})

@@ -7,7 +7,7 @@ from rollout_metrics import rollup
 from rollout_metrics.catalog import NO_WORKFLOW, Family
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
-from rollout_metrics.figures import Ledger, Stretch, assisted_since, situation
+from rollout_metrics.figures import Ledger, Stretch, assisted_since, situation, starts
 from rollout_metrics.figures.situation import Shares
 from rollout_metrics.pipeline.freshness import NOTHING
 from rollout_metrics.rollup import Bucket, Contribution, Sample
@@ -44,17 +44,18 @@ class Figures:
         """Move to these T."""
         known = _known(as_of)
         baselines = self._frozen(store, as_of)
+        begun = starts(self._company.workflows, known, store.surroundings(as_of))
         if self._loaded and all(self._foreseen(name, since) for name, since in baselines.items()):
             try:
-                self._ledger.advance(known, _rows(store, self._ledger.stretches(known)))
+                self._ledger.advance(known, begun, _rows(store, self._ledger.stretches(known, begun)))
             except (ValueError, LookupError) as error:
                 log.info("figures loaded again", extra={"fields": {"reason": str(error)}})
             else:
                 self._baselines = self._baselines | baselines
                 return
         self._ledger, self._baselines, self._began = Ledger(self._company), baselines, known
-        needed = self._ledger.needed(known)
-        self._ledger.load(known, _standing_and(store, known, needed), self._samples(store, known, needed))
+        rows = _standing_and(store, known, self._ledger.needed(known, begun))
+        self._ledger.load(known, begun, rows, self._samples(store, known, self._ledger.sampled(known)))
         self._loaded = True
 
     def families(self, store: Store, as_of: Mapping[str, Instant], stale: Mapping[str, int], coverage: Mapping[str, Shares]) -> list[Family]:
