@@ -102,6 +102,8 @@ class AlertOptions(Options):
     """A source whose watermark is older than this is stale."""
     runbooks_url: str = "http://localhost:3000/public/runbooks"
     """Where the runbooks of `docs/runbooks` can be read; the shipped Grafana serves them there."""
+    pages_url: str = "http://localhost:10878"
+    """Where people reach the listener for people: dashboards lead to the cases behind a figure there."""
     grafana_url: str = "http://localhost:3000"
     """Where people reach Grafana: alerts link to its dashboards."""
 

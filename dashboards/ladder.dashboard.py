@@ -1,0 +1,67 @@
+"""The autonomy ladder of one workflow: where it stands, what it may do, and what speaks for or against the next step."""
+
+from rollout_metrics.catalog.alerts import Thresholds
+from rollout_metrics.generate import measures
+from rollout_metrics.generate import panels as p
+from rollout_metrics.generate.queries import Query, shown
+
+READ_ME = """\
+**May this agent be trusted with more?** A step up wants evidence at the level as it is, not a good week. Below *low risk autonomous* the rates that count
+are explicit acceptance and override, from there correction; bypass and escalations within target count always. An act outside its authority speaks
+against any step. Nothing is promoted by itself: people decide, and what they decided against the gates stays to be seen.
+"""
+
+LIVE = {"mode": "live"}
+VIOLATIONS = (("forbidden", p.VERMILLION), ("out_of_scope", p.ORANGE), ("unapproved", p.PURPLE), ("level", p.YELLOW), ("unlisted", p.GREY))
+
+
+def dashboard(thresholds: Thresholds) -> p.Dashboard:
+    """The dashboard."""
+    rates = (
+        *measures.interval("explicit_acceptance_ratio", "Explicit acceptance", **LIVE),
+        *measures.interval("override_ratio", "Override", limit=thresholds.override_limit, color=p.ORANGE, **LIVE),
+        *measures.interval("correction_ratio", "Correction", color=p.ORANGE),
+        *measures.interval("reference_correction_ratio", "Correction without the agent", color=p.GREY),
+        *measures.interval("bypass_ratio", "Bypass", limit=thresholds.bypass_limit, color=p.PURPLE),
+        *measures.interval("escalation_within_target_ratio", "Escalations within target", color=p.GREEN),
+    )
+    evaluations = p.series(
+        "Evaluation runs over $window",
+        (Query(shown("evaluations", passed="true"), "passed", p.BLUE), Query(shown("evaluations", passed="false"), "failed", p.VERMILLION)),
+        unit="short",
+        bars=True,
+        description=measures.described("evaluations"),
+    )
+    return p.dashboard(
+        "Ladder and gates",
+        uid="rollout-ladder",
+        description="Autonomy level of one workflow over time, the evidence for the next step, authority and evaluations.",
+        pages_url=thresholds.pages_url,
+        variables=measures.variables(several=False),
+        marks=measures.marks(),
+        time_range="now-90d",
+        rows=(
+            p.Row(
+                "",
+                (
+                    *measures.freshness(thresholds),
+                    measures.level_now(),
+                    measures.count("unused_grants", "Granted and never used"),
+                ),
+                (5, 4, 5, 5, 5),
+                height=4,
+            ),
+            p.Row("", (p.text("How to read this", READ_ME, description="What the ladder is."),), (24,), height=3),
+            p.Row("Ladder", (measures.level_strip(several=False),), (24,), height=5),
+            p.Row("Rates that gates are about", rates, (4, 8) * len(rates[::2])),
+            p.Row(
+                "Authority and evaluations",
+                (
+                    measures.kinds("violations", "Acts outside authority", "kind", VIOLATIONS),
+                    measures.kinds("blocked_actions", "Acts that a guardrail refused", "reason"),
+                    evaluations,
+                ),
+                (8, 8, 8),
+            ),
+        ),
+    )
