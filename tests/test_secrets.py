@@ -18,8 +18,10 @@ from rollout_metrics.cli import main
 from rollout_metrics.cli.session import _Json, _Logfmt, database_url
 from rollout_metrics.collect.http import Api, Endpoint, basic
 from rollout_metrics.config.load import load
+from rollout_metrics.config.model import WebOptions
 from rollout_metrics.domain.errors import RolloutMetricsError
 from rollout_metrics.domain.time import HOUR
+from rollout_metrics.overview.evidence import Explained
 from rollout_metrics.publish.app import metrics_app
 from rollout_metrics.publish.listener import Listener
 from rollout_metrics.publish.snapshot import Board
@@ -27,6 +29,7 @@ from rollout_metrics.publish.web_config import read_web_config
 from rollout_metrics.sources.push import Push
 from rollout_metrics.store import open_store, upgrade
 from rollout_metrics.web.app import web_app
+from rollout_metrics.web.desk import Desk
 from rollout_metrics.web.push import standing_of
 from sources.server import Reply, Request, serving
 
@@ -184,7 +187,8 @@ def test_web_configuration_and_pages_tell_no_hash_and_no_token(tmp_path: Path, t
             read_web_config(file)
         said.append("".join(traceback.format_exception(raised.value)))
     push = Push.model_validate({"name": "runtime", "tokens": [{"name": "bot", "secret": SECRETS["PUSH"], "workflows": ["w"]}]})
-    senders = web_app([push], lambda *_: None, lambda: 0, judge=standing_of(company(), Plain()), held=lambda *_: {})
+    desk = Desk(Board(), company(), WebOptions(), lambda *_: Explained())
+    senders = web_app([push], lambda *_: None, lambda: 0, judge=standing_of(company(), Plain()), held=lambda *_: {}, desk=desk)
     listeners = [Listener(application, "127.0.0.1:0").start() for application in (metrics_app(Board()), senders)]
     try:
         for listener in listeners:

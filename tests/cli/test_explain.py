@@ -11,8 +11,9 @@ from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.metric import Count, Middle, Ratio, Spread, Standing, Survival, Within
 from rollout_metrics.cli.session import opened, read_configuration
 from rollout_metrics.domain.time import MINUTE, floor_minute, parse_span
+from rollout_metrics.overview.evidence import Asked, Wanted
 from rollout_metrics.pipeline import Pipeline
-from rollout_metrics.pipeline.evidence import Asked, explain
+from rollout_metrics.pipeline.evidence import explain
 
 PREFIX = "agent_rollout_"
 
@@ -47,7 +48,7 @@ def test_as_many_facts_are_behind_a_count_as_it_says(pipeline: Pipeline, publish
     series = [(labels, value) for (name, labels), value in published.items() if name == metric.name and dict(labels).get("window", "28d") in ("1d", "28d")]
 
     for labels, value in series:
-        found = explain(pipeline, asked(metric, labels), 10**6)
+        found = explain(pipeline, asked(metric, labels), Wanted(10**6))
         scale = getattr(metric.obtained, "scale", None)
         counted = len(found.rows) if scale is None else sum(row["value"] for row in found.rows)
         assert counted == pytest.approx(value), (metric.key, labels)
@@ -59,7 +60,7 @@ def test_numerator_and_denominator_divide_to_the_ratio(pipeline: Pipeline, publi
     series = [(labels, value) for (name, labels), value in published.items() if name == metric.name and dict(labels)["window"] == "28d"]
 
     for labels, value in series:
-        totals = explain(pipeline, asked(metric, labels), 1).totals
+        totals = explain(pipeline, asked(metric, labels), Wanted(1)).totals
         assert totals["numerator"] / totals["denominator"] == pytest.approx(value), (metric.key, labels)
 
 
@@ -69,7 +70,7 @@ def test_as_many_facts_are_behind_a_median_as_its_number_of_cases_says(pipeline:
 
     assert series
     for labels, value in series:
-        assert explain(pipeline, asked(metric, labels), 1).totals["sample"] == value, (metric.key, labels)
+        assert explain(pipeline, asked(metric, labels), Wanted(1)).totals["sample"] == value, (metric.key, labels)
 
 
 def test_a_bucket_of_the_histogram_contains_those_below_it(pipeline: Pipeline, published: dict[Any, float]) -> None:
@@ -78,7 +79,7 @@ def test_a_bucket_of_the_histogram_contains_those_below_it(pipeline: Pipeline, p
 
     assert buckets
     for labels, value in buckets:
-        assert explain(pipeline, asked(metric, labels), 1).totals["counted"] == value
+        assert explain(pipeline, asked(metric, labels), Wanted(1)).totals["counted"] == value
 
 
 def test_the_oldest_is_the_one_that_is_named(pipeline: Pipeline, published: dict[Any, float]) -> None:
@@ -86,7 +87,7 @@ def test_the_oldest_is_the_one_that_is_named(pipeline: Pipeline, published: dict
     series = [(labels, value) for (name, labels), value in published.items() if name == metric.name]
 
     for labels, value in series:
-        rows = explain(pipeline, asked(metric, labels), 10).rows
+        rows = explain(pipeline, asked(metric, labels), Wanted(10)).rows
         assert rows
         assert {row["fact"] for row in rows} == {"recommendation"}
         assert pipeline.store.events(tuple(rows[0]["case"].split("/", 1)))
@@ -94,7 +95,7 @@ def test_the_oldest_is_the_one_that_is_named(pipeline: Pipeline, published: dict
 
 
 def test_rows_lead_into_the_ticketing_system(pipeline: Pipeline) -> None:
-    rows = explain(pipeline, Asked(METRICS["decisions"], "triage", parse_span("28d")), 20).rows
+    rows = explain(pipeline, Asked(METRICS["decisions"], "triage", parse_span("28d")), Wanted(20)).rows
 
     assert len(rows) == 20
     assert all(row["url"].startswith("http") for row in rows)

@@ -19,9 +19,9 @@ from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, 
 from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, parse_span
 from rollout_metrics.generate import configuration_schema
 from rollout_metrics.generate import generate as generate_files
+from rollout_metrics.overview.evidence import Asked, Wanted, metric_named
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
-from rollout_metrics.pipeline.evidence import Asked, metric_named
 from rollout_metrics.pipeline.evidence import explain as explain_figure
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.sources import find
@@ -203,7 +203,7 @@ def explain(file: Path, metric: str, workflow: str, window: int, limit: int, lab
     with opened(configuration) as pipeline:
         if workflow != NO_WORKFLOW:
             _known_workflows(pipeline, (workflow,))
-        found = explain_figure(pipeline, Asked(metric_named(metric), workflow, window, dict(label.split("=", 1) for label in labels)), limit)
+        found = explain_figure(pipeline, Asked(metric_named(metric), workflow, window, dict(label.split("=", 1) for label in labels)), Wanted(limit))
     if as_json_:
         as_json({"metric": metric, "workflow": workflow, "totals": found.totals, "rows": found.rows})
         return

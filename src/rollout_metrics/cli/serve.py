@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from flask import Flask
 
@@ -13,6 +14,7 @@ from rollout_metrics.cli.talk import say
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
 from rollout_metrics.pipeline import Pipeline
+from rollout_metrics.pipeline.evidence import explain
 from rollout_metrics.publish.app import Environ, StartResponse, metrics_app
 from rollout_metrics.publish.listener import Listener
 from rollout_metrics.publish.self_metrics import SelfMetrics
@@ -20,6 +22,7 @@ from rollout_metrics.publish.snapshot import Board
 from rollout_metrics.schedule import Schedule
 from rollout_metrics.sources.push import Push
 from rollout_metrics.web.app import web_app
+from rollout_metrics.web.desk import Desk
 from rollout_metrics.web.push import standing_of
 
 log = logging.getLogger(__name__)
@@ -35,10 +38,10 @@ class Service:
         self.configuration = configuration
         self.pipeline = pipeline
         self._board = board
-        self._web = _web(pipeline)
+        self._web = _web(configuration, pipeline)
 
     def web(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """The application of the listener for senders, as the configuration is now."""
+        """The application of the listener for people and senders, as the configuration is now."""
         return self._web(environ, start_response)
 
     def reload(self, read: Callable[[], Configuration]) -> Pipeline:
@@ -49,7 +52,7 @@ class Service:
             if database_url(configuration) != database_url(self.configuration) or settings.listen != running.listen:
                 log.warning("store and listen take effect at the next start only")
             pipeline = new_pipeline(configuration, self.pipeline.store, self._board, self.pipeline.metrics)
-            web = _web(pipeline)
+            web = _web(configuration, pipeline)
         except RolloutMetricsError as error:
             for problem in str(error).splitlines():
                 log.error("configuration not taken over", extra={"fields": {"problem": problem}})
@@ -59,9 +62,10 @@ class Service:
         return pipeline
 
 
-def _web(pipeline: Pipeline) -> Flask:
+def _web(configuration: Configuration, pipeline: Pipeline) -> Flask:
     sources = [source for source in pipeline.sources.values() if isinstance(source, Push)]
-    return web_app(sources, pipeline.accept, clock, judge=standing_of(pipeline.company, pipeline.pseudonyms), held=pipeline.store.held)
+    desk = Desk(pipeline.board, pipeline.company, configuration.settings.web, partial(explain, pipeline))
+    return web_app(sources, pipeline.accept, clock, judge=standing_of(pipeline.company, pipeline.pseudonyms), held=pipeline.store.held, desk=desk)
 
 
 @contextmanager
@@ -73,11 +77,9 @@ def serving(configuration: Configuration) -> Iterator[tuple[Service, str]]:
     with opened_store(configuration) as store:
         pipeline = new_pipeline(configuration, store, board, SelfMetrics(str(DEFINITIONS)))
         service = Service(configuration, pipeline, board)
-        pushed = any(not source.pulled for source in configuration.sources.values())
-        listeners = [Listener(metrics_app(board, web_address=listen.web if pushed else None), listen.metrics, web_config=listen.metrics_web_config).start()]
+        listeners = [Listener(metrics_app(board, web_address=listen.web), listen.metrics, web_config=listen.metrics_web_config).start()]
         try:
-            if pushed:
-                listeners.append(Listener(service.web, listen.web, web_config=listen.web_web_config).start())
+            listeners.append(Listener(service.web, listen.web, web_config=listen.web_web_config, open_to=("/api/v1/",)).start())
             yield service, listeners[0].url
         finally:
             for listener in listeners:

@@ -1,9 +1,11 @@
 """What a person writes: every section of the configuration file with its options, types and defaults. Defaults live here and nowhere else."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic.networks import IPvAnyNetwork
 
 from rollout_metrics.collect.queries import check_url
 from rollout_metrics.collect.source import Duration
@@ -57,11 +59,35 @@ class ListenOptions(Options):
     metrics: Address = "127.0.0.1:10877"
     """`/metrics`, `/healthz`, `/readyz` and a landing page."""
     web: Address = "127.0.0.1:10878"
-    """The push endpoint and, later, the pages for people."""
+    """The pages for people and the push endpoint."""
     metrics_web_config: Path | None = None
     """TLS and basic authentication of the metrics listener, in the format of Prometheus' web configuration."""
     web_web_config: Path | None = None
     """The same for the other listener."""
+
+
+class RightOptions(Options):
+    """What some people may see."""
+
+    users: Annotated[Texts, Field(min_length=1)]
+    """Names as basic authentication or the proxy gives them; `*`: everyone who is let in."""
+    workflows: Texts | None = None
+    """Workflows whose figures they see; default: all."""
+    evidence: bool = True
+    """Whether they may also open the cases and events behind the figures."""
+    persons: bool = False
+    """Whether these show who acted, as the keyed hash that is stored of a person."""
+
+
+class WebOptions(Options):
+    """Who sees what on the pages for people. With no rights given, everyone who reaches the listener sees everything but persons."""
+
+    proxy_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None = None
+    """Header in which an authenticating proxy names the user, such as `X-Forwarded-User`; default: no proxy is trusted."""
+    proxy_addresses: tuple[IPvAnyNetwork, ...] = (ip_network("127.0.0.1/32"), ip_network("::1/128"))
+    """Addresses or networks from which that header is believed."""
+    rights: tuple[RightOptions, ...] = ()
+    """What whom may see; rights of several entries add up."""
 
 
 class ScheduleOptions(Options):
@@ -118,6 +144,7 @@ class Settings(Options):
     store: StoreOptions = StoreOptions()
     privacy: PrivacyOptions = PrivacyOptions()
     listen: ListenOptions = ListenOptions()
+    web: WebOptions = WebOptions()
     schedule: ScheduleOptions = ScheduleOptions()
     alerts: AlertOptions = AlertOptions()
     log: LogOptions = LogOptions()

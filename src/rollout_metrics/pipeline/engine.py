@@ -16,13 +16,15 @@ from rollout_metrics.domain.errors import RolloutMetricsError, StorageError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import SECOND, Instant
+from rollout_metrics.overview import Picture
 from rollout_metrics.pipeline.deriving import derive_due
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
 from rollout_metrics.pipeline.landing import Landing, added, covered
+from rollout_metrics.pipeline.reach import note, source_states
 from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
-from rollout_metrics.publish.snapshot import Board, take
+from rollout_metrics.publish.snapshot import Board, Snapshot, take
 from rollout_metrics.store import Feed, Store
 
 log = logging.getLogger(__name__)
@@ -146,7 +148,17 @@ class Pipeline:
             now = self.clock()
             self.metrics.set("pass_duration_seconds", time.monotonic() - begun)
             self.metrics.set("snapshot_timestamp_seconds", now / SECOND)
-            self.board.hang(take([*families, *self.metrics.families()], now, self._renderer), _unread(readings))
+            self.board.hang(self._taken(families, readings, now), _unread(readings))
+
+    def picture(self, *, watch: Watch = silent) -> Picture | None:
+        """What a refresh would publish, for those who show it themselves; None while a rebuild is not through."""
+        readings = self.readings()
+        families = self.families(readings, watch=watch)
+        return None if families is None else self._taken(families, readings, self.clock()).picture
+
+    def _taken(self, families: Sequence[Family], readings: Mapping[str, Reading], now: Instant) -> Snapshot:
+        sources = source_states(self.store, self.sources, readings)
+        return take([*families, *self.metrics.families()], now, self._renderer, sources=sources)
 
     def families(self, readings: Mapping[str, Reading] | None = None, *, watch: Watch = silent) -> list[Family] | None:
         """Every figure as far as sources have been read; None while a rebuild is not through."""
@@ -245,11 +257,17 @@ class Pipeline:
         metrics.add("source_events_total", sweep.events, source=name)
         for reason, count in sweep.rejected.items():
             metrics.add("source_quarantined_total", count, source=name, reason=reason)
+        note(self.store, name, None if error is None else shown(error), self.clock())
         if error is None:
             metrics.set("source_last_success_timestamp_seconds", self.clock() / SECOND, source=name)
         feed = self.store.feeds().get(name)
         if feed is not None and feed.newest is not None:
             metrics.set("source_newest_event_timestamp_seconds", feed.newest / SECOND, source=name)
+
+
+def shown(error: Exception) -> str:
+    """An error for people who may not read the log: what a defect of ours says can hold anything."""
+    return str(error) if isinstance(error, RolloutMetricsError) else f"{type(error).__name__}: see the log"
 
 
 def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:

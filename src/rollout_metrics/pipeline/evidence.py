@@ -1,47 +1,28 @@
 """Receipts: the cases and events behind a number, each with what it counts there and where to look at it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from heapq import nlargest
-from typing import Any
 
 import msgspec
 
 from rollout_metrics import rollup
-from rollout_metrics.catalog import METRICS, PREFIX, TALLIES, Metric
-from rollout_metrics.catalog.metric import Beside, Count, Middle, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Within
+from rollout_metrics.catalog import TALLIES, Metric
+from rollout_metrics.catalog.metric import Count, Middle, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Within
 from rollout_metrics.catalog.tallies import ASSUMED, LATENCY_BUCKETS
 from rollout_metrics.domain.errors import ConfigurationError
-from rollout_metrics.domain.events import CaseKey, EventRef
+from rollout_metrics.domain.events import CaseKey, Event, EventRef, text_value
 from rollout_metrics.domain.facts import Fact, Recommendation
-from rollout_metrics.domain.policy import Workflow
-from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span, format_instant, minute_of
+from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.time import MINUTE, SECOND, Instant, minute_of
+from rollout_metrics.overview.evidence import Asked, Explained, Place, Receipt, Seen, Wanted
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all
 from rollout_metrics.pipeline.glances import everywhere
 from rollout_metrics.rollup import STATE
 
-Row = dict[str, Any]
-
 _GLANCED, _CORRECTIONS = "glanced_decisions", "corrections_to_settled"
 _BEGINNING: Instant = 0
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A question: the metric, for which workflow, in which window (T - window, T], and the label values that single out its series."""
-
-    metric: Metric
-    workflow: str
-    window: Span
-    labels: Mapping[str, str] = {}
-
-
-class Explained(msgspec.Struct, frozen=True):
-    """The newest rows `{case, at, counts, value, fact, event, url}` in order of time, and how many there are in all, by what they count as."""
-
-    rows: list[Row]
-    totals: dict[str, int]
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -68,15 +49,17 @@ class _Part(msgspec.Struct, frozen=True):
     scale: float | None = None
 
 
-def explain(pipeline: Pipeline, asked: Asked, limit: int) -> Explained:
-    """At most `limit` facts behind a number; of a ratio those in the numerator are not named again as denominator.
+def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
+    """Facts behind a number, the newest first; of a ratio those in the numerator are not named again as denominator.
 
     Raises `ConfigurationError` where there are no cases behind the metric, or operators' figures are withheld.
     """
     parts = _parts(asked.metric, asked.labels)
     at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in _names(pipeline) else "", NOTHING)
+    if asked.end is not None:
+        at = min(at, asked.end)
     if at == NOTHING:
-        return Explained([], {})
+        return Explained()
     _permitted(pipeline, asked, at)
     totals: dict[str, int] = {part.role: 0 for part in parts}
 
@@ -88,28 +71,28 @@ def explain(pipeline: Pipeline, asked: Asked, limit: int) -> Explained:
     everything = counted()
     if isinstance(asked.metric.obtained, Oldest):
         everything = _oldest(everything)
-    newest = nlargest(limit, everything, key=lambda found: (found.minute, found.case))
-    urls: dict[CaseKey, dict[EventRef, str | None]] = {}
-    for found in newest:
-        if found.case not in urls:
-            urls[found.case] = {event.ref: event.detail.get("url") for event in pipeline.store.events(found.case)}
-    rows = [_row(found, urls[found.case]) for found in reversed(newest)]
+    rows = (f for f in everything if _asked_for(f, wanted))
+    newest = nlargest(wanted.limit + 1, rows, key=_place)
+    shown, more = newest[: wanted.limit], len(newest) > wanted.limit
+    events: dict[CaseKey, dict[EventRef, Event]] = {}
+    for found in shown:
+        if found.case not in events:
+            events[found.case] = {event.ref: event for event in pipeline.store.events(found.case)}
     if "denominator" in totals:
         totals["denominator"] += totals["numerator"]
-    return Explained(rows, totals)
+    return Explained(tuple(_receipt(found, events[found.case], pipeline.company) for found in shown), totals, _place(shown[-1]) if more else None)
 
 
-def metric_named(name: str) -> Metric:
-    """A metric of the catalogue; a bound or a number of cases stands for the metric it belongs to."""
-    key = name.removeprefix(PREFIX)
-    for suffix in ("_bucket", "_sum", "_count"):
-        if key not in METRICS and key.removesuffix(suffix) in METRICS:
-            key = key.removesuffix(suffix)
-    metric = METRICS.get(key)
-    if metric is None:
-        near = get_close_matches(key, METRICS, 1)
-        raise ConfigurationError(f"there is no metric {name!r}" + (f": did you mean {near[0]!r}?" if near else ": docs/metrics.md lists them"))
-    return METRICS[metric.obtained.key] if isinstance(metric.obtained, Beside) else metric
+def _place(found: _Found) -> Place:
+    return found.minute, *found.case
+
+
+def _asked_for(found: _Found, wanted: Wanted) -> bool:
+    return (
+        (wanted.role is None or found.role == wanted.role)
+        and (wanted.case is None or wanted.case in (found.case[1], "/".join(found.case)))
+        and (wanted.before is None or _place(found) < wanted.before)
+    )
 
 
 def _names(pipeline: Pipeline) -> set[str]:
@@ -241,15 +224,36 @@ def _glanced(pipeline: Pipeline, workflows: Mapping[str, Workflow], start: Insta
     return frozenset((case, fact.opened) for case, fact in everywhere(decided, pipeline.store.previous_touch, glances_of(workflows)))
 
 
-def _row(found: _Found, urls: Mapping[EventRef, str | None]) -> Row:
+def _receipt(found: _Found, events: Mapping[EventRef, Event], company: Company) -> Receipt:
     evidence = found.fact.evidence
-    url = next((urls[ref] for ref in reversed(evidence) if urls.get(ref)), None) or next((url for url in urls.values() if url), None)
-    return {
-        "case": "/".join(found.case),
-        "at": None if found.minute == STATE else format_instant(found.minute * MINUTE),
-        "counts": f"{found.role}: {found.counted}",
-        "value": found.value,
-        "fact": type(found.fact).__struct_config__.tag,
-        "event": " ".join("/".join(ref) for ref in evidence),
-        "url": url,
-    }
+    seen = tuple(_seen(events[ref], company) for ref in evidence if ref in events)
+    url = next((event.url for event in reversed(seen) if event.url), None) or next((url for event in events.values() if (url := event.detail.get("url"))), None)
+    return Receipt(
+        case=found.case,
+        minute=found.minute,
+        at=None if found.minute == STATE else found.minute * MINUTE,
+        role=found.role,
+        counted=found.counted,
+        value=found.value,
+        fact=str(type(found.fact).__struct_config__.tag),
+        events=seen,
+        refs=evidence,
+        url=url,
+    )
+
+
+def _seen(event: Event, company: Company) -> Seen:
+    detail = event.detail
+    return Seen(
+        ref=event.ref,
+        at=event.occurred_at,
+        activity=event.activity.value,
+        actor_kind=company.kind_of(event).value,
+        actor=event.actor_id,
+        attribute=event.attribute,
+        before=event.before,
+        after=event.after if event.after is not None else text_value(detail.get("value")),
+        action=detail.get("action"),
+        reason=detail.get("reason"),
+        url=detail.get("url"),
+    )

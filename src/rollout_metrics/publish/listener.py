@@ -25,13 +25,25 @@ IDLE_SECONDS = 30
 class Listener:
     """Serves an application until it is closed. `address` is `host:port` with the port really bound."""
 
-    def __init__(self, application: Application, address: str, *, web_config: Path | None = None, threads: int = 8, max_body: int = 16 * 1024 * 1024) -> None:
-        """Bind at once. Raises `ConfigurationError` where the address or the web configuration is not usable."""
+    def __init__(
+        self,
+        application: Application,
+        address: str,
+        *,
+        web_config: Path | None = None,
+        threads: int = 8,
+        max_body: int = 16 * 1024 * 1024,
+        open_to: tuple[str, ...] = (),
+    ) -> None:
+        """Bind at once. `open_to`: paths that look after their own authentication.
+
+        Raises `ConfigurationError` where the address or the web configuration is not usable.
+        """
         host, _, port = address.rpartition(":")
         context = None
         if web_config is not None:
             context = tls_context(read_web_config(web_config), web_config)
-            application = Guard(application, web_config)
+            application = Guard(application, web_config, open_to=open_to)
         listening = _bound(host.strip("[]"), int(port), address)
         if context is not None:
             listening = context.wrap_socket(listening, server_side=True, do_handshake_on_connect=False)

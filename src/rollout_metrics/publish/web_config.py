@@ -108,11 +108,15 @@ def tls_context(config: WebConfig, file: Path) -> ssl.SSLContext | None:
 
 
 class Guard:
-    """Lets requests through to an application that carry a configured user's password; reads the file again when it changes."""
+    """Lets requests through to an application that carry a configured user's password; reads the file again when it changes.
 
-    def __init__(self, application: Application, file: Path) -> None:
+    Whom it lets in it names as `REMOTE_USER`. Paths under `open_to` look after their own authentication (a request has only one header for it).
+    """
+
+    def __init__(self, application: Application, file: Path, *, open_to: tuple[str, ...] = ()) -> None:
         self._application = application
         self._file = file
+        self._open_to = open_to
         self._stamp = _stamp(file)
         self._config = read_web_config(file)
         self._verified: set[bytes] = set()
@@ -120,7 +124,10 @@ class Guard:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         config = self._current()
-        if config.basic_auth_users and not self._admitted(environ.get("HTTP_AUTHORIZATION", ""), config.basic_auth_users):
+        user = self._admitted(environ.get("HTTP_AUTHORIZATION", ""), config.basic_auth_users)
+        if user is not None:
+            environ["REMOTE_USER"] = user
+        elif config.basic_auth_users and not (self._open_to and str(environ.get("PATH_INFO", "")).startswith(self._open_to)):
             body = b"Unauthorized\n"
             headers = [("WWW-Authenticate", "Basic"), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
             start_response("401 Unauthorized", headers)
@@ -145,22 +152,23 @@ class Guard:
             self._stamp = stamp
         return self._config
 
-    def _admitted(self, authorization: str, users: Mapping[str, str]) -> bool:
+    def _admitted(self, authorization: str, users: Mapping[str, str]) -> str | None:
+        """The name of the user whose password a request carries."""
         scheme, _, encoded = authorization.partition(" ")
-        if scheme.lower() != "basic":
-            return False
+        if scheme.lower() != "basic" or not users:
+            return None
         try:
             name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            return False
+            return None
         hashed = users.get(name, "").encode() or self._unknown
         key = hmac.digest(hashed, password.encode(), hashlib.sha256)
         if key in self._verified:
-            return True
+            return name
         right = bcrypt.checkpw(password.encode()[:72], hashed) and name in users and bool(colon)
         if right:
             self._verified.add(key)
-        return right
+        return name if right else None
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

@@ -1,0 +1,46 @@
+"""All that is known at one moment: the published families, how far each source is read, and how rates went."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from rollout_metrics.catalog import Family
+from rollout_metrics.domain.time import Instant
+
+Trend = tuple[tuple[Instant, int, int], ...]
+"""`(end of the window, numerator, denominator)`, in order of time."""
+
+Trends = Mapping[tuple[str, str, tuple[str, ...]], Trend]
+"""By workflow, metric and the values of its own labels."""
+
+
+class SourceState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a source is read. `error`: the last one, and `error_at` when; both may lie before the last success."""
+
+    name: str
+    kind: str
+    watermark: Instant | None
+    newest: Instant | None
+    events: int
+    quarantined: int
+    partial: bool
+    stale: bool
+    failing: bool = False
+    error: str | None = None
+    error_at: Instant | None = None
+    pushed: bool = False
+
+    @property
+    def state(self) -> str:
+        """In a word or two."""
+        words = ("failing" if self.failing else "", "reading history" if self.partial else "", "stale" if self.stale else "")
+        return ", ".join(filter(None, words)) or "current"
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pass came to."""
+
+    taken_at: Instant
+    families: tuple[Family, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+    trends: Trends = {}

@@ -1,0 +1,29 @@
+"""Where pages lead to: the evidence of a figure, the ticketing system. A link out is only made of an address that a browser may follow."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import url_for
+
+from rollout_metrics.overview.evidence import question
+from rollout_metrics.overview.figure import Figure
+from rollout_metrics.web.rights import Viewer
+
+
+def evidence(figure: Figure, viewer: Viewer) -> str | None:
+    """The cases behind a figure; None where there are none, or they are not the viewer's to see."""
+    asked: dict[str, Any] = {**question(figure)}
+    if not asked or figure.value is None or not viewer.may_open(asked["workflow"]):
+        return None
+    return url_for("evidence.evidence", **asked)
+
+
+def outward(url: str | None) -> str | None:
+    """An address as it stands in a case or a record, if it is one of the web: a script or a file is none."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    return url.strip() if parts.scheme in ("http", "https") and parts.netloc else None

@@ -1,0 +1,202 @@
+"""The pages for people: what they show, to whom, and what cannot be done to them."""
+
+import csv
+import io
+import logging
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from rollout_metrics.domain.time import DAY, parse_instant
+from web.desks import HOSTILE, Pages, receipt
+
+RATIO = "/evidence?metric=override_ratio&workflow=triage&window=28d&mode=live"
+RIGHTS = {
+    "rights": [
+        {"users": ["*"], "workflows": ["billing"], "evidence": False},
+        {"users": ["anna"], "workflows": ["triage"]},
+        {"users": ["dora"], "persons": True},
+    ]
+}
+
+
+class Read(HTMLParser):
+    """The elements and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_status_shows_each_workflow_with_its_rates_their_intervals_and_numbers_of_cases() -> None:
+    page = Read(Pages().get("/").text)
+
+    assert page.text.count("25.0 %") == 2
+    assert "15.0 % to 40.0 %, n=40" in page.text
+    assert "2 assisted" in page.text
+    assert "90.0 %" in page.text  # of the source's records were understood
+
+
+def test_every_page_is_guarded_by_its_headers_and_has_no_script_and_nothing_from_elsewhere() -> None:
+    pages = Pages((receipt(1),))
+
+    for path in ("/", "/workflows/triage", "/evidence", RATIO, "/nothing", "/static/pages.css"):
+        answer = pages.get(path)
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'"), path
+        assert "script" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        if answer.mimetype == "text/html":
+            page = Read(answer.text)
+            assert {"script", "iframe", "object", "style"}.isdisjoint(page.tags)
+            assert [value for name, value in page.attributes if name in ("src", "action") and not value.startswith("/")] == []
+            assert [name for name, _ in page.attributes if name == "style" or name.startswith("on")] == []
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_is_text_wherever_it_comes_from(text: str) -> None:
+    case = receipt(1, text, case=(text, text), url="javascript:alert(1)")
+    pages = Pages((case,), error=text)
+    harmless = Read(Pages((receipt(1, "plain", case=("plain", "plain"), url="javascript:alert(1)"),), error="plain").get(RATIO).text)
+
+    shown = Read(pages.get(RATIO).text)
+    status = pages.get("/").text
+
+    assert shown.tags == harmless.tags  # no element more
+    assert all("javascript:" not in value for name, value in shown.attributes if name == "href")
+    assert re.search("[\u202a-\u202e\u2066-\u2069]", pages.get(RATIO).text + status) is None
+    assert len(pages.get(RATIO).text) < 20_000
+    assert "<script" not in status and "onerror=alert(1)>" not in status
+    assert pages.get(f"/workflows/{text.replace('/', '')}").status_code == 404
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_cell_of_a_download_is_a_formula(text: str) -> None:
+    answer = Pages((receipt(1, text, case=("desk", text), counted=text, role="x"),)).get(RATIO + "&format=csv")
+
+    rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert len(rows) == 2
+    assert [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="evidence.csv"'
+
+
+def test_a_cell_that_begins_like_a_formula_is_quoted() -> None:
+    found = Pages((receipt(1, case=("=1+1", "7"), url=None),)).get(RATIO + "&format=csv").text
+
+    assert "'=1+1/7" in found
+
+
+def test_links_lead_into_the_ticketing_system_and_carry_no_referrer() -> None:
+    page = Read(Pages((receipt(1),)).get(RATIO).text)
+
+    assert ("href", "https://desk.example/tickets/1") in page.attributes
+    assert page.attributes.count(("rel", "noopener noreferrer")) == 2
+
+
+def test_what_is_derived_from_persons_needs_the_right() -> None:
+    pages = Pages((receipt(1),), options=RIGHTS)
+
+    for suffix in ("", "&format=csv", "&format=json"):
+        assert "actor:" not in pages.get(RATIO + suffix, user="anna").text
+        assert "actor:0123456789abcdef01" in pages.get(RATIO + suffix, user="dora").text
+
+
+def test_rights_decide_who_sees_which_workflow_and_who_opens_its_cases() -> None:
+    pages = Pages((receipt(1),), options=RIGHTS)
+
+    assert "triage" not in pages.get("/").text
+    assert "triage" in pages.get("/", user="anna").text
+    assert pages.get("/workflows/triage").status_code == 404
+    assert pages.get("/workflows/triage", user="anna").status_code == 200
+    assert pages.get(RATIO).status_code == 404
+    assert pages.get(RATIO, user="anna").status_code == 200
+    assert pages.get(RATIO.replace("triage", "billing"), user="anna").status_code == 403
+    assert "/evidence?metric" not in pages.get("/").text
+    assert pages.get("/evidence?metric=violations&workflow=none", user="anna").status_code == 403
+    assert pages.get("/evidence?metric=violations&workflow=none", user="dora").status_code == 200
+
+
+def test_a_proxy_is_believed_from_its_address_only_and_one_name_at_a_time() -> None:
+    options = RIGHTS | {"proxy_header": "X-Forwarded-User", "proxy_addresses": ["10.0.0.0/8"]}
+    pages = Pages(options=options)
+
+    assert pages.get("/workflows/triage", HTTP_X_FORWARDED_USER="anna", REMOTE_ADDR="10.1.2.3").status_code == 200
+    assert pages.get("/workflows/triage", HTTP_X_FORWARDED_USER="anna", REMOTE_ADDR="192.0.2.1").status_code == 404
+    assert pages.get("/workflows/triage", HTTP_X_FORWARDED_USER="eve, anna", REMOTE_ADDR="10.1.2.3").status_code == 404
+    assert Pages(options=RIGHTS).get("/workflows/triage", HTTP_X_FORWARDED_USER="anna", REMOTE_ADDR="127.0.0.1").status_code == 404
+
+
+def test_whoever_opens_evidence_is_logged_and_nobody_who_is_in_it(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "rollout_metrics.web.evidence"):
+        Pages((receipt(77),), options=RIGHTS).get(RATIO + "&format=csv&case=77", user="anna")
+
+    (record,) = caplog.records
+    assert record.fields | {"to": ""} == {  # type: ignore[attr-defined]
+        "user": "anna", "workflow": "triage", "metric": "override_ratio", "window": "28d", "to": "", "format": "csv", "receipts": "1", "one_case": "true",
+    }  # fmt: skip
+
+
+def test_an_address_can_name_the_stretch_as_grafana_does_or_as_people_do() -> None:
+    pages = Pages()
+    first, last = parse_instant("2026-02-01T00:00:00Z"), parse_instant("2026-02-15T00:00:00Z")
+
+    pages.get(f"/evidence?metric=agent_rollout_decisions&workflow=triage&from={first // 1000}&to={last // 1000}&mode=live&outcome=")
+    pages.get("/evidence?metric=decisions&workflow=triage&from=2026-02-01T00:00:00Z&to=2026-02-15T00:00:00%2B00:00&mode=live")
+
+    (one, _), (other, _) = pages.asked
+    assert one == other
+    assert (one.end, one.window, one.labels) == (last, 14 * DAY, {"mode": "live"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("metric=override&workflow=triage", "did you mean"),
+        ("metric=override_ratio&workflow=triage&window=soon", "is no duration"),
+        ("metric=override_ratio&workflow=triage&from=2026-02-01", "from and to belong together"),
+        ("metric=override_ratio&workflow=triage&from=2026-02-02T00:00:00Z&to=2026-02-01T00:00:00Z", "from must lie"),
+        ("metric=override_ratio", "Name the workflow"),
+        ("metric=override_ratio&workflow=triage&before=x", "not enough values"),
+    ],
+)
+def test_an_address_that_makes_no_sense_says_what_is_wrong(asked: str, said: str) -> None:
+    answer = Pages().get(f"/evidence?{asked}")
+
+    assert answer.status_code == 400
+    assert said in Read(answer.text).text
+
+
+def test_pages_only_read() -> None:
+    client = Pages().client
+
+    assert {client.open(path, method=method).status_code for path in ("/", RATIO, "/workflows/triage") for method in ("POST", "PUT", "DELETE", "PATCH")} == {
+        405
+    }
+
+
+def test_before_the_first_pass_the_pages_say_so() -> None:
+    pages = Pages()
+    pages.board.unready("the first pass has not finished yet")
+
+    assert "the first pass has not finished yet" in pages.get("/").text
+
+
+def test_the_list_goes_on_where_the_page_ended() -> None:
+    pages = Pages(tuple(receipt(number) for number in range(60)))
+
+    page = Read(pages.get(RATIO).text)
+    older = next(value for name, value in page.attributes if name == "href" and "before=" in value)
+    pages.get(older)
+
+    assert pages.asked[-1][1].before == (1, "desk", "7")
