@@ -62,6 +62,7 @@ def test_every_page_is_guarded_by_its_headers_and_has_no_script_and_nothing_from
             assert {"script", "iframe", "object", "style"}.isdisjoint(page.tags)
             assert [value for name, value in page.attributes if name in ("src", "action") and not value.startswith("/")] == []
             assert [name for name, _ in page.attributes if name == "style" or name.startswith("on")] == []
+        answer.close()
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
