@@ -59,7 +59,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             "$workflow: coverage over time",
             [Query(shown("coverage_ratio", **CHOSEN), "{{kind}}")],
             unit="percentunit",
-            top=1,
+            top=measures.top("coverage_ratio"),
             description=described("coverage_ratio"),
         )
     )
@@ -85,7 +85,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                     p.stat(
                         "Sources that fail, now",
                         [Query(f"sum(1 - {shown('source_up')})", "sources")],
-                        unit="short",
+                        unit="locale",
                         steps=((None, p.BLUE), (1, p.VERMILLION)),
                         description=described("source_up"),
                     ),

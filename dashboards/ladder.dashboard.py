@@ -21,14 +21,14 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         *measures.interval("explicit_acceptance_ratio", "Explicit acceptance", **LIVE),
         *measures.interval("override_ratio", "Override", limit=thresholds.override_limit, color=p.ORANGE, **LIVE),
         *measures.interval("correction_ratio", "Correction", color=p.ORANGE),
-        *measures.interval("reference_correction_ratio", "Correction without the agent", color=p.GREY),
+        *measures.interval("reference_correction_ratio", "Reference", color=p.GREY),
         *measures.interval("bypass_ratio", "Bypass", limit=thresholds.bypass_limit, color=p.PURPLE),
-        *measures.interval("escalation_within_target_ratio", "Escalations within target", color=p.GREEN),
+        *measures.interval("escalation_within_target_ratio", "Within target", color=p.GREEN),
     )
     evaluations = p.series(
         "Evaluation runs over $window",
         (Query(shown("evaluations", passed="true"), "passed", p.BLUE), Query(shown("evaluations", passed="false"), "failed", p.VERMILLION)),
-        unit="short",
+        unit="locale",
         bars=True,
         description=measures.described("evaluations"),
     )

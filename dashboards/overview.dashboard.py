@@ -82,13 +82,13 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                     p.stat(
                         "Workflows, now",
                         (Query(f"count({levels})", "chosen"), Query(f"sum({levels} >= bool 3)", "act on their own")),
-                        unit="short",
+                        unit="locale",
                         description="How many workflows are shown, and in how many the agent acts without being asked (low risk autonomous and up).",
                     ),
                     p.stat(
                         "Alerts firing, now",
                         [Query(f"count({FIRING})", "alerts")],
-                        unit="short",
+                        unit="locale",
                         steps=((None, p.VERMILLION),),
                         missing="none",
                         description="Shipped alerts that fire in this Prometheus. None may also mean that it has not loaded the rules.",

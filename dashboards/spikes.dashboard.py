@@ -25,14 +25,14 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         return p.stat(
             f"{title} beyond {limit:.0%} for certain over {WINDOW}, now",
             [Query(f"sum({lower} > bool {limit:g})", "workflows")],
-            unit="short",
+            unit="locale",
             steps=((None, p.BLUE), (1, p.VERMILLION)),
             description=f"Workflows whose whole 95 % interval of {title.lower()} lies beyond the limit of the alert.",
         )
 
     def compared(key: str, title: str, limit: float, **labels: str) -> tuple[Column, ...]:
         steps = ((None, "text"), (limit, p.VERMILLION))
-        today = measures.share_columns(key, f"{title} {WINDOW}", steps=steps, interval=True, window=WINDOW, **labels)
+        today = measures.share_columns(key, f"{title} {WINDOW}", certain=steps, interval=True, window=WINDOW, **labels)
         return (*today, *measures.share_columns(key, f"{title} {MONTH}", window=MONTH, **labels))
 
     return p.dashboard(
@@ -65,7 +65,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                             *compared("override_ratio", "Override", thresholds.override_limit, **LIVE),
                             *compared("bypass_ratio", "Bypass", thresholds.bypass_limit),
                         ),
-                        description="The last day with its 95 % interval and n, and the month that it is part of. Coloured from the limit of the alert up.",
+                        description="The last day with interval and n, and the month it is part of. Coloured where the whole interval is beyond the limit.",
                     ),
                 ),
                 (24,),

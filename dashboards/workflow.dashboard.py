@@ -47,7 +47,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     decided = p.stat(
         "Decided and pending, $window",
         (Query(n_of("acceptance_ratio", **MODE), "decided"), Query(shown("recommendations_pending", **MODE), "pending now")),
-        unit="short",
+        unit="locale",
         description="Decisions of people in the window, and recommendations that nothing has been decided about yet.",
         links=links.evidence("decisions", **MODE),
     )
@@ -59,11 +59,11 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         *measures.interval("bypass_ratio", "Bypass", limit=thresholds.bypass_limit, color=p.PURPLE),
         *measures.interval("escalation_ratio", "Escalation", color=p.GREEN),
         *measures.interval("complaint_ratio", "Complaint", color=p.VERMILLION),
+        *measures.interval("rubber_stamp_ratio", "Rubber stamp", color=p.SKY),
     )
     review = (
         *measures.interval("review_latency_median_seconds", "Median review latency"),
         *measures.interval("decision_wait_median_seconds", "Median decision wait", color=p.ORANGE),
-        *measures.interval("rubber_stamp_ratio", "Rubber stamp", color=p.SKY),
     )
     effort = p.series(
         "Review effort over $window",
@@ -106,7 +106,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             Query(shown("turnaround_median_seconds_cases", handling="assisted"), "turnaround, assisted n"),
             Query(shown("turnaround_median_seconds_cases", handling="other"), "turnaround, other n"),
         ),
-        unit="short",
+        unit="locale",
         description="How many cases each of the two figures beside it rests on.",
     )
     return p.dashboard(
@@ -133,8 +133,8 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                 ),
                 (12, 12, 12, 12),
             ),
-            p.Row("Review", (*review, effort, measures.count("explicit_decisions", "Explicit decisions")), (4, 8) * 3 + (8, 4)),
-            p.Row("Worth", (saved, turnaround, behind, *measures.interval("time_to_reverse_median_seconds", "Median time to reverse")), (10, 10, 4, 4, 8)),
+            p.Row("Review", (*review, effort, measures.count("explicit_decisions", "Explicit decisions")), (4, 8, 4, 8, 16, 8)),
+            p.Row("Worth", (saved, turnaround, behind, *measures.interval("time_to_reverse_median_seconds", "Median time to reverse")), (8, 8, 8, 8, 16)),
             p.Row(
                 "Counts",
                 (

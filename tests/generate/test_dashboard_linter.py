@@ -42,7 +42,7 @@ RULES = frozenset(
 REMOVED_PANELS = frozenset(("graph", "singlestat", "table-old", "grafana-singlestat-panel", "grafana-piechart-panel", "grafana-worldmap-panel", "heatmap-new"))
 """Types that Grafana no longer has."""
 
-UNITS = frozenset(("short", "s", "percentunit", "none", "dateTimeFromNow", "reqps", "cps"))
+UNITS = frozenset(("locale", "s", "percentunit", "none", "reqps", "cps"))
 """Those of Grafana's that we use."""
 
 

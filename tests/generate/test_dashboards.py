@@ -155,10 +155,11 @@ class TestPanel:
         assert panel["fieldConfig"]["defaults"].get("custom", {}).get("spanNulls", False) is False
         assert not any(re.search(r"\bor (on \(\) )?vector\(0\)", target["expr"]) for target in panel["targets"])
 
-    def test_ratios_are_on_a_scale_from_0_to_1_and_never_stacked(self, panel):
+    def test_ratios_are_on_a_scale_that_begins_at_0_and_is_the_same_for_their_like_and_are_never_stacked(self, panel):
         defaults = panel["fieldConfig"]["defaults"]
         if defaults["unit"] == "percentunit" and panel["type"] == "timeseries":
-            assert (defaults["min"], defaults["max"]) == (0, 1)
+            assert defaults["min"] == 0
+            assert (defaults.get("max"), defaults["custom"].get("axisSoftMax")) in {(1, None), (None, 0.5)}
             assert defaults["custom"]["stacking"]["mode"] == "none"
 
     def test_a_share_now_stands_with_its_interval_and_n(self, panel):

@@ -10,6 +10,7 @@ from rollout_metrics import __version__
 from rollout_metrics.catalog import DEFINITIONS, NO_WORKFLOW
 from rollout_metrics.cli import glance
 from rollout_metrics.cli.changes import changes as change_commands
+from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.source import Source
@@ -83,6 +84,7 @@ def program() -> None:
 
 
 program.add_command(change_commands)
+program.add_command(dashboard_commands)
 
 
 @program.command()

@@ -22,13 +22,26 @@ LEVELS = p.states(
 YES = p.states((0, "no", p.BLUE), (1, "yes", p.VERMILLION))
 """For what should better not be."""
 
-_UNITS = {"ratio": "percentunit", "seconds": "s", "": "short"}
+_UNITS = {"ratio": "percentunit", "seconds": "s", "": "locale"}
 _INTERVAL = "at least, at most: 95 % interval. n: how many it rests on. No data is not 0."
+
+
+_MOSTLY_HIGH = frozenset(("acceptance_ratio", "explicit_acceptance_ratio", "escalation_within_target_ratio", "coverage_ratio"))
+"""Shares on a scale that always goes up to 1; that of the others goes to a half unless they are higher, so that like stands beside like and can be read."""
+
+
+def top(key: str) -> p.Top | None:
+    """Where the scale of a figure ends."""
+    return None if unit_of(key) != "percentunit" else p.Top(1) if key in _MOSTLY_HIGH else p.Top(0.5, soft=True)
 
 
 def unit_of(key: str) -> str:
     """Grafana's name for the unit of a metric."""
     return _UNITS[METRICS[key].unit]
+
+
+def _word(key: str) -> str:
+    return "share" if unit_of(key) == "percentunit" else "figure"
 
 
 def _over(key: str, labels: Mapping[str, str], before: str = " over ") -> str:
@@ -45,12 +58,12 @@ def interval(key: str, title: str, *, limit: float | None = None, color: str = p
     """A share, median or other quantile twice: now, with interval and n; and over time, with its interval as a band and the alert's limit as a line."""
     leads = links.evidence(key, **labels)
     unit = unit_of(key)
-    word = "share" if unit == "percentunit" else "figure"
+    word = _word(key)
     window = _over(key, labels)
     bounds = [Query(shown(f"{key}_{end}", **labels), said, color) for end, said in (("lower", "at least"), ("upper", "at most")) if f"{key}_{end}" in METRICS]
     now = p.stat(
         f"{title}{window}, now",
-        (Query(shown(key, **labels), word, color), *bounds, Query(n_of(key, **labels), "n", p.GREY, "short")),
+        (Query(shown(key, **labels), word, color), *bounds, Query(n_of(key, **labels), "n", p.GREY, "locale")),
         unit=unit,
         decimals=1 if unit == "percentunit" else None,
         description=described(key, _INTERVAL if bounds else "n: how many it rests on. No data is not 0."),
@@ -64,7 +77,7 @@ def interval(key: str, title: str, *, limit: float | None = None, color: str = p
         unit=unit,
         limit=limit,
         overrides=p.band(color) if bounds else (),
-        top=1 if unit == "percentunit" else None,
+        top=top(key),
         description=described(key, *of_band, "A gap means no data.", *of_limit),
         links=leads,
     )
@@ -98,7 +111,7 @@ def lines(key: str, title: str, *, limit: float | None = None, **labels: str) ->
         [Query(shown(key, **CHOSEN, **labels), "{{workflow}}")],
         unit=unit,
         limit=limit,
-        top=1 if unit == "percentunit" else None,
+        top=top(key),
         description=described(key, "A line for each workflow; unlike work is no league table."),
         links=[*links.evidence(key, workflow=links.SERIES, **labels), *links.dashboard(DASHBOARD, "This workflow", workflow=links.SERIES)],
     )
@@ -109,7 +122,7 @@ def banded(key: str, title: str, *, color: str = p.BLUE, limit: float | None = N
     unit = unit_of(key)
     beside = [Query(shown(key, **CHOSEN, **(labels | {"window": against})), against, p.GREY)] if against else []
     against = f" against {against}" if against else ""
-    main = (Query(shown(key, **CHOSEN, **labels), labels.get("window", "now"), color), *beside)
+    main = (Query(shown(key, **CHOSEN, **labels), labels.get("window", _word(key)), color), *beside)
     bounds = [Query(shown(f"{key}_{end}", **CHOSEN, **labels), said) for end, said in (("lower", "at least"), ("upper", "at most"))]
     return p.for_each(
         p.series(
@@ -117,7 +130,7 @@ def banded(key: str, title: str, *, color: str = p.BLUE, limit: float | None = N
             (*main, *bounds),
             unit=unit,
             limit=limit,
-            top=1 if unit == "percentunit" else None,
+            top=top(key),
             overrides=p.band(color),
             description=described(key, "The band is the 95 % interval: where it is wide, n is small. A gap means no data."),
             links=links.evidence(key, **labels),
@@ -138,8 +151,13 @@ def count(key: str, title: str, *, steps: p.Steps = (), several: bool = False, *
     )
 
 
-def share_columns(key: str, title: str, *by: str, steps: p.Steps = (), interval: bool = False, before: bool = False, **labels: str) -> tuple[Column, ...]:
-    """A share or median in a table with its n beside it; `interval`: also its bounds; `before`: also as it was one whole window earlier."""
+def share_columns(
+    key: str, title: str, *by: str, steps: p.Steps = (), certain: p.Steps = (), interval: bool = False, before: bool = False, **labels: str
+) -> tuple[Column, ...]:
+    """A share or median in a table with its n beside it; `interval`: also its bounds, the lower one in colours of its own (`certain`).
+
+    `before`: also as it was one whole window earlier.
+    """
     unit = unit_of(key)
     decimals = 1 if unit == "percentunit" else None
     wanted = {**CHOSEN, **labels}
@@ -152,7 +170,8 @@ def share_columns(key: str, title: str, *by: str, steps: p.Steps = (), interval:
         return Column(title=f"{name}, n", expression=n_cell(key, *by, ago=ago, **wanted), decimals=0, width=90)
 
     ends = (("lower", "at least"), ("upper", "at most")) if interval else ()
-    bounds = (value(f"{title}, {said}", f"{key}_{end}") for end, said in ends if f"{key}_{end}" in METRICS)
+    beyond = {"lower": certain}
+    bounds = (value(f"{title}, {said}", f"{key}_{end}", steps=beyond.get(end, ())) for end, said in ends if f"{key}_{end}" in METRICS)
     earlier = (value(f"{title} before", key, ago="$window"), n(f"{title} before", "$window")) if before else ()
     return (value(title, key, steps=steps), *bounds, n(title), *earlier)
 
@@ -194,7 +213,7 @@ def freshness(thresholds: Thresholds, *, several: bool = False) -> tuple[p.Panel
         p.stat(
             "Sources stale, now",
             [Query(f"max({stale})" if several else stale, "sources")],
-            unit="short",
+            unit="locale",
             steps=((None, p.BLUE), (1, p.VERMILLION)),
             description="Sources of "
             + ("the worst-off workflow" if several else "the workflow")
@@ -215,7 +234,7 @@ def level_now() -> p.Panel:
     return p.stat(
         "Autonomy level, now",
         [Query(shown("autonomy_level"), "level")],
-        unit="short",
+        unit="locale",
         mappings=LEVELS,
         description=described("autonomy_level", "Vertical lines in the graphs mark its changes."),
     )

@@ -32,6 +32,13 @@ Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """From which value on which colour; None: from the least."""
 
 
+class Top(msgspec.Struct, frozen=True):
+    """Where the scale of a graph ends; `soft`: unless something is higher."""
+
+    value: float
+    soft: bool = False
+
+
 class Row(msgspec.Struct, frozen=True):
     """Panels side by side under a heading, `height` grid units high; `widths` fill the 24 columns, and wrap. A `for_each` panel stands alone in its row."""
 
@@ -84,12 +91,13 @@ def series(
     bars: bool = False,
     stepped: bool = False,
     signed: bool = False,
-    top: float | None = None,
+    top: Top | None = None,
     links: Links = (),
     overrides: Sequence[Mapping[str, Any]] = (),
 ) -> grafana.TimeSeries:
     """Values over time. `limit`: a line at the threshold of an alert; `bars`: stacked, for counts that make up a whole; `signed`: may be below 0."""
-    defaults = {"noValue": NO_DATA, "links": list(links)} | ({} if signed else {"min": 0}) | ({} if top is None else {"max": top})
+    defaults = {"noValue": NO_DATA, "links": list(links)} | ({} if signed else {"min": 0}) | ({} if top is None or top.soft else {"max": top.value})
+    custom = {"custom": {"axisSoftMax": top.value}} if top is not None and top.soft else {}
     return grafana.TimeSeries(
         title=title,
         description=description,
@@ -108,12 +116,12 @@ def series(
         thresholds=_steps(() if limit is None else ((None, "transparent"), (limit, VERMILLION))),
         thresholdsStyleMode="off" if limit is None else "dashed",
         overrides=[*(_override(query) for query in queries if query.color or query.unit), *overrides],
-        extraJson={"fieldConfig": {"defaults": defaults}},
+        extraJson={"fieldConfig": {"defaults": defaults | custom}},
         targets=_targets(queries, instant=False),
     )
 
 
-def for_each(panel: grafana.Panel, variable: str = "workflow", *, abreast: int = 3) -> grafana.Panel:
+def for_each(panel: grafana.Panel, variable: str = "workflow", *, abreast: int = 4) -> grafana.Panel:
     """The panel once for each of what is chosen, at most so many abreast."""
     panel.repeat = grafana.Repeat(direction="h", variable=variable)
     panel.repeat.maxPerRow = abreast
@@ -140,7 +148,7 @@ def table(title: str, keys: Sequence[Key], columns: Sequence[Column], *, descrip
     return grafana.Table(
         title=title,
         description=description,
-        unit="short",
+        unit="locale",
         thresholds=_steps(()),
         overrides=[*(_key_override(key) for key in keys if key.links or key.width), *(_column_override(column) for column in columns if not column.hidden)],
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organised}],
@@ -159,7 +167,7 @@ def timeline(title: str, queries: Sequence[Query], *, description: str, mappings
         tooltipMode="multi",
         overrides=[],
         extraJson={
-            "fieldConfig": {"defaults": {"noValue": NO_DATA, "unit": "short", "links": list(links), "custom": {"spanNulls": False}}},
+            "fieldConfig": {"defaults": {"noValue": NO_DATA, "unit": "locale", "links": list(links), "custom": {"spanNulls": False}}},
             "options": {"legend": {"showLegend": True}, "tooltip": {"sort": "none"}},
         },
         targets=_targets(queries, instant=False),

@@ -30,7 +30,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     expression: str
-    unit: str = "short"
+    unit: str = "locale"
     decimals: int | None = None
     steps: Sequence[tuple[float | None, str]] = ()
     mappings: Sequence[Mapping[str, Any]] = ()
