@@ -3,15 +3,15 @@
 import sqlite3
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from benchmarks.measure import Spent, by_turns, function, median, ratio, server_cpu, told
 from rollout_metrics.domain.time import DAY, MINUTE
-from rollout_metrics.figures.windows import Windows
-from rollout_metrics.rollup import Bucket
+from rollout_metrics.figures.windows import Stretch, Windows
+from rollout_metrics.rollup import Bucket, Contribution
 from rollout_metrics.store import Store, open_store
 from rollout_metrics.store.cases import Due
 
@@ -72,6 +72,10 @@ def compare(
     draw = Random(3)
     ask("CREATE TABLE plain_decisions (workflow INTEGER NOT NULL, outcome INTEGER NOT NULL, at BIGINT NOT NULL, seconds INTEGER NOT NULL)")
     with open_store(url, clock=lambda: NOW) as store:
+
+        def rows_of(stretches: Iterable[Stretch]) -> Iterable[Contribution]:
+            return store.contributions((stretch.workflow, stretch.after, stretch.up_to) for stretch in stretches)
+
         windows = Windows(dict.fromkeys(FLOWS, SPANS))
         for start in range(0, count, 200_000):
             rows = decisions(draw, min(200_000, count - start), NOW - HELD, HELD)
@@ -82,13 +86,12 @@ def compare(
         ask("CREATE INDEX plain_decisions_at ON plain_decisions (at, workflow, outcome, seconds)")
         ask("ANALYZE")
         at = NOW
-        windows.load(dict.fromkeys(FLOWS, at), ((series, minute, amount) for flow in FLOWS for minute, series, amount in store.counts(flow, 0, 2**31 - 1)))
+        windows.load(dict.fromkeys(FLOWS, at), rows_of(windows.needed(dict.fromkeys(FLOWS, at))))
 
         def refreshed() -> None:
             windows.apply(news)
             as_of = dict.fromkeys(FLOWS, at)
-            stretches = windows.stretches(as_of)
-            windows.advance(as_of, ((series, m, n) for s in stretches for m, series, n in store.counts(s.workflow, s.after, s.up_to)))
+            windows.advance(as_of, rows_of(windows.stretches(as_of)))
 
         def grouped() -> None:
             for span in SPANS:

@@ -65,6 +65,16 @@ def test_counts_of_a_stretch_leave_out_its_start_and_keep_its_end(store: Store) 
     assert list(store.counts("unknown", 0, 100)) == []
 
 
+def test_contributions_are_those_of_each_stretch(store: Store) -> None:
+    land(store, "1")
+    put(store, derived(A, counted={(ACTS, minute): minute for minute in (0, 4, 5, 6)} | {(ACCEPTED, 5): 2, (ACCEPTED, 6): -2, (("v", "acts"), 6): 9}))
+
+    found = sorted(store.contributions([("w", 4, 6), ("unknown", 0, 9), ("v", -1, 9), ("w", 2, 4), ("w", 5, 5)]))
+
+    assert found == [(("v", "acts"), 6, 9), (ACTS, 4, 4), (ACTS, 5, 5), (ACTS, 6, 6), (ACCEPTED, 5, 2), (ACCEPTED, 6, -2)]
+    assert list(store.contributions([])) == []
+
+
 counted_of_case = st.dictionaries(st.tuples(st.sampled_from([ACCEPTED, ACTS, ("v", "acts")]), st.integers(0, 3)), st.integers(-2, 5), max_size=5)
 moves = st.lists(st.tuples(st.sampled_from(["1", "2", "3"]), counted_of_case), max_size=8)
 

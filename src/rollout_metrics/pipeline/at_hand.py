@@ -24,8 +24,7 @@ def evidence_at_hand(configuration: Configuration, store: Store, now: Instant) -
     around = store.surroundings(as_of)
 
     def rows(workflow: Workflow, stretch: Sought) -> Iterator[Contribution]:
-        for minute, series, amount in store.counts(workflow.name, stretch.after, stretch.up_to):
-            yield series, minute, amount
+        return store.contributions([(workflow.name, stretch.after, stretch.up_to)])
 
     return {
         workflow.name: evidence(workflow, at, around, rows(workflow, sought(workflow, at, around)))

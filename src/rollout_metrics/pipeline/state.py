@@ -107,9 +107,7 @@ def _known(as_of: Mapping[str, Instant]) -> dict[str, Instant]:
 
 
 def _rows(store: Store, stretches: list[Stretch]) -> Iterator[Contribution]:
-    for stretch in stretches:
-        for minute, series, amount in store.counts(stretch.workflow, stretch.after, stretch.up_to):
-            yield series, minute, amount
+    return store.contributions((stretch.workflow, stretch.after, stretch.up_to) for stretch in stretches)
 
 
 def _standing_and(store: Store, as_of: Mapping[str, Instant], needed: list[Stretch]) -> Iterator[Contribution]:

@@ -1,6 +1,6 @@
 """Reading the counts: rows of a window's stretch, and states."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import select
 
@@ -15,20 +15,21 @@ STATE = 0
 class Counts(Tables):
     """Sums per series and minute."""
 
+    def contributions(self, stretches: Iterable[tuple[str, int, int]]) -> Iterator[tuple[Series, int, int]]:
+        """`(series, minute, amount)` of the minutes in (after, up_to] of each stretch `(workflow, after, up_to)`, by one query for all of them.
+
+        The minute STATE is left out.
+        """
+        number = self._names.workflows.known
+        wanted = [(number(workflow), after, up_to) for workflow, after, up_to in stretches if number(workflow) is not None]
+        names = self._names.series.names
+        with self._database.reading() as connection:
+            for series, minute, amount in self._dialect.rows(connection, self._dialect.minutes, wanted):
+                yield names[series], minute, amount
+
     def counts(self, workflow: str, after: int, up_to: int) -> Iterator[tuple[int, Series, int]]:
         """`(minute, series, amount)` of a workflow for the minutes in (after, up_to], in order of minutes; the minute STATE is left out."""
-        number = self._names.workflows.known(workflow)
-        query = (
-            select(counts.c.minute, counts.c.series, counts.c.amount)
-            .where(counts.c.workflow == number, counts.c.minute > after, counts.c.minute <= up_to, counts.c.minute != STATE, counts.c.amount != 0)
-            .order_by(counts.c.minute)
-        )
-        names = self._names.series.names
-        if number is None:
-            return
-        with self._database.reading() as connection:
-            for rows in connection.execute(query).partitions(10_000):
-                yield from ((minute, names[series], amount) for minute, series, amount in rows)
+        return iter(sorted((minute, series, amount) for series, minute, amount in self.contributions([(workflow, after, up_to)])))
 
     def state_counts(self, workflow: str) -> dict[Series, int]:
         """The amounts of a workflow that belong to no minute."""
