@@ -1,47 +1,57 @@
-"""The alerts: declared once, checked and run by promtool, each with a runbook and with tests of every kind."""
+"""The alerts: declared once, checked and run by promtool, each with a runbook, a dashboard, and tests of every kind."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
 from checkout import ROOT, inputs, promtool
+from generate.rule_cases import GATED, cases, rule_tests, rules_of
 from rollout_metrics.catalog import METRICS
-from rollout_metrics.catalog.alerts import NAMES, Severity, alerts
+from rollout_metrics.catalog.alerts import NAMES, Severity, Topic, alerts
+from rollout_metrics.catalog.recording import freshness, shares
 
 ALERTS = alerts(inputs()["thresholds"])
-RULE_TESTS = sorted((ROOT / "tests/rules").glob("*.yaml"))
-RUNBOOK_PARTS = ("## What it means", "## First look", "## Likely causes", "## What to do")
+TABLES = {name: table for file in sorted((ROOT / "tests/rules").glob("*.yaml")) for name, table in yaml.safe_load(file.read_text()).items()}
+RULES = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
+RUNBOOKS = ROOT / "docs/runbooks"
+RUNBOOK_PARTS = ("## What it means", "## First look", "## Likely causes", "## What to do", "## When to go back a level")
 
 of_each_alert = pytest.mark.parametrize("alert", ALERTS, ids=[alert.name for alert in ALERTS])
 
 
-def rule_test(alert):
-    return ROOT / "tests/rules" / f"{alert.runbook.replace('-', '_')}.yaml"
-
-
 @of_each_alert
 def test_every_alert_has_its_runbook(alert):
-    runbook = (ROOT / "docs/runbooks" / f"{alert.runbook}.md").read_text()
+    runbook = (RUNBOOKS / f"{alert.runbook}.md").read_text()
+    places = [runbook.find(part) for part in RUNBOOK_PARTS]
 
     assert runbook.startswith(f"# {alert.name}\n")
-    assert all(part in runbook for part in RUNBOOK_PARTS)
-    assert alert.severity in runbook
+    assert -1 not in places
+    assert places == sorted(places)
+    assert f"**Severity:** {alert.severity}" in runbook
+
+
+def test_no_runbook_is_left_over():
+    assert {file.stem for file in RUNBOOKS.glob("*.md")} == {alert.runbook for alert in ALERTS}
 
 
 @of_each_alert
 def test_every_alert_is_named_and_worded_alike(alert):
     assert re.fullmatch(NAMES + r"([A-Z][a-z]+)+", alert.name)
     assert alert.summary.endswith(".")
+    assert alert.description.endswith(".")
     assert "{{" not in alert.summary
+    assert "$value" not in alert.expression
     assert alert.runbook_url.endswith(f"/{alert.runbook}.md")
 
 
 @of_each_alert
-def test_alerts_name_only_metrics_of_the_catalogue(alert):
-    named = set(re.findall(r"\bagent_rollout_\w+", alert.expression + alert.description))
+def test_alerts_name_only_series_that_are_published_or_recorded(alert):
+    recorded = {rule.record for rule in (*freshness(1), *shares())}
+    named = set(re.findall(r"(?<!\w)(?:\w+:)?agent_rollout_[\w:]+", alert.expression + alert.description))
 
-    assert named <= {metric.name for metric in METRICS.values()}
+    assert named <= {metric.name for metric in METRICS.values()} | recorded
 
 
 @of_each_alert
@@ -49,52 +59,64 @@ def test_two_replicas_never_make_two_alerts(alert):
     assert "without (instance, pod)" in alert.expression or alert.expression.startswith("absent(")
 
 
-@of_each_alert
-def test_every_alert_is_tested_firing_and_quiet_on_tiny_n_no_data_staleness_and_catch_up(alert):
-    cases = yaml.safe_load(rule_test(alert).read_text())["tests"]
-    names = "\n".join(case["name"] for case in cases)
-    fired = [check for case in cases for check in case["alert_rule_test"] if check["alertname"] == alert.name and check["exp_alerts"]]
-    kinds = ["quiet", "without any series at all|never been read", "stale|watermark stopped", "backlog|catch-up", "replicas"]
-    if "Spike" in alert.name:
-        kinds += ["fewer cases than the minimum", "exactly the limit", "without decisions|absent or preempted"]
+def test_only_a_forbidden_act_harm_and_a_dead_exporter_page():
+    paging = {alert.name.removeprefix(NAMES) for alert in ALERTS if alert.severity is Severity.PAGE}
 
-    assert fired
-    assert [kind for kind in kinds if not re.search(kind, names)] == []
+    assert paging <= {"ForbiddenAct", "HarmActive", "ExporterAbsent"}
+    assert {alert.severity for alert in ALERTS if alert.topic is Topic.BEHAVIOUR} == {Severity.TICKET}
 
 
-def test_behaviour_is_judged_on_fresh_figures_only():
-    spikes = [alert for alert in ALERTS if alert.name.endswith("Spike")]
+def test_behaviour_is_judged_on_fresh_figures_only_and_names_its_owner():
+    for alert in ALERTS:
+        gate = "* on (workflow, job, instance, pod) group_left (owner_team)\n  (workflow:agent_rollout_figures:fresh == 1)"
 
-    assert len(spikes) == 2
-    for alert in spikes:
-        assert alert.severity is Severity.TICKET
-        assert "agent_rollout_sources_stale == 0" in alert.expression
+        assert (gate in alert.expression) is (alert.topic in GATED), alert.name
+
+
+def test_windows_are_never_summed():
+    for rule in (*ALERTS, *shares()):
+        summed = re.findall(r"(?:sum|avg) (without|by) \(([^)]*)\)", rule.expression)
+
+        assert all(how == "without" and "window" not in labels for how, labels in summed)
 
 
 def test_thresholds_come_from_configuration():
-    thresholds = inputs(override_limit=0.4, bypass_limit=0.1, minimum_cases=50, stale_after="90m", grafana_url="https://g.example/", runbooks_url="https://r")[
-        "thresholds"
-    ]
-    override, bypass, stale, *_ = alerts(thresholds)
+    told = inputs(override_limit=0.4, bypass_limit=0.1, minimum_cases=50, stale_after="90m", grafana_url="https://g.example/", runbooks_url="https://r")
+    named = {alert.name.removeprefix(NAMES): alert for alert in alerts(told["thresholds"])}
 
-    assert "> 0.4" in override.expression
-    assert ">= 50" in override.expression
-    assert "> 0.1" in bypass.expression
-    assert "> 5400" in stale.expression
-    assert "the limit is 40 %" in override.description
-    assert "more than 1.5 h" in stale.description
-    assert override.dashboard_url.startswith("https://g.example/d/")
-    assert override.runbook_url == "https://r/override-spike.md"
+    assert ">= 50" in named["RubberStamping"].expression
+    assert "> 5400" in named["SourceStale"].expression
+    assert "<= bool 5400" in freshness(told["thresholds"].stale_after)[0].expression
+    assert "more than 1.5 h" in named["SourceStale"].description
+    assert named["BypassSpike"].dashboard_url.startswith("https://g.example/d/")
+    assert named["BypassSpike"].runbook_url == "https://r/bypass-spike.md"
 
 
-@pytest.mark.parametrize("file", RULE_TESTS, ids=[file.stem for file in RULE_TESTS])
-def test_the_rules_do_what_their_tests_say(file):
-    tested = promtool("test", "rules", file)
+def test_every_alert_has_its_table_and_every_table_its_alert():
+    assert set(TABLES) == {alert.name.removeprefix(NAMES) for alert in ALERTS}
+
+
+@of_each_alert
+def test_every_alert_is_tested_firing_quiet_at_tiny_n_without_data_with_a_stale_source_and_in_a_burst(alert):
+    named = [case.name for case in cases(alert, TABLES[alert.name.removeprefix(NAMES)])]
+    tiny = TABLES[alert.name.removeprefix(NAMES)]["tiny"]
+
+    assert {"fires", "quiet", "no data", "stale source", "catch-up burst"} <= set(named)
+    assert "quiet at tiny n" in named or " " in tiny
+
+
+@of_each_alert
+def test_the_rules_do_what_their_table_says(alert, tmp_path: Path):
+    rules, tests = tmp_path / "rules.yaml", tmp_path / "tests.yaml"
+    rules.write_text(yaml.safe_dump(rules_of(alert, RULES)))
+    tests.write_text(yaml.safe_dump(rule_tests(alert, TABLES[alert.name.removeprefix(NAMES)], "rules.yaml")))
+
+    tested = promtool("test", "rules", tests)
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_promtool_finds_nothing_wrong_with_the_rules():
-    checked = promtool("check", "rules", ROOT / "deploy/prometheus/alerts.yaml")
+    checked = promtool("check", "rules", ROOT / "deploy/prometheus/alerts.yaml", ROOT / "deploy/prometheus/rules.yaml")
 
     assert checked.returncode == 0, checked.stdout + checked.stderr

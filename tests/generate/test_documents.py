@@ -87,7 +87,7 @@ def test_no_default_in_the_definitions_escapes_that_test():
 
 
 def test_every_metric_has_its_row():
-    document = metrics_document(())
+    document = metrics_document((), 1)
 
     for metric in METRICS.values():
         assert f"| `{metric.name}` | {metric.type.value} |" in document

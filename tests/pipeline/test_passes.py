@@ -15,7 +15,7 @@ from pipeline.worlds import DESK, RUNTIME, Desk, Place, configured, desk, events
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Window
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.case import derive
-from rollout_metrics.domain.errors import CredentialsError, RetryLater
+from rollout_metrics.domain.errors import CredentialsError, RetryLater, TruncatedError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import DECIDED, Recommendation
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, parse_span
@@ -89,8 +89,16 @@ def made(place: Place, configuration: Configuration, events: list[Event]) -> Ite
         yield opened
 
 
-@pytest.mark.parametrize("error", [RetryLater("desk is down: wait"), CredentialsError("401 from desk: check the token"), KeyError("a defect")])
-def test_a_failing_source_is_down_and_leaves_the_others_and_the_old_figures(made: Desk, error: Exception) -> None:
+FAILURES = [
+    (RetryLater("desk is down: wait"), "unavailable"),
+    (CredentialsError("401 from desk: check the token"), "credentials"),
+    (TruncatedError("page 3 ended after 2 of 5 records"), "truncated"),
+    (KeyError("a defect"), "other"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), FAILURES, ids=[kind for _, kind in FAILURES])
+def test_a_failing_source_is_down_says_why_and_leaves_the_others_and_the_old_figures(made: Desk, error: Exception, kind: str) -> None:
     for name in (DESK, RUNTIME):
         assert made.pipeline.collect(name).error is None
     before = shown(made.families(), "agent_rollout_coverage_ratio")
@@ -103,6 +111,7 @@ def test_a_failing_source_is_down_and_leaves_the_others_and_the_old_figures(made
     assert fine.error is None
     up = {labels["source"]: value for labels, value in _self(made, "agent_rollout_source_up")}
     assert up == {DESK: 0, RUNTIME: 1}
+    assert [labels for labels, value in _self(made, "agent_rollout_source_failure") if value] == [{"source": DESK, "kind": kind}]
     assert made.board.reasons == ()
     after = made.families()
     assert values(after)["sources_stale{workflow=w}"] == 1

@@ -63,6 +63,15 @@ _SOURCE: Mapping[str, str] = {
 
 COLLECTION: tuple[Metric, ...] = (
     *(exporter(key, text, Section.COLLECTION, "source") for key, text in _SOURCE.items()),
+    exporter(
+        "source_failure",
+        "Why the source's last sweep failed: 1 for that kind, 0 for the others; all 0 where it succeeded. credentials: it refuses us; unavailable: it is down or"
+        " throttling; truncated: its lists end early or never; payload: its answers are not what it documents; other: storage, configuration or a defect.",
+        Section.COLLECTION,
+        "source",
+        "kind",
+    ),
+    exporter("source_quarantine_records", "Records of the source that are set aside now because they could not be understood.", Section.COLLECTION, "source"),
     exporter("source_quarantined_total", "Records set aside because they could not be understood, by reason.", Section.COLLECTION, "source", "reason"),
 )
 

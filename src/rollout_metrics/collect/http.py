@@ -18,7 +18,7 @@ import urllib3
 from pydantic import SecretStr
 
 from rollout_metrics.collect.limits import Budget, Gate, ResetHeader, wanted_wait
-from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, PayloadError, RetryLater
+from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, PayloadError, RetryLater, TruncatedError
 
 log = logging.getLogger(__name__)
 
@@ -274,7 +274,7 @@ def decode(answer: Answer, decoder: msgspec.json.Decoder[T]) -> T:
             hint = "check the address, and whether a proxy or a login stands before it"
             raise PayloadError(f"{answer.where} answered with a web page instead of JSON: {hint}") from None
         size = len(answer.body)
-        raise PayloadError(f"{answer.where} is not complete JSON ({error}; {size} bytes): the page is truncated or damaged") from None
+        raise TruncatedError(f"{answer.where} is not complete JSON ({error}; {size} bytes): the page is truncated or damaged") from None
 
 
 class ShapeError(PayloadError):

@@ -7,7 +7,7 @@ import msgspec
 import requests
 
 from rollout_metrics.collect.http import Answer, Api, decode
-from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.errors import TruncatedError
 
 T = TypeVar("T")
 
@@ -25,23 +25,23 @@ class LoopGuard:
         self._bodies: dict[int, Any] = {}
 
     def check(self, request: Any, answer: Answer, *, records: int) -> None:
-        """Raise `PayloadError` if `answer` to `request` (cursor, link or offset) brings paging no further; pages without records may look alike."""
+        """Raise `TruncatedError` if `answer` to `request` (cursor, link or offset) brings paging no further; pages without records may look alike."""
         self._pages += 1
         body = answer.body
         digest = hash((len(body), body[:_EDGE], body[-_EDGE:]))
         if self._answers.get(request) == digest:
-            raise PayloadError(f"{answer.where} was answered the same way twice: paging runs in a loop and would never end")
+            raise TruncatedError(f"{answer.where} was answered the same way twice: paging runs in a loop and would never end")
         if records and self._bodies.setdefault(digest, request) != request:
-            raise PayloadError(f"{answer.where} repeats the page before it: the paging parameter is being ignored")
+            raise TruncatedError(f"{answer.where} repeats the page before it: the paging parameter is being ignored")
         self._answers[request] = digest
         if self._pages >= self._limit:
-            raise PayloadError(f"{answer.where} is page {self._pages} and there is still no end: stopped")
+            raise TruncatedError(f"{answer.where} is page {self._pages} and there is still no end: stopped")
 
 
 def whole(seen: int, total: int | None, where: str) -> None:
-    """Raise `PayloadError` if a finished list brought fewer records than the vendor said there are."""
+    """Raise `TruncatedError` if a finished list brought fewer records than the vendor said there are."""
     if total is not None and seen < total:
-        raise PayloadError(f"{where} ended after {seen} of {total} records: the list was cut short without saying so")
+        raise TruncatedError(f"{where} ended after {seen} of {total} records: the list was cut short without saying so")
 
 
 def next_links(
@@ -104,7 +104,7 @@ def offsets(
 ) -> Iterator[tuple[T, Answer]]:
     """Pages by offset (`step` None: counted in records) or page number (`step` 1, from 1), until an empty one or the vendor's total.
 
-    Raises `PayloadError` where the list ends before its total or reaches `cap`, the vendor's limit of depth.
+    Raises `TruncatedError` where the list ends before its total or reaches `cap`, the vendor's limit of depth.
     """
     guard = LoopGuard()
     position, seen = (step or 0), 0
@@ -119,7 +119,7 @@ def offsets(
             whole(seen, expected, answer.where)
             return
         if cap is not None and seen >= cap:
-            raise PayloadError(f"{answer.where} is at the vendor's limit of {cap} records and there are more: ask for a shorter stretch")
+            raise TruncatedError(f"{answer.where} is at the vendor's limit of {cap} records and there are more: ask for a shorter stretch")
         position += step or count
 
 

@@ -124,6 +124,16 @@ class AlertOptions(Options):
     """Bypass spike: the same for the bypass ratio."""
     minimum_cases: Annotated[int, Field(ge=1)] = 20
     """Below this many cases no behaviour alert fires."""
+    within_target: Ratio = 0.8
+    """Escalation target missed: the upper bound of the 7 d share acknowledged in time is below this."""
+    rots_after: Positive = 3 * DAY
+    """Escalation queue rotting: the oldest open escalation is older than this."""
+    rubber_stamp_limit: Ratio = 0.25
+    """Rubber-stamping: the lower bound of the 7 d rubber-stamp ratio is beyond this."""
+    coverage_limit: Ratio = 0.9
+    """Coverage lost: the upper bound of a coverage ratio is below this."""
+    quarantine_limit: Annotated[int, Field(ge=0)] = 20
+    """Quarantine growing: more records than this were set aside in a day."""
     stale_after: Positive = HOUR
     """A source whose watermark is older than this is stale."""
     runbooks_url: str = "http://localhost:3000/public/runbooks"

@@ -15,7 +15,7 @@ from rollout_metrics.generate.dashboards import SUFFIX, dashboard_files, dashboa
 from rollout_metrics.generate.event_format import event_format_document
 from rollout_metrics.generate.metrics import metrics_document
 from rollout_metrics.generate.options import configuration_document, configuration_schema, record_schema, schema_text
-from rollout_metrics.generate.rules import rule_file
+from rollout_metrics.generate.rules import alert_group, rule_file, share_group
 
 DASHBOARDS = Path("deploy/grafana/dashboards")
 
@@ -65,11 +65,11 @@ def contents(
     sources: Mapping[str, type[Source]],
 ) -> dict[str, str]:
     """Every generated file's path under `root` and its text."""
-    all_alerts = alerts(thresholds)
     options = configuration_schema(settings, sources, comment=_COMMENT.format("the configuration's models"))
     wanted = {
-        "deploy/prometheus/alerts.yaml": rule_file(all_alerts, comment=_COMMENT.format("the catalogue of alerts")),
-        "docs/metrics.md": metrics_document(all_alerts),
+        "deploy/prometheus/alerts.yaml": rule_file(alert_group(thresholds), comment=_COMMENT.format("the catalogue of alerts")),
+        "deploy/prometheus/rules.yaml": rule_file(share_group(), comment=_COMMENT.format("the catalogue of recording rules")),
+        "docs/metrics.md": metrics_document(alerts(thresholds), thresholds.stale_after),
         "docs/configuration.md": configuration_document(options),
         "docs/rollout-metrics.schema.json": schema_text(options),
         "docs/change-record.schema.json": schema_text(record_schema(record, comment=_COMMENT.format("the change record's model"))),

@@ -1,47 +1,56 @@
-"""The alerts as a Prometheus rule file."""
+"""Recording rules and alerts as Prometheus rule files, and as a Kubernetes `PrometheusRule`."""
 
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
+from rollout_metrics.catalog.alerts import Alert, Thresholds, alerts
+from rollout_metrics.catalog.recording import Recording, freshness, shares
+from rollout_metrics.generate.yaml import Block, document
 
-from rollout_metrics.catalog.alerts import Alert
+_INTERVAL = "1m"
 
-
-class _Block(str):
-    """Text of several lines, written as a block."""
-
-    __slots__ = ()
+Group = dict[str, Any]
 
 
-class _Dumper(yaml.SafeDumper):
-    """Block texts as blocks, lists indented."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Lists are indented below their key."""
-        super().increase_indent(flow, False)
+def alert_group(thresholds: Thresholds) -> Group:
+    """Every alert, after the rules that say whether figures are fresh: within one group they are evaluated in order."""
+    return _group("rollout-metrics", [*map(_recording, freshness(thresholds.stale_after)), *map(_alert, alerts(thresholds))])
 
 
-def _block(dumper: yaml.SafeDumper, text: _Block) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
+def share_group() -> Group:
+    """The shares over several workflows."""
+    return _group("rollout-metrics-shares", map(_recording, shares()))
 
 
-_Dumper.add_representer(_Block, _block)
+def rule_file(*groups: Group, comment: str) -> str:
+    """A rule file of Prometheus."""
+    return document({"groups": list(groups)}, comment=comment)
 
 
-def rule_file(alerts: Iterable[Alert], *, comment: str) -> str:
-    """One group of all alerts."""
-    group = {"name": "rollout-metrics", "interval": "1m", "rules": [_rule(alert) for alert in alerts]}
-    return f"# {comment}\n" + yaml.dump({"groups": [group]}, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True)
+def prometheus_rule(*groups: Group, name: str, labels: dict[str, str], comment: str) -> str:
+    """The same groups as a resource of the Prometheus operator."""
+    metadata = {"name": name, "labels": labels}
+    return document(
+        {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": metadata, "spec": {"groups": list(groups)}}, comment=comment
+    )
 
 
-def _rule(alert: Alert) -> dict[str, Any]:
-    rule: dict[str, Any] = {"alert": alert.name, "expr": _Block(alert.expression + "\n")}
+def _group(name: str, rules: Iterable[dict[str, Any]]) -> Group:
+    return {"name": name, "interval": _INTERVAL, "rules": list(rules)}
+
+
+def _recording(recording: Recording) -> dict[str, Any]:
+    rule: dict[str, Any] = {"record": recording.record, "expr": Block(recording.expression + "\n")}
+    return rule | ({"labels": recording.labels} if recording.labels else {})
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    rule: dict[str, Any] = {"alert": alert.name, "expr": Block(alert.expression + "\n")}
     if alert.holds:
         rule["for"] = alert.holds
     if alert.lasts:
         rule["keep_firing_for"] = alert.lasts
-    rule["labels"] = {"severity": alert.severity.value}
+    rule["labels"] = {"severity": alert.severity.value, "topic": alert.topic.value}
     rule["annotations"] = {
         "summary": alert.summary,
         "description": alert.description,

@@ -12,7 +12,7 @@ from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import Sweep, run
 from rollout_metrics.config.load import Configuration
-from rollout_metrics.domain.errors import RolloutMetricsError, StorageError
+from rollout_metrics.domain.errors import FailureKind, RolloutMetricsError, StorageError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import SECOND, Instant
@@ -128,6 +128,7 @@ class Pipeline:
         landing.commit()
         self.metrics.add("source_events_total", len(events), source=name)
         self.metrics.set("source_up", 1, source=name)
+        self._told_failure(name, None)
 
     def refresh(self, *, watch: Watch = silent, started: float | None = None) -> None:
         """Derive what is due, move the figures to each workflow's T, and publish one snapshot."""
@@ -172,6 +173,8 @@ class Pipeline:
         self._figures.advance(self.store, as_of)
         stale = {workflow.name: len(list(stale_sources(workflow, readings))) for workflow in self.company.workflows}
         feeds, aside = self.store.feeds(), self.store.quarantine_counts()
+        for name in self.sources:
+            self.metrics.set("source_quarantine_records", sum(count for (source, _), count in aside.items() if source == name), source=name)
         coverage = {workflow.name: _coverage(workflow, feeds, aside) for workflow in self.company.workflows}
         return self._figures.families(self.store, as_of, stale, coverage)
 
@@ -251,6 +254,7 @@ class Pipeline:
     def _tell(self, name: str, sweep: Sweep, error: Exception | None) -> None:
         metrics = self.metrics
         metrics.set("source_up", 0 if error is not None else 1, source=name)
+        self._told_failure(name, error)
         metrics.add("source_requests_total", sweep.requests, source=name)
         metrics.add("source_retries_total", sweep.retries, source=name)
         metrics.add("source_throttled_seconds_total", sweep.throttled_seconds, source=name)
@@ -263,6 +267,11 @@ class Pipeline:
         feed = self.store.feeds().get(name)
         if feed is not None and feed.newest is not None:
             metrics.set("source_newest_event_timestamp_seconds", feed.newest / SECOND, source=name)
+
+    def _told_failure(self, name: str, error: Exception | None) -> None:
+        failed = None if error is None else error.kind if isinstance(error, RolloutMetricsError) else FailureKind.OTHER
+        for kind in FailureKind:
+            self.metrics.set("source_failure", int(kind is failed), source=name, kind=kind)
 
 
 def shown(error: Exception) -> str:

@@ -1,0 +1,20 @@
+"""Every alert, declared once: expression, threshold from configuration, how long it must hold, severity, words, runbook and dashboard."""
+
+import msgspec
+
+from rollout_metrics.catalog.alerts.alert import NAMES, Alert, Dashboard, Severity, Thresholds, Topic
+from rollout_metrics.catalog.alerts.authority import authority
+from rollout_metrics.catalog.alerts.behaviour import behaviour
+from rollout_metrics.catalog.alerts.collection import collection
+
+DASHBOARD = Dashboard.WORKFLOW.value
+"""The uid of the dashboard of one workflow."""
+
+
+def alerts(thresholds: Thresholds) -> tuple[Alert, ...]:
+    """Every alert under these thresholds."""
+    declared = (*behaviour(thresholds), *authority(), *collection(thresholds))
+    return tuple(msgspec.structs.replace(alert, runbooks_url=thresholds.runbooks_url, grafana_url=thresholds.grafana_url) for alert in declared)
+
+
+__all__ = ["DASHBOARD", "NAMES", "Alert", "Dashboard", "Severity", "Thresholds", "Topic", "alerts"]
