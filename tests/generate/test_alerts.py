@@ -1,5 +1,6 @@
 """The alerts: declared once, checked and run by promtool, each with a runbook, a dashboard, and tests of every kind."""
 
+import json
 import re
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def test_every_alert_is_named_and_worded_alike(alert):
     assert "{{" not in alert.summary
     assert "$value" not in alert.expression
     assert alert.runbook_url.endswith(f"/{alert.runbook}.md")
+
+
+@of_each_alert
+def test_every_alert_leads_to_a_dashboard_that_there_is_with_the_variables_it_has(alert):
+    files = (json.loads(file.read_text()) for file in (ROOT / "deploy/grafana/dashboards").glob("*.json"))
+    variables = {file["uid"]: {variable["name"] for variable in file["templating"]["list"]} for file in files}
+
+    assert set(re.findall(r"var-(\w+)=", alert.variables)) <= variables[alert.dashboard]
 
 
 @of_each_alert

@@ -65,8 +65,8 @@ COLLECTION: tuple[Metric, ...] = (
     *(exporter(key, text, Section.COLLECTION, "source") for key, text in _SOURCE.items()),
     exporter(
         "source_failure",
-        "Why the source's last sweep failed: 1 for that kind, 0 for the others; all 0 where it succeeded. credentials: it refuses us; unavailable: it is down or"
-        " throttling; truncated: its lists end early or never; payload: its answers are not what it documents; other: storage, configuration or a defect.",
+        "Why the source's last sweep failed: 1 for that kind, 0 for the others; all 0 where it succeeded. credentials: it refuses us; unavailable: it is down"
+        " or throttling; truncated: its lists end early or never; payload: its answers are not what it documents; other: storage, configuration or a defect.",
         Section.COLLECTION,
         "source",
         "kind",

@@ -4,7 +4,7 @@ import msgspec
 
 from rollout_metrics.catalog.alerts.alert import NAMES, Alert, Dashboard, Severity, Thresholds, Topic
 from rollout_metrics.catalog.alerts.authority import authority
-from rollout_metrics.catalog.alerts.behaviour import behaviour
+from rollout_metrics.catalog.alerts.behaviour import WINDOW, behaviour
 from rollout_metrics.catalog.alerts.collection import collection
 
 DASHBOARD = Dashboard.WORKFLOW.value
@@ -17,4 +17,4 @@ def alerts(thresholds: Thresholds) -> tuple[Alert, ...]:
     return tuple(msgspec.structs.replace(alert, runbooks_url=thresholds.runbooks_url, grafana_url=thresholds.grafana_url) for alert in declared)
 
 
-__all__ = ["DASHBOARD", "NAMES", "Alert", "Dashboard", "Severity", "Thresholds", "Topic", "alerts"]
+__all__ = ["DASHBOARD", "NAMES", "WINDOW", "Alert", "Dashboard", "Severity", "Thresholds", "Topic", "alerts"]

@@ -5,10 +5,10 @@ from rollout_metrics.catalog.alerts.wording import AGE, COUNT, METRICS, OF_WORKF
 from rollout_metrics.catalog.promql import denominator
 from rollout_metrics.domain.time import SECOND
 
-SPIKE_WINDOW = "1d"
+WINDOW = "1d"
 """The window by which spikes are judged."""
 
-WINDOW = "7d"
+WEEK = "7d"
 """The window of what needs more cases than a day has."""
 
 
@@ -39,19 +39,19 @@ def behaviour(thresholds: Thresholds) -> tuple[Alert, ...]:
             severity=Severity.TICKET,
             expression=where_fresh(
                 beside(
-                    f"({series('escalation_within_target_ratio_upper', window=WINDOW)} < {thresholds.within_target:g}"
-                    f" or {series('escalation_within_target_ratio', window=WINDOW)} == 0)",
-                    f"{series('escalation_within_target_ratio_cases', window=WINDOW)} >= {least}",
+                    f"({series('escalation_within_target_ratio_upper', window=WEEK)} < {thresholds.within_target:g}"
+                    f" or {series('escalation_within_target_ratio', window=WEEK)} == 0)",
+                    f"{series('escalation_within_target_ratio_cases', window=WEEK)} >= {least}",
                 )
             ),
             holds="15m",
             lasts="30m",
             summary="Escalations are not acknowledged in time.",
-            description=f"Workflow {{{{ $labels.workflow }}}}: over the last 7 days {number('escalation_within_target_ratio', PERCENT, window=WINDOW)} of"
-            f" {number('escalation_within_target_ratio_cases', COUNT, window=WINDOW)} escalations were acknowledged within their target; with 95 %"
+            description=f"Workflow {{{{ $labels.workflow }}}}: over the last 7 days {number('escalation_within_target_ratio', PERCENT, window=WEEK)} of"
+            f" {number('escalation_within_target_ratio_cases', COUNT, window=WEEK)} escalations were acknowledged within their target; with 95 %"
             f" confidence it is less than {percent(thresholds.within_target)}. Open now: {number('escalations_open', COUNT)}.",
             dashboard=Dashboard.ESCALATIONS,
-            variables=f"{OF_WORKFLOW}&var-window={WINDOW}",
+            variables=f"{OF_WORKFLOW}&var-window={WEEK}",
         ),
         Alert(
             name=f"{NAMES}EscalationQueueRotting",
@@ -86,25 +86,25 @@ def behaviour(thresholds: Thresholds) -> tuple[Alert, ...]:
             severity=Severity.TICKET,
             expression=where_fresh(
                 beside(
-                    f"{series('rubber_stamp_ratio_lower', window=WINDOW)} > {thresholds.rubber_stamp_limit:g}",
-                    f"{denominator(METRICS['rubber_stamp_ratio'], window=WINDOW)} >= {least}",
+                    f"{series('rubber_stamp_ratio_lower', window=WEEK)} > {thresholds.rubber_stamp_limit:g}",
+                    f"{denominator(METRICS['rubber_stamp_ratio'], window=WEEK)} >= {least}",
                 )
             ),
             holds="15m",
             lasts="30m",
             summary="Approvals come faster than anyone can read.",
-            description=f"Workflow {{{{ $labels.workflow }}}}: over the last 7 days {number('rubber_stamp_ratio', PERCENT, window=WINDOW)} of"
-            f" {cases('rubber_stamp_ratio', window=WINDOW)} explicit decisions were approvals at a glance. With 95 % confidence it is more than"
+            description=f"Workflow {{{{ $labels.workflow }}}}: over the last 7 days {number('rubber_stamp_ratio', PERCENT, window=WEEK)} of"
+            f" {cases('rubber_stamp_ratio', window=WEEK)} explicit decisions were approvals at a glance. With 95 % confidence it is more than"
             f" {{{{ $value | {PERCENT} }}}}; the limit is {percent(thresholds.rubber_stamp_limit)}. Acceptance from this workflow proves little.",
             dashboard=Dashboard.WORKFLOW,
-            variables=f"{OF_WORKFLOW}&var-window={WINDOW}",
+            variables=f"{OF_WORKFLOW}&var-window={WEEK}",
         ),
     )
 
 
 def _spike(thresholds: Thresholds, name: str, key: str, *, limit: float, text: str, unit: str, **wanted: str) -> Alert:
     """The lower bound is beyond the limit, on enough cases."""
-    within = {"window": SPIKE_WINDOW, **wanted}
+    within = {"window": WINDOW, **wanted}
     n = denominator(METRICS[key], **within)
     return Alert(
         name=f"{NAMES}{name}Spike",

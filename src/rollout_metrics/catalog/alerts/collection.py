@@ -7,7 +7,6 @@ from rollout_metrics.catalog.recording import of_workflows
 from rollout_metrics.domain.errors import FailureKind
 from rollout_metrics.domain.time import SECOND
 
-_SOURCE = "var-source={{ $labels.source }}"
 _ERRORS = "The exporter's log says it in one line, with the remedy."
 
 
@@ -31,7 +30,6 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             summary="A source cannot be read.",
             description=f"Every sweep of source {{{{ $labels.source }}}} has failed for half an hour. {_ERRORS}",
             dashboard=Dashboard.COLLECTION,
-            variables=_SOURCE,
         ),
         Alert(
             name=f"{NAMES}SourceUnauthorised",
@@ -42,7 +40,6 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             summary="A source refuses our credentials.",
             description=f"Source {{{{ $labels.source }}}} refuses its token, or what it is asked for. No retry will help. {_ERRORS}",
             dashboard=Dashboard.COLLECTION,
-            variables=_SOURCE,
         ),
         Alert(
             name=f"{NAMES}SourceTruncated",
@@ -54,7 +51,6 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             description="Source {{ $labels.source }} ends its lists early, repeats pages or cuts answers short. Nothing after the cut is taken for read, so its"
             f" watermark stands still. {_ERRORS}",
             dashboard=Dashboard.COLLECTION,
-            variables=_SOURCE,
         ),
         Alert(
             name=f"{NAMES}SourceStale",
@@ -66,7 +62,6 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             description=f"Source {{{{ $labels.source }}}} {read};"
             f" more than {said(thresholds.stale_after)} counts as stale. Its workflows' figures are as of then, and their behaviour alerts are held back.",
             dashboard=Dashboard.COLLECTION,
-            variables=_SOURCE,
         ),
         Alert(
             name=f"{NAMES}QuarantineGrowing",
@@ -79,7 +74,6 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             description=f"Source {{{{ $labels.source }}}}: {{{{ $value | {COUNT} }}}} more records in quarantine than at its least in the last day,"
             f" {number('source_quarantine_records', COUNT, source='$')} in all. What is set aside counts nowhere.",
             dashboard=Dashboard.COLLECTION,
-            variables=_SOURCE,
         ),
     )
 
