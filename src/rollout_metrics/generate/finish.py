@@ -11,7 +11,7 @@ REFRESH_INTERVALS = ("5m", "15m", "1h")
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 DASHBOARDS = {"type": "grafana", "uid": "-- Grafana --"}
 
-_OLD_IN_DASHBOARD = frozenset({"__inputs", "gnetId", "hideControls", "rows", "sharedCrosshair", "style", "id"})
+_OLD_IN_DASHBOARD = frozenset({"__inputs", "gnetId", "hideControls", "rows", "sharedCrosshair", "style", "id", "version"})
 _OLD_IN_PANEL = frozenset({"editable", "error", "height", "span", "minSpan", "hideTimeOverride", "cacheTimeout", "maxDataPoints"})
 _OLD_IN_TARGET = frozenset({"step", "intervalFactor", "metric", "target", "query", "datasource", "interval", "hide"})
 _OLD_IN_VARIABLE = frozenset({"useTags", "tagsQuery", "tagValuesQuery", "auto", "auto_min", "auto_count"})
