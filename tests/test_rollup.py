@@ -199,7 +199,7 @@ def test_each_operators_last_event_on_a_case_counts_as_presence() -> None:
 def test_authority_and_evaluations_count_by_their_instant() -> None:
     violation = Violation("none", ViolationKind.OUT_OF_SCOPE, "close", after("1h"), ())
     blocked = [Blocked("w", reason, None, after("1h"), ()) for reason in ("pii", "", "typed by hand")]
-    used, evaluated = Used("w", "close", after("1h"), ()), Evaluated("w", passed=False, at=after("1h"), version=None, evidence=())
+    used, evaluated = Used("w", "close", after("1h"), ()), Evaluated("w", passed=False, at=after("1h"), version=None, evidence=(("desk", "run"),))
 
     assert counts(violation, *blocked, used, evaluated) == {
         (("none", "violations", "out_of_scope"), at("1h"), 1),
@@ -208,6 +208,7 @@ def test_authority_and_evaluations_count_by_their_instant() -> None:
         (("w", "blocked_actions", "other"), at("1h"), 1),
         (("w", "used", "close"), at("1h"), 1),
         (("w", "evaluations", "false"), at("1h"), 1),
+        (("w", "failed_runs", str(after("1h")), "", "desk", "run"), STATE, 1),
     }
 
 

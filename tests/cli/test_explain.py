@@ -100,3 +100,19 @@ def test_rows_lead_into_the_ticketing_system(pipeline: Pipeline) -> None:
     assert len(rows) == 20
     assert all(row["url"].startswith("http") for row in rows)
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+
+
+FAILED = {"change_fail_ratio": "numerator", "failed_deployments": "counted", "open_failures": "counted"}
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_every_failed_deployment_is_named_with_the_evidence_of_each_cause(pipeline: Pipeline, published: dict[Any, float], name: str) -> None:
+    found = explain(pipeline, Asked(METRICS[name], "refunds", parse_span("90d")), Wanted(10**6))
+
+    failed = [row for row in found.rows if row["fact"] == "deployment" and "failed by" in row["counts"]]
+    assert len(failed) == found.totals[FAILED[name]]
+    for row in failed:
+        assert any(other["case"] == row["case"] and other["fact"] == "failure" for other in found.rows)
+    window = {} if name == "open_failures" else {"window": "90d"}
+    values = [value for (key, labels), value in published.items() if key == PREFIX + name and {"workflow": "refunds", **window}.items() <= dict(labels).items()]
+    assert sum(values) == pytest.approx(len(failed) / (found.totals["denominator"] if name.endswith("ratio") else 1))

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from builders import workflow
 from rollout_metrics.config.changes import ChangeRecord, Recorded, read_changes, records_in, template
 from rollout_metrics.config.yaml import parse_yaml, read_yaml
-from rollout_metrics.derive.delivery import delivery
+from rollout_metrics.derive.delivery import delivery, deployments
+from rollout_metrics.derive.failures import Observed
 from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.time import DAY, format_instant, parse_instant
 
@@ -115,7 +116,7 @@ def test_approval_follows_from_the_last_required_sign_off_and_lead_time_from_it(
     (recorded,), _ = read(MINIMAL.replace("refunds", "w") + more)
     change = recorded.record.change()
 
-    found = delivery(workflow(changes=(change,)), parse_instant("2026-03-20T00:00:00Z"), 28 * DAY)
+    found = delivery(deployments(workflow(changes=(change,)), parse_instant("2026-03-20T00:00:00Z"), Observed()), 28 * DAY)
 
     assert (None if change.approved_at is None else format_instant(change.approved_at)) == approved
     expected = None if approved is None else parse_instant(approved) - change.proposed_at

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import DAY, HOUR, after, workflow
-from rollout_metrics.derive.delivery import Delivery, Failure, FailureCause, delivery, deployments
-from rollout_metrics.domain.changes import Change, ChangeKind, Incident, Intervention, InterventionKind
+from rollout_metrics.derive.delivery import Delivery, Link, delivery, deployments
+from rollout_metrics.derive.failures import FailedRun, FailureCause, Observed
+from rollout_metrics.derive.failures import Incident as Seen
+from rollout_metrics.domain.changes import Change, ChangeKind, Harm, Incident, Intervention, InterventionKind
 from rollout_metrics.domain.policy import Workflow
 
 WEEK, MONTH = 7 * DAY, 28 * DAY
+NOTHING = Observed()
 
 
 def change(name: str = "c", deployed: int | None = 0, **options: Any) -> Change:
@@ -58,17 +61,34 @@ def told(*changes: Change, **options: Any) -> Workflow:
     return workflow(changes=changes, **options)
 
 
-def metrics(*changes: Change, as_of: int = 20 * 24, window: int = MONTH, **options: Any) -> Delivery:
-    return delivery(told(*changes, **options), hour(as_of), window)
+def metrics(*changes: Change, as_of: int = 20 * 24, window: int = MONTH, observed: Observed = NOTHING, **options: Any) -> Delivery:
+    return delivery(deployments(told(*changes, **options), hour(as_of), observed), window)
 
 
-def failure(*changes: Change, as_of: int = 20 * 24, **options: Any) -> Failure | None:
-    return deployments(told(*changes, **options), hour(as_of))[0].failure
+Brief = tuple[FailureCause, int, int | None]
+
+
+def failure(*changes: Change, as_of: int = 20 * 24, observed: Observed = NOTHING, **options: Any) -> Brief | None:
+    """Cause, start and recovery of the first deployment's failure."""
+    found = deployments(told(*changes, **options), hour(as_of), observed).deployments[0].failure
+    return None if found is None else (found.cause, found.started_at, found.recovered_at)
+
+
+def by(**counts: int) -> dict[FailureCause, int]:
+    return {cause: counts.get(cause.value, 0) for cause in FailureCause}
+
+
+def run(at: int, version: str | None = None) -> FailedRun:
+    return FailedRun(hour(at), version, ("runtime", f"run-{at}"))
+
+
+def seen(started: int, ended: int | None = None, name: str = "i", change: str | None = None) -> Seen:
+    return Seen(("pager", name), hour(started), None if ended is None else hour(ended), change, ("pager", f"{name}-0"))
 
 
 class TestDeployments:
     def test_without_deployments_there_is_no_rate_to_give(self) -> None:
-        assert metrics() == Delivery(0, 0.0, 0, 0, dict.fromkeys(FailureCause, 0), 0, None, None, None)
+        assert metrics() == Delivery(0, 0.0, 0, 0, dict.fromkeys(FailureCause, 0), 0, 0, None, None, None, dict.fromkeys(Link, 0))
 
     def test_a_change_that_was_not_deployed_is_no_deployment(self) -> None:
         assert metrics(change(deployed=None)).deployments == 0
@@ -126,7 +146,7 @@ class TestFailRate:
     def test_a_linked_incident_fails_it(self) -> None:
         found = metrics(change(incidents=(incident(5, 6),)))
 
-        assert (found.failed, found.judged, found.safe) == ({FailureCause.INCIDENT: 1, FailureCause.INTERVENTION: 0}, 1, 0)
+        assert (found.failed, found.judged, found.safe) == (by(incident=1), 1, 0)
 
     @pytest.mark.parametrize("kind", list(InterventionKind))
     def test_an_intervention_fails_it(self, kind: str) -> None:
@@ -135,7 +155,7 @@ class TestFailRate:
     def test_a_deployment_that_failed_by_both_counts_once_by_what_came_first(self) -> None:
         both = change(incidents=(incident(5, 6),), interventions=(intervention(4, 6),))
 
-        assert metrics(both).failed == {FailureCause.INCIDENT: 0, FailureCause.INTERVENTION: 1}
+        assert metrics(both).failed == by(intervention=1)
 
     def test_one_that_is_not_judged_yet_is_in_neither_count(self) -> None:
         found = metrics(change(incidents=(incident(5, 6),)), as_of=10)
@@ -148,36 +168,116 @@ class TestFailRate:
         assert (found.deployments, found.judged, found.safe) == (3, 2, 1)
 
 
+class TestEvaluations:
+    def test_a_failed_run_in_the_observation_window_fails_it(self) -> None:
+        assert failure(change(), observed=Observed(failed_runs=(run(5),))) == (FailureCause.EVALUATION, hour(5), None)
+
+    def test_the_window_is_open_at_the_deployment_and_closed_at_its_end(self) -> None:
+        for at, failed in ((0, False), (1, True), (7 * 24, True), (7 * 24 + 1, False)):
+            assert (failure(change(), observed=Observed(failed_runs=(run(at),))) is not None) == failed
+
+    def test_a_run_belongs_to_the_deployment_it_followed(self) -> None:
+        both = (change("a", 0), change("b", 24))
+
+        assert failure(*both, observed=Observed(failed_runs=(run(25),))) is None
+        assert metrics(*both, observed=Observed(failed_runs=(run(25),))).failed == by(evaluation=1)
+
+    def test_a_run_of_a_version_that_is_not_in_production_says_nothing_of_it(self) -> None:
+        assert failure(change("a"), observed=Observed(failed_runs=(run(5, "a"),))) is not None
+        assert failure(change("a"), observed=Observed(failed_runs=(run(5, "candidate"),))) is None
+
+    def test_the_deployed_rollback_recovers_it(self) -> None:
+        found = failure(change("c"), change("d", 9, reworks="c"), observed=Observed(failed_runs=(run(5),)))
+
+        assert found == (FailureCause.EVALUATION, hour(5), hour(9))
+
+
+class TestIncidentsOfSources:
+    def test_one_that_names_the_change_fails_it_from_its_start_to_its_end(self) -> None:
+        assert failure(change("c"), observed=Observed(incidents=(seen(5, 8, change="c"),))) == (FailureCause.INCIDENT, hour(5), hour(8))
+
+    def test_one_that_the_record_names_ends_as_its_source_says(self) -> None:
+        found = metrics(change(incidents=(incident(5),)), observed=Observed(incidents=(seen(5, 8),)))
+
+        assert found.failed == by(incident=1)
+        assert found.incidents == {Link.EXPLICIT: 1, Link.INFERRED: 0, Link.UNATTRIBUTED: 0}
+        assert found.recovery is not None
+        assert found.recovery.median == 3 * HOUR
+
+    def test_one_that_only_falls_into_the_window_is_inferred_and_beside_the_rate(self) -> None:
+        found = metrics(change(), observed=Observed(incidents=(seen(5, 8),)))
+
+        assert (found.failed, found.safe, found.inferred_failed) == (by(), 1, 1)
+        assert found.incidents == {Link.EXPLICIT: 0, Link.INFERRED: 1, Link.UNATTRIBUTED: 0}
+
+    def test_one_outside_every_window_is_unattributed_and_counted(self) -> None:
+        found = metrics(change(), observed=Observed(incidents=(seen(8 * 24), seen(-5, name="j"))))
+
+        assert found.inferred_failed == 0
+        assert found.incidents == {Link.EXPLICIT: 0, Link.INFERRED: 0, Link.UNATTRIBUTED: 2}
+
+    def test_an_incident_in_the_window_of_a_failed_deployment_is_no_second_failure(self) -> None:
+        found = metrics(change(incidents=(incident(2, 3, "own"),)), observed=Observed(incidents=(seen(5, 8),)))
+
+        assert (found.failed, found.inferred_failed) == (by(incident=1), 0)
+
+
+class TestPools:
+    def test_a_deployment_with_few_recommendations_is_watched_together_with_the_next(self) -> None:
+        both = (change("a", 0), change("b", 24))
+
+        assert metrics(*both, as_of=24, observed=Observed(opened=lambda _after, _up_to: 19)).judged == 0
+        assert metrics(*both, as_of=24, observed=Observed(opened=lambda _after, _up_to: 20)).judged == 1
+        assert metrics(*both, as_of=8 * 24, observed=Observed(opened=lambda _after, _up_to: 19)).judged == 2
+
+    def test_a_pool_is_closed_by_the_recommendations_of_all_its_deployments(self) -> None:
+        three = (change("a", 0), change("b", 24), change("c", 48))
+
+        found = deployments(told(*three), hour(49), Observed(opened=lambda after, up_to: 12 * ((up_to - after) // DAY)))
+
+        assert [item.watched_until for item in found.deployments] == [hour(48), hour(48), hour(48 + 7 * 24)]
+
+    def test_one_whose_own_time_was_up_is_in_no_pool(self) -> None:
+        found = deployments(told(change("a", 0), change("b", 7 * 24 + 1)), hour(200), Observed(opened=lambda _after, _up_to: 0))
+
+        assert [item.watched_until for item in found.deployments] == [hour(7 * 24), hour(14 * 24 + 1)]
+
+    def test_the_record_says_how_long_it_is_watched(self) -> None:
+        found = deployments(told(change(harm=Harm(window=2 * DAY))), hour(50), NOTHING)
+
+        assert found.deployments[0].watched_until == hour(48)
+
+
 class TestRecovery:
     def test_a_failure_starts_with_its_first_cause(self) -> None:
         found = failure(change(incidents=(incident(9, 10, "late"), incident(5, 6))))
 
         assert found is not None
-        assert found.started_at == hour(5)
+        assert found[1] == hour(5)
 
     def test_the_end_of_the_incident_recovers_it(self) -> None:
-        assert failure(change(incidents=(incident(5, 8),))) == Failure(FailureCause.INCIDENT, hour(5), hour(8))
+        assert failure(change(incidents=(incident(5, 8),))) == (FailureCause.INCIDENT, hour(5), hour(8))
 
     def test_a_rollback_in_force_recovers_it_before_the_incident_ends(self) -> None:
-        assert failure(change(incidents=(incident(5, 9),), interventions=(intervention(6, 7),))) == Failure(FailureCause.INCIDENT, hour(5), hour(7))
+        assert failure(change(incidents=(incident(5, 9),), interventions=(intervention(6, 7),))) == (FailureCause.INCIDENT, hour(5), hour(7))
 
     def test_a_deployed_change_that_reworks_it_recovers_it(self) -> None:
-        assert failure(change(incidents=(incident(5),)), change("fix", 8, reworks="c")) == Failure(FailureCause.INCIDENT, hour(5), hour(8))
+        assert failure(change(incidents=(incident(5),)), change("fix", 8, reworks="c")) == (FailureCause.INCIDENT, hour(5), hour(8))
 
     def test_a_pause_recovers_it(self) -> None:
         paused = [{"start": "2026-03-02T16:00:00Z"}]
 
-        assert failure(change(incidents=(incident(5),)), pauses=paused) == Failure(FailureCause.INCIDENT, hour(5), hour(7))
+        assert failure(change(incidents=(incident(5),)), pauses=paused) == (FailureCause.INCIDENT, hour(5), hour(7))
 
     def test_the_records_own_recovery_recovers_it(self) -> None:
-        assert failure(change(incidents=(incident(5),), recovered_at=hour(11))) == Failure(FailureCause.INCIDENT, hour(5), hour(11))
+        assert failure(change(incidents=(incident(5),), recovered_at=hour(11))) == (FailureCause.INCIDENT, hour(5), hour(11))
 
     def test_over_several_causes_the_last_counts(self) -> None:
-        assert failure(change(incidents=(incident(5, 6), incident(7, 12, "b")))) == Failure(FailureCause.INCIDENT, hour(5), hour(12))
-        assert failure(change(incidents=(incident(5, 6), incident(7, None, "b")))) == Failure(FailureCause.INCIDENT, hour(5), None)
+        assert failure(change(incidents=(incident(5, 6), incident(7, 12, "b")))) == (FailureCause.INCIDENT, hour(5), hour(12))
+        assert failure(change(incidents=(incident(5, 6), incident(7, None, "b")))) == (FailureCause.INCIDENT, hour(5), None)
 
     def test_a_remedy_from_before_a_cause_does_not_help_against_it(self) -> None:
-        assert failure(change(incidents=(incident(9),), interventions=(intervention(5, 6),))) == Failure(FailureCause.INTERVENTION, hour(5), None)
+        assert failure(change(incidents=(incident(9),), interventions=(intervention(5, 6),))) == (FailureCause.INTERVENTION, hour(5), None)
 
     def test_what_did_not_recover_is_censored_at_t(self) -> None:
         changes = [change(name, at, incidents=(incident(at + 1, end),)) for name, at, end in (("a", 0, 3), ("b", 10, 15), ("c", 20, None))]

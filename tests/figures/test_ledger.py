@@ -403,7 +403,7 @@ def change(name: str, deployed: str, **fields: Any) -> Change:
 
 def test_a_workflow_says_what_it_is_and_how_far_it_is_read() -> None:
     deployed = company({"workflow_type": "support", "owner": "care"}, changes=[change("7", "1d"), change("8", "11d")])
-    coverage = {"mapped": (90, 100), "linked": (0, 0)}
+    coverage = {"mapped": (90, 100), "audited": (0, 0)}
     situation = Situation(level=Level.BROAD_AUTONOMOUS, assisted_since=None, sources_stale=1, coverage=coverage)
 
     found = published(recommended("1d", version="7"), recommended("2d"), situation=situation, of=deployed)
@@ -415,7 +415,7 @@ def test_a_workflow_says_what_it_is_and_how_far_it_is_read() -> None:
     assert series(found, "sources_stale") == 1
     assert series(found, "coverage_ratio", kind="mapped") == 0.9
     assert (series(found, "coverage_known", kind="mapped"), series(found, "coverage_checked", kind="mapped")) == (90, 100)
-    assert series(found, "coverage_ratio", kind="linked") is None
+    assert series(found, "coverage_ratio", kind="audited") is None
     assert series(found, "coverage_ratio", kind="versioned") == 0.5
 
 

@@ -746,6 +746,7 @@ class Oracle:
             judged[c.id] = end <= self.t
             causes = [("incident", i.started_at, i.ended_at) for i in c.incidents if i.started_at <= self.t]
             causes += [("intervention", i.at, None) for i in c.interventions if i.at <= self.t]
+            causes += [("evaluation", at, None) for at in self.failed_runs(workflow) if c.deployed_at < at <= end]  # type: ignore[operator]
             if causes:
                 started = min(at for _, at, _ in causes)
                 failed[c.id] = min(causes, key=lambda cause: cause[1])[0]
@@ -782,6 +783,20 @@ class Oracle:
                 self.median(f"change_lead_time_{rank}_seconds", approved, share, **labels)
                 self.median(f"deployment_lead_time_{rank}_seconds", delivered, share, **labels)
                 self.survival(f"failed_deployment_recovery_{rank}_seconds", chosen, 1 - share, **labels)
+
+    def failed_runs(self, workflow: WorkflowOptions) -> list[int]:
+        """When a run of the version in production failed."""
+        found = []
+        named = sorted((c.deployed_at, c.id, c.version) for c in self.changes[workflow.name] if production(c) and c.version)
+        for case, e in self.every:
+            if e.activity == "evaluated" and e.detail.get("passed") is not True:
+                inside = case.workflow is not None and e.occurred_at >= case.scoped
+                if workflow.name in ([case.workflow.name] if inside and case.workflow else [w.name for w in self.company.workflows_of_agent(e)]):
+                    in_force = [version for at, _, version in named if at is not None and at < e.occurred_at]
+                    tried = e.detail.get("version")
+                    if not tried or not in_force or tried == in_force[-1]:
+                        found.append(e.occurred_at)
+        return found
 
     def paused(self, workflow: WorkflowOptions, at: int) -> list[int]:
         """The first instants, from one on, at which each pause is in force."""

@@ -27,6 +27,12 @@ class Count(msgspec.Struct, frozen=True):
     scale: float | None = None
 
 
+class Merged(msgspec.Struct, frozen=True):
+    """The sum of a tally over each window, all its series as one: what tells them apart is no label."""
+
+    tally: str
+
+
 class Standing(msgspec.Struct, frozen=True):
     """A tally of no window: what stands at T, or all there ever was."""
 
@@ -99,7 +105,7 @@ class Exporter(msgspec.Struct, frozen=True):
     """Told by the exporter about itself and its sources; figures know nothing of it."""
 
 
-Obtained = Count | Standing | Ratio | Middle | Survival | Within | Oldest | Spread | Saved | Delivery | Told | Beside | Exporter
+Obtained = Count | Merged | Standing | Ratio | Middle | Survival | Within | Oldest | Spread | Saved | Delivery | Told | Beside | Exporter
 
 
 class Section(StrEnum):

@@ -128,6 +128,10 @@ TALLIES: Mapping[str, Tally] = {
         Tally("used", ("action",), None),
         Tally("evaluations", ("passed",), _each(("true", "false"))),
         Tally("operators", ("operator",), None),
+        Tally("linked", ("known",), _each(("true", "false"))),
+        Tally("unrecorded_version_events", ("version",), None),
+        Tally("failed_runs", ("at", "version", "source", "event"), None, standing=True),
+        Tally("incident_cases", ("started_at", "ended_at", "change", "case_source", "case", "source", "event"), None, standing=True),
     )
 }
-"""Every tally by name. `used` and `operators` are looked into, never published: an operator is not a label."""
+"""Every tally by name. Those without `values` are looked into, never published as labels: an operator, a version or an incident is none."""

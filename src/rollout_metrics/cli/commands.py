@@ -107,7 +107,7 @@ def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_:
     with opened(configuration) as pipeline, bars() as watch:
         wanted = [name for name in _wanted(pipeline, names) if pipeline.sources[name].pulled]
         collected = [pipeline.sweep(name, since=since, watch=watch) for name in wanted]
-        pipeline.refresh(watch=watch)
+        failed = pipeline.refresh(watch=watch)
     rows = [glance.collected(item) for item in collected]
     if as_json_:
         as_json(rows)
@@ -115,7 +115,9 @@ def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_:
         table(
             glance.COLLECTED, [tuple(f"{value:,}" if isinstance(value, int) else value for value in row.values()) for row in rows], right=glance.COLLECTED_RIGHT
         )
-    return FAILED if any(item.error for item in collected) else 0
+    if failed is not None:
+        say(f"the figures could not be refreshed: {failed}")
+    return FAILED if failed is not None or any(item.error for item in collected) else 0
 
 
 def _wanted(pipeline: Pipeline, names: tuple[str, ...]) -> list[str]:

@@ -62,6 +62,10 @@ def _check_names(raw: Mapping[str, Any], document: Document) -> None:
         for position, source in enumerate(given if isinstance(given, list) else [given]):
             if isinstance(source, str) and source not in known:
                 document.problem(("workflows", number, "sources", position), f"there is no source {source!r}{suggestion(source, known)}")
+        incidents = item.get("incident_sources") if isinstance(item, Mapping) else None
+        for source in incidents if isinstance(incidents, Mapping) else ():
+            if source not in known:
+                document.problem(("workflows", number, "incident_sources", source), f"there is no source {source!r}{suggestion(source, known)}")
 
 
 def _places(settings: Settings, document: Document) -> list[tuple[Place, WorkflowOptions]]:
@@ -133,7 +137,7 @@ def warnings(settings: Settings, document: Document) -> Iterator[str]:
     """What will work but is probably not meant."""
     if not settings.workflows:
         yield f"{document.where(('workflows',))}: there are none, so that nothing is judged: describe the work the agent takes part in"
-    read = {source for workflow in settings.workflows for source in workflow.sources}
+    read = {source for workflow in settings.workflows for source in (*workflow.sources, *workflow.incident_sources)}
     for source in settings.sources:
         if settings.workflows and source not in read:
             yield f"{document.where(('sources', source))}: no workflow reads it: name it in the sources of one"

@@ -131,6 +131,11 @@ def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...],
         drop_after=options.drop_after,
         baseline_seconds=options.baseline_seconds,
         observation_window=options.observation_window,
+        incident_sources={
+            source: {attribute: _values(attribute, values, pseudonyms) for attribute, values in scope.items()}
+            for source, scope in options.incident_sources.items()
+        },
+        incident_link=options.incident_link,
         windows=options.windows,
         changes=tuple(own),
     )

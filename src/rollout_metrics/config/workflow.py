@@ -226,6 +226,11 @@ class WorkflowOptions(Parameters):
     escalation: EscalationOptions = EscalationOptions()
     bypass: BypassOptions = BypassOptions()
     complaints: ComplaintOptions = ComplaintOptions()
+    incident_sources: dict[str, dict[str, Annotated[Texts, AfterValidator(_some)]]] = Field(default={})
+    """Source -> attribute -> values: which of its cases are incidents of this workflow; `{}` means all of them. A case starts when it is created and ends
+    when it is closed."""
+    incident_link: str = "change"
+    """Attribute of an incident that names the id of the change which caused it."""
     reason_attribute: str | None = None
     """Attribute in which operators say why they changed the agent's work."""
     error_categories: Texts = frozenset()

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping
 
 from rollout_metrics.derive.acts import acts, references
 from rollout_metrics.derive.authority import violations
+from rollout_metrics.derive.drift import unrecorded
 from rollout_metrics.derive.escalations import escalations
 from rollout_metrics.derive.evaluations import evaluations
 from rollout_metrics.derive.handling import handling
 from rollout_metrics.derive.history import History, read
+from rollout_metrics.derive.incidents import incidents
 from rollout_metrics.derive.recommendations import recommendations
+from rollout_metrics.derive.reports import reports
 from rollout_metrics.derive.summary import summary
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Event
@@ -29,7 +32,11 @@ def derive(events: Iterable[Event], company: Company, as_of: Mapping[str, Instan
         changes += _in_workflow(history, company, surroundings, facts)
     elif history.steps:
         facts += violations(history, company, surroundings, [])
+    if history.steps:
         facts += evaluations(history, company)
+        facts += incidents(history, company)
+        facts += unrecorded(history, company)
+        facts += reports(history, company)
     return CaseFacts(
         case=history.case,
         workflow=None if history.workflow is None else history.workflow.name,
@@ -54,5 +61,4 @@ def _in_workflow(history: History, company: Company, surroundings: Surroundings,
     if summarised is not None:
         facts.append(summarised)
     facts += violations(history, company, surroundings, recommended)
-    facts += evaluations(history, company)
     return recommended_change_at, handled_change_at

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from rollout_metrics.domain.records import HarmMetric, Record, Signature, SignOff
+from rollout_metrics.domain.changes import HarmMetric
+from rollout_metrics.domain.records import Record, Signature, SignOff
 from rollout_metrics.domain.time import Instant, format_instant
 
 _ALL_BUT_LEGAL = (SignOff.SEMANTICS, SignOff.AUTHORITY, SignOff.RUNTIME, SignOff.INCIDENT_PATH)

@@ -1,11 +1,12 @@
-"""The five delivery metrics, adapted to changes of an agent: from change records with explicit incidents and interventions (SIGNALS section 8)."""
+"""The five delivery metrics, adapted to changes of an agent (SIGNALS section 8)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
-from rollout_metrics.derive.levels import PRODUCTION
+from rollout_metrics.derive.failures import Failure, FailureCause, Incident, Observed, failure, linked
+from rollout_metrics.derive.observation import Watch, deployed, watches
 from rollout_metrics.domain.changes import Change, InterventionKind
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY, Instant, Span
@@ -15,19 +16,12 @@ from rollout_metrics.stats.quantiles import quantile
 REWORK = frozenset((InterventionKind.ROLLBACK, InterventionKind.HOTFIX))
 
 
-class FailureCause(StrEnum):
-    """By what a deployment failed, as far as records say it explicitly."""
+class Link(StrEnum):
+    """How an incident belongs to a change: one of them names the other, it only falls into the time in which one was watched, or neither."""
 
-    INCIDENT = "incident"
-    INTERVENTION = "intervention"
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """That a deployment failed: the `cause` that started first, when, and when all causes were over (None: some is not yet)."""
-
-    cause: FailureCause
-    started_at: Instant
-    recovered_at: Instant | None
+    EXPLICIT = "explicit"
+    INFERRED = "inferred"
+    UNATTRIBUTED = "unattributed"
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -39,9 +33,40 @@ class Deployment(msgspec.Struct, frozen=True):
     """deployed_at - proposed_at."""
     approval_lead_time: Span | None
     """approved_at - proposed_at; None while it is not approved."""
+    watched_until: Instant
     judged: bool
     rework: bool
     failure: Failure | None
+    inferred: tuple[Incident, ...] = ()
+    """Incidents that nobody linked and that only fall into its observation window."""
+
+
+class Attributed(msgspec.Struct, frozen=True):
+    """An incident, by the instant it started, with how it belongs to a change, and to which."""
+
+    at: Instant
+    link: Link
+    incident: str
+    change: str | None = None
+    seen: Incident | None = None
+
+    @property
+    def number(self) -> tuple[str, ...]:
+        """What tells it from others, whatever it belongs to."""
+        return (self.incident,) if self.seen is None else self.seen.case
+
+
+class Known(msgspec.Struct, frozen=True):
+    """All deployments of a workflow up to T in order of `(deployed_at, id)`, and all its incidents in order of time."""
+
+    as_of: Instant
+    deployments: tuple[Deployment, ...]
+    incidents: tuple[Attributed, ...]
+
+    @property
+    def open_failures(self) -> int:
+        """Deployments that failed and have not recovered, judged or not."""
+        return sum(item.failure is not None and item.failure.recovered_at is None for item in self.deployments)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -66,7 +91,8 @@ class Delivery(msgspec.Struct, frozen=True):
     """The delivery metrics of one workflow in one window (T - w, T].
 
     `failed` are judged deployments, each under its first cause, so that their sum over `judged` is the change fail rate; `reworks` over `deployments` is
-    the rework rate. Without deployments the spreads are None and neither rate has a denominator. `safe`: judged and not failed.
+    the rework rate. Without deployments the spreads are None and neither rate has a denominator. `safe`: judged and not failed; `inferred_failed`: safe
+    but for an incident that nobody linked. `incidents`: by their start.
     """
 
     deployments: int
@@ -74,84 +100,87 @@ class Delivery(msgspec.Struct, frozen=True):
     safe: int
     judged: int
     failed: dict[FailureCause, int]
+    inferred_failed: int
     reworks: int
     lead_time: Spread | None
     approval_lead_time: Spread | None
     recovery: Recovery | None
+    incidents: dict[Link, int]
 
 
-def delivery(workflow: Workflow, as_of: Instant, window: Span) -> Delivery:
-    """The delivery metrics as of T; whatever a record dates after T does not exist."""
-    known = deployments(workflow, as_of)
-    start = as_of - window
-    inside = [item for item in known if item.deployed_at > start]
+def delivery(known: Known, window: Span) -> Delivery:
+    """The delivery metrics of what is known at T."""
+    start = known.as_of - window
+    inside = [item for item in known.deployments if item.deployed_at > start]
     judged = [item for item in inside if item.judged]
     failed = [item.failure.cause for item in judged if item.failure is not None]
+    links = [link for link, _ in {(item.link, item.number) for item in known.incidents if item.at > start}]
     return Delivery(
         deployments=len(inside),
         per_day=len(inside) * DAY / window,
         safe=len(judged) - len(failed),
         judged=len(judged),
         failed={cause: failed.count(cause) for cause in FailureCause},
+        inferred_failed=sum(item.failure is None and bool(item.inferred) for item in judged),
         reworks=sum(item.rework for item in inside),
         lead_time=_spread([item.lead_time for item in inside]),
         approval_lead_time=_spread([item.approval_lead_time for item in inside if item.approval_lead_time is not None]),
-        recovery=_recovery([item.failure for item in known if item.failure is not None and item.failure.started_at > start], as_of),
+        recovery=_recovery([item.failure for item in known.deployments if item.failure is not None and item.failure.started_at > start], known.as_of),
+        incidents={link: links.count(link) for link in Link},
     )
 
 
-def deployments(workflow: Workflow, as_of: Instant) -> list[Deployment]:
-    """The workflow's deployments to production up to T, in order of `(deployed_at, id)`, with what became of them by T."""
-    deployed = [
-        (change.deployed_at, change)
-        for change in workflow.changes
-        if change.environment == PRODUCTION and change.deployed_at is not None and change.deployed_at <= as_of
-    ]
-    deployed.sort(key=lambda item: (item[0], item[1].id))
-    return [_deployment(workflow, change, at, deployed, as_of) for at, change in deployed]
+def deployments(workflow: Workflow, as_of: Instant, observed: Observed) -> Known:
+    """What became of the workflow's deployments to production and its incidents by T; whatever is dated after T does not exist."""
+    changes = deployed(workflow, as_of)
+    watched = watches(workflow, changes, observed.opened)
+    incidents = _attributed(workflow, changes, watched, observed, as_of)
+    reworked = {change.reworks for _, change in changes if change.reworks is not None}
+    found = tuple(_deployment(workflow, change, at, watched[at], observed, incidents, reworked, as_of) for at, change in changes)
+    return Known(as_of, found, tuple(sorted(incidents, key=lambda item: (item.at, item.incident, item.change or ""))))
 
 
-Deployed = tuple[Instant, Change]
-
-
-def _deployment(workflow: Workflow, change: Change, at: Instant, deployed: Sequence[Deployed], as_of: Instant) -> Deployment:
-    # Without the numbers of recommendations, no deployment is pooled with the next: the next one always ends the observation.
-    following = min((later for later, _ in deployed if later > at), default=as_of + 1)
-    reworked_at = [later for later, other in deployed if other.reworks == change.id]
+def _deployment(  # noqa: PLR0917
+    workflow: Workflow, change: Change, at: Instant, watch: Watch, observed: Observed, incidents: Sequence[Attributed], reworked: set[str], as_of: Instant
+) -> Deployment:
     # A rollback or hotfix without a change record of its own is seen only on the change it was done against, so it is counted there.
-    unrecorded = not reworked_at and any(item.kind in REWORK and item.at <= as_of for item in change.interventions)
+    unrecorded = change.id not in reworked and any(item.kind in REWORK and item.at <= as_of for item in change.interventions)
     return Deployment(
         change=change.id,
         deployed_at=at,
         lead_time=at - change.proposed_at,
         approval_lead_time=change.approved_at - change.proposed_at if change.approved_at is not None and change.approved_at <= as_of else None,
-        judged=min(at + workflow.observation_window, following) <= as_of,
+        watched_until=watch.end,
+        judged=watch.end <= as_of,
         rework=change.reworks is not None or unrecorded,
-        failure=_failure(workflow, change, reworked_at, as_of),
+        failure=failure(workflow, change, watch, observed, as_of),
+        inferred=tuple(item.seen for item in incidents if item.link is Link.INFERRED and item.change == change.id and item.seen is not None),
     )
 
 
-def _failure(workflow: Workflow, change: Change, reworked_at: Sequence[Instant], as_of: Instant) -> Failure | None:
-    """Per cause the first remedy ends it, over causes the last end counts; a remedy from before a cause began does not help against it."""
-    incidents = [item for item in change.incidents if item.started_at <= as_of]
-    interventions = [item for item in change.interventions if item.at <= as_of]
-    if not incidents and not interventions:
-        return None
-    remedies = [*reworked_at, *(item.in_force_at for item in change.interventions), change.recovered_at]
-    known = [at for at in remedies if at is not None and at <= as_of]
-    causes: list[tuple[Instant, FailureCause, Instant | None]] = []
-    for incident in incidents:
-        ended = [incident.ended_at] if incident.ended_at is not None and incident.ended_at <= as_of else []
-        causes.append((incident.started_at, FailureCause.INCIDENT, _first_end(workflow, incident.started_at, [*known, *ended], as_of)))
-    causes.extend((item.at, FailureCause.INTERVENTION, _first_end(workflow, item.at, known, as_of)) for item in interventions)
-    started_at, cause, _ = min(causes, key=lambda item: item[:2])
-    ends = [end for _, _, end in causes if end is not None]
-    return Failure(cause, started_at, max(ends) if len(ends) == len(causes) else None)
+Deployed = Sequence[tuple[Instant, Change]]
 
 
-def _first_end(workflow: Workflow, started_at: Instant, remedies: Sequence[Instant], as_of: Instant) -> Instant | None:
-    paused = (max(pause.start, started_at) for pause in workflow.pauses if pause.start <= as_of and (pause.end is None or pause.end > started_at))
-    return min((at for at in (*remedies, *paused) if at >= started_at), default=None)
+def _attributed(workflow: Workflow, changes: Deployed, watched: Mapping[Instant, Watch], observed: Observed, as_of: Instant) -> list[Attributed]:
+    """Every incident that began by T, once: as the records and the incidents themselves link it, else by the deployment it followed within its window."""
+    found = [Attributed(item.started_at, Link.EXPLICIT, item.id, change.id) for _, change in changes for item in change.incidents if item.started_at <= as_of]
+    told = {(item.incident, item.change) for item in found}
+    explicit = {item.case: change.id for change in workflow.changes for item in linked(change, observed.incidents)}
+    for item in observed.incidents:
+        if item.started_at > as_of:
+            continue
+        number, change_id = item.case[1], explicit.get(item.case)
+        if change_id is not None:
+            if (number, change_id) not in told:
+                found.append(Attributed(item.started_at, Link.EXPLICIT, number, change_id, item))
+            continue
+        before = [(at, change) for at, change in changes if at < item.started_at]
+        last = before[-1][0] if before else None
+        if last is not None and item.started_at <= watched[last].own_end:
+            found.append(Attributed(item.started_at, Link.INFERRED, number, before[-1][1].id, item))
+        else:
+            found.append(Attributed(item.started_at, Link.UNATTRIBUTED, number, None, item))
+    return found
 
 
 def _spread(spans: Sequence[Span]) -> Spread | None:

@@ -1,10 +1,11 @@
 """Runs of the evaluation suite as facts (SIGNALS section 7)."""
 
-from rollout_metrics.derive.history import History, Step
+from rollout_metrics.derive.drift import workflows_of
+from rollout_metrics.derive.history import History
 from rollout_metrics.derive.versions import version_at
 from rollout_metrics.domain.events import Activity, text_value
 from rollout_metrics.domain.facts import Evaluated
-from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.policy import Company
 
 
 def evaluations(history: History, company: Company) -> list[Evaluated]:
@@ -23,11 +24,5 @@ def evaluations(history: History, company: Company) -> list[Evaluated]:
         )
         for step in history.steps
         if step.activity is Activity.EVALUATED
-        for workflow in _counted_in(step, history, company)
+        for workflow in workflows_of(step, history, company)
     ]
-
-
-def _counted_in(step: Step, history: History, company: Company) -> tuple[Workflow, ...]:
-    if history.workflow is not None and history.scoped_at is not None and step.at >= history.scoped_at:
-        return (history.workflow,)
-    return company.workflows_of_agent(step.event)

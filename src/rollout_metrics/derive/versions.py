@@ -14,12 +14,13 @@ def version_at(workflow: Workflow, event: Event) -> str | None:
     A change that names no version (of a level, a permission) leaves the one before it running.
     """
     stated = event.detail.get("version")
-    if stated:
-        return str(stated)
+    return str(stated) if stated else version_in_force(workflow, event.occurred_at)
+
+
+def version_in_force(workflow: Workflow, at: Instant) -> str | None:
+    """The version of the change deployed last before an instant; None where no record names one."""
     table = _table(workflow)
-    if not table:
-        return None
-    deployed = bisect_left(table, event.occurred_at, key=_at)
+    deployed = bisect_left(table, at, key=_at)
     return table[deployed - 1][2] if deployed else None
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from rollout_metrics.domain.choices import choices
-from rollout_metrics.domain.time import Instant
+from rollout_metrics.domain.time import Instant, Span
 
 
 @choices
@@ -50,6 +50,41 @@ class Intervention(msgspec.Struct, frozen=True):
     in_force_at: Instant | None
 
 
+class HarmMetric(msgspec.Struct, frozen=True):
+    """A figure that must not cross its limit: our own rate, or what a query or an expression yields."""
+
+    name: str | None = None
+    metric: str | None = None
+    promql: str | None = None
+    sql: str | None = None
+    database: str | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def known_as(self) -> str:
+        """What to call it: its name, else that of our own rate."""
+        return self.name or self.metric or ""
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is read from somewhere else."""
+        return self.metric is None and (self.promql is not None or self.sql is not None)
+
+    @property
+    def limited(self) -> bool:
+        """Whether it has what it takes to be judged: a name, a figure and a limit."""
+        figure = self.metric is not None or self.promql is not None or (self.sql is not None and self.database is not None)
+        return bool(self.known_as) and figure and (self.at_most is not None or self.at_least is not None)
+
+
+class Harm(msgspec.Struct, frozen=True):
+    """The harm metrics, and how long after the deployment they are watched."""
+
+    window: Span | None = None
+    metrics: tuple[HarmMetric, ...] = ()
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One change record, as far as the numbers need it."""
 
@@ -72,3 +107,4 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     fixes: tuple[str, ...]
     incidents: tuple[Incident, ...]
     interventions: tuple[Intervention, ...]
+    harm: Harm = Harm()

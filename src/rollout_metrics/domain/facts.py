@@ -274,7 +274,42 @@ class Evaluated(msgspec.Struct, frozen=True, gc=False, tag="evaluation", array_l
     evidence: Evidence
 
 
-Fact = Recommendation | Act | ReferenceValue | Escalated | Handling | CaseSummary | Violation | Blocked | Used | Evaluated
+class IncidentSeen(msgspec.Struct, frozen=True, gc=False, tag="incident", array_like=True):
+    """An incident that an incident source of the workflow tells of. `case`: where it stands; `change`: the change it names as its cause.
+
+    `ended_at`: when it was closed, None while it is open at T. The first event of `evidence` is the one that began it.
+    """
+
+    workflow: str
+    case: CaseKey
+    change: str | None
+    at: Instant
+    ended_at: Instant | None
+    evidence: Evidence
+
+
+class Unrecorded(msgspec.Struct, frozen=True, gc=False, tag="unrecorded", array_like=True):
+    """An event of the agent that carries a version which no record deployed by then names."""
+
+    workflow: str
+    version: str
+    at: Instant
+    evidence: Evidence
+
+
+class Reported(msgspec.Struct, frozen=True, gc=False, tag="reported", array_like=True):
+    """How many events of a case another source than its own reported, the first of them `at`. `linked`: the case's own source knows it."""
+
+    workflow: str
+    linked: bool
+    events: int
+    at: Instant
+    evidence: Evidence
+
+
+Fact = (
+    Recommendation | Act | ReferenceValue | Escalated | Handling | CaseSummary | Violation | Blocked | Used | Evaluated | IncidentSeen | Unrecorded | Reported
+)
 
 
 class CaseFacts(msgspec.Struct, frozen=True):

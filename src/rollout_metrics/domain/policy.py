@@ -177,6 +177,10 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     drop_after: Span
     baseline_seconds: float | None
     observation_window: Span
+    incident_sources: Mapping[str, Mapping[str, frozenset[str]]] = {}
+    """Source -> attribute -> values: which of its cases are incidents of this workflow."""
+    incident_link: str = "change"
+    """Attribute of an incident that names the change which caused it."""
     windows: tuple[Span, ...]
     changes: tuple[Change, ...]
     """The workflow's change records, in order of `(deployed_at or proposed_at, id)`."""

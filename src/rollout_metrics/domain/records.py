@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.changes import Change, Harm
 from rollout_metrics.domain.policy import Grant
 from rollout_metrics.domain.time import Instant, Span
 
@@ -65,25 +65,6 @@ class Lists(msgspec.Struct, frozen=True):
     def of(self, which: AuthorityList) -> tuple[Grant, ...]:
         """The grants on a list."""
         return getattr(self, which) or ()
-
-
-class HarmMetric(msgspec.Struct, frozen=True):
-    """A figure that must not cross its limit: our own rate, or what a query or an expression yields."""
-
-    name: str | None = None
-    metric: str | None = None
-    promql: str | None = None
-    sql: str | None = None
-    database: str | None = None
-    at_most: float | None = None
-    at_least: float | None = None
-
-
-class Harm(msgspec.Struct, frozen=True):
-    """The harm metrics, and how long after the deployment they are watched."""
-
-    window: Span | None = None
-    metrics: tuple[HarmMetric, ...] = ()
 
 
 class HumanInTheLoop(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ from itertools import islice
 
 from rollout_metrics.catalog import METRICS, NO_WORKFLOW, TALLIES, Family, Sample
 from rollout_metrics.catalog.metric import Count, Exporter
-from rollout_metrics.derive.delivery import delivery
+from rollout_metrics.derive.delivery import Known, delivery, deployments
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
+from rollout_metrics.figures.observed import observed
 from rollout_metrics.figures.produce import PRODUCERS
 from rollout_metrics.figures.samples import Samples
 from rollout_metrics.figures.since import Since, Starts
@@ -109,10 +110,16 @@ class Ledger:
         _collect(made, self._of_no_workflow())
         return [metric.collect(made[key]) for key, metric in METRICS.items() if not isinstance(metric.obtained, Exporter)]
 
+    def deployments(self, name: str) -> Known:
+        """What became of a workflow's deployments at its T."""
+        workflow = next(workflow for workflow in self._company.workflows if workflow.name == name)
+        return deployments(workflow, self._as_of[name], observed(name, self._windows))
+
     def _view(self, workflow: Workflow, situation: Situation) -> View:
         as_of = self._as_of[workflow.name]
-        deliveries = {span: delivery(workflow, as_of, span) for span in workflow.windows}
-        return View(workflow, self._company, as_of, situation, self._windows, self._since, self._trail, self._samples, deliveries)
+        known = self.deployments(workflow.name)
+        deliveries = {span: delivery(known, span) for span in workflow.windows}
+        return View(workflow, self._company, as_of, situation, self._windows, self._since, self._trail, self._samples, known, deliveries)
 
     def _of_no_workflow(self) -> Made:
         """What agents did outside every workflow, where they did anything: `workflow="none"` has no series otherwise."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from rollout_metrics.catalog import TALLIES, Metric
-from rollout_metrics.catalog.metric import Count, Delivery, Middle, Obtained, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Told, Within
+from rollout_metrics.catalog.metric import Count, Delivery, Merged, Middle, Obtained, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Told, Within
 from rollout_metrics.catalog.tallies import LATENCY_BUCKETS
 from rollout_metrics.derive.calendar import elapsed
 from rollout_metrics.domain.facts import Mode
@@ -30,6 +30,11 @@ def _count(metric: Metric, how: Count, view: View) -> Made:
         window = window_label(span)
         for labels, total in view.of_tally(how.tally, view.windows.sums(view.name, span, how.tally)):
             yield metric.key, metric.sample(total if how.scale is None else total * how.scale, view.name, window, *labels)
+
+
+def _merged(metric: Metric, how: Merged, view: View) -> Made:
+    for span in view.spans(metric):
+        yield metric.key, metric.sample(sum(view.windows.sums(view.name, span, how.tally).values()), view.name, window_label(span))
 
 
 def _standing(metric: Metric, how: Standing, view: View) -> Made:
@@ -127,6 +132,7 @@ def _told(metric: Metric, how: Told, view: View) -> Made:
 
 PRODUCERS: Mapping[type[Obtained], Callable[[Metric, Any, View], Made]] = {
     Count: _count,
+    Merged: _merged,
     Standing: _standing,
     Ratio: _ratio,
     Middle: _middle,

@@ -41,11 +41,12 @@ def _stale(metric: Metric, view: View) -> Made:
 
 
 def _shares(view: View) -> Iterator[tuple[str, int, int]]:
-    """Coverage by kind. Versions are looked at over the longest window, since the figure has none of its own."""
+    """Coverage by kind. Links and versions are looked at over the longest window, since the figure has none of its own."""
     for kind, (known, checked) in sorted(view.situation.coverage.items()):
         yield kind, known, checked
-    versions = view.windows.sums(view.name, max(view.workflow.windows), "versioned")
-    yield "versioned", versions.get(("true",), 0), sum(versions.values())
+    for kind in ("linked", "versioned"):
+        found = view.windows.sums(view.name, max(view.workflow.windows), kind)
+        yield kind, found.get(("true",), 0), sum(found.values())
 
 
 def _coverage(metric: Metric, view: View) -> Made:
@@ -71,6 +72,14 @@ def _unused(metric: Metric, view: View) -> Made:
     yield metric.key, metric.sample(len(granted - used), view.name)
 
 
+def _open_failures(metric: Metric, view: View) -> Made:
+    yield metric.key, metric.sample(view.known.open_failures, view.name)
+
+
+def _unrecorded(metric: Metric, view: View) -> Made:
+    yield metric.key, metric.sample(len(view.windows.sums(view.name, max(view.workflow.windows), "unrecorded_version_events")), view.name)
+
+
 TOLD: Mapping[str, Callable[[Metric, View], Made]] = {
     "info": _info,
     "level": _level,
@@ -80,6 +89,8 @@ TOLD: Mapping[str, Callable[[Metric, View], Made]] = {
     "coverage_known": _known,
     "coverage_checked": _checked,
     "unused_grants": _unused,
+    "open_failures": _open_failures,
+    "unrecorded_versions": _unrecorded,
 }
 """By the name that the catalogue gives what is told."""
 
@@ -122,12 +133,25 @@ def _failed(metric: Metric, found: Delivery, *values: str) -> Made:
         yield metric.key, metric.sample(total, *values, cause.value)
 
 
+def _incidents(metric: Metric, found: Delivery, *values: str) -> Made:
+    for link, total in found.incidents.items():
+        yield metric.key, metric.sample(total, *values, link.value)
+
+
+def _incident_shares(metric: Metric, found: Delivery, *values: str) -> Made:
+    for link, total in found.incidents.items():
+        yield from of_ratio(metric, total, sum(found.incidents.values()), *values, link.value)
+
+
 DELIVERED: Mapping[str, Delivered] = {
     "deployments": _number(lambda d: d.deployments),
     "judged_deployments": _number(lambda d: d.judged),
     "safe_deployments": _number(lambda d: d.safe),
     "rework_deployments": _number(lambda d: d.reworks),
     "failed_deployments": _failed,
+    "inferred_failed_deployments": _number(lambda d: d.inferred_failed),
+    "incidents": _incidents,
+    "incident_link_ratio": _incident_shares,
     "change_fail_ratio": _share(lambda d: (sum(d.failed.values()), d.judged)),
     "deployment_rework_ratio": _share(lambda d: (d.reworks, d.deployments)),
     "change_lead_time_median_seconds": _spread(lambda d: d.approval_lead_time, "median"),

@@ -6,7 +6,7 @@ from functools import lru_cache
 import msgspec
 
 from rollout_metrics.catalog import METRICS, TALLIES, Metric, Sample
-from rollout_metrics.derive.delivery import Delivery
+from rollout_metrics.derive.delivery import Delivery, Known
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, Span, format_span
 from rollout_metrics.figures.lasting import Estimated
@@ -32,6 +32,7 @@ class View(msgspec.Struct, frozen=True):
     since: Since
     trail: Trail
     samples: Samples
+    known: Known
     deliveries: Mapping[Span, Delivery]
 
     @property

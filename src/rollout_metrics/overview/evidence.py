@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rollout_metrics.catalog import METRICS, PREFIX, Metric
-from rollout_metrics.catalog.metric import Beside, Count, Middle, Oldest, Ratio, Saved, Spread, Standing, Survival, Within
+from rollout_metrics.catalog.metric import Beside, Count, Delivery, Merged, Middle, Oldest, Ratio, Saved, Spread, Standing, Survival, Told, Within
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import CaseKey, EventRef
 from rollout_metrics.domain.time import Instant, Span, format_instant
@@ -16,7 +16,8 @@ from rollout_metrics.overview.figure import Figure
 Row = dict[str, Any]
 
 _CORRECTIONS = "corrections_to_settled"
-_FROM_CASES = (Count, Middle, Oldest, Ratio, Saved, Spread, Standing, Survival, Within)
+_TOLD_BY_CASES = ("open_failures", "unrecorded_versions")
+_FROM_CASES = (Count, Delivery, Merged, Middle, Oldest, Ratio, Saved, Spread, Standing, Survival, Within)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -103,8 +104,10 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 def has_cases(metric: Metric) -> bool:
-    """Whether cases stand behind a metric."""
+    """Whether cases, or deployments and incidents, stand behind a metric."""
     obtained = metric.obtained
+    if isinstance(obtained, Told):
+        return obtained.what in _TOLD_BY_CASES
     return isinstance(obtained, _FROM_CASES) and not (isinstance(obtained, Standing) and obtained.tally == _CORRECTIONS)
 
 

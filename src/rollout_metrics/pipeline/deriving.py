@@ -36,11 +36,25 @@ class Figures(Protocol):
         ...
 
 
-def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], figures: Figures | None, watch: Callable[[int], None] = lambda _: None) -> int:
-    """Derive until nothing is due; how many cases that were. `watch` is told the number so far; `figures` None: only the store learns."""
+def derive_due(  # noqa: PLR0917
+    store: Store,
+    company: Company,
+    as_of: Mapping[str, Instant],
+    figures: Figures | None,
+    watch: Callable[[int], None] = lambda _: None,
+    broken: Callable[[CaseKey], None] = lambda _: None,
+    begin: Callable[[], None] = lambda: None,
+) -> int:
+    """Derive until nothing is due; how many cases that were.
+
+    `watch` is told the number so far, `broken` of each case that had to be set aside; `begin` is called before anything is changed; `figures` None: only
+    the store learns.
+    """
     workflows = {workflow.name: workflow for workflow in company.workflows}
     done = 0
     while due := store.due(as_of, limit=BATCH):
+        if not done:
+            begin()
         around = store.surroundings(as_of)
         before = store.facts(due.keys)
         updates = []
@@ -49,7 +63,7 @@ def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], fig
         gone: list[Sample] = []
         come: list[Sample] = []
         for key, events in store.histories(due.keys):
-            facts = _derived(store, key, events, company, as_of, around)
+            facts = _derived(store, key, events, company, as_of, around, broken)
             updates.append(Update(facts, total(key, facts.facts, workflows)))
             stood = before.get(key, ())
             if known and stood:
@@ -69,7 +83,13 @@ def derive_due(store: Store, company: Company, as_of: Mapping[str, Instant], fig
 
 
 def _derived(  # noqa: PLR0917
-    store: Store, case: CaseKey, events: list[Event], company: Company, as_of: Mapping[str, Instant], around: Surroundings
+    store: Store,
+    case: CaseKey,
+    events: list[Event],
+    company: Company,
+    as_of: Mapping[str, Instant],
+    around: Surroundings,
+    broken: Callable[[CaseKey], None],
 ) -> CaseFacts:
     """A case's facts; none, set aside with the reason, where a defect of ours breaks on it: it must not stop the others."""
     nothing = CaseFacts(case, None, None, (), None)
@@ -79,6 +99,7 @@ def _derived(  # noqa: PLR0917
         log.exception("a case could not be derived", extra={"fields": {"case_source": case[0], "case": case[1]}})
         said = f"derivation broke ({type(error).__name__}); the case counts nowhere until it is derived again: report it, and rebuild after an upgrade"
         store.land(case[0], [], [Rejected(UNDERIVABLE, f"case {case[1]}", said, b"")])
+        broken(case)
         return nothing
 
 

@@ -12,16 +12,18 @@ from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import Sweep, run
 from rollout_metrics.config.load import Configuration
+from rollout_metrics.derive.delivery import Known
 from rollout_metrics.domain.errors import FailureKind, RolloutMetricsError, StorageError
-from rollout_metrics.domain.events import Event
+from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.overview import Picture
-from rollout_metrics.pipeline.deriving import derive_due
+from rollout_metrics.pipeline.deriving import UNDERIVABLE, derive_due
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
 from rollout_metrics.pipeline.landing import Landing, added, covered
 from rollout_metrics.pipeline.reach import note, source_states
 from rollout_metrics.pipeline.state import Figures
+from rollout_metrics.pipeline.turns import Turns
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board, Snapshot, take
@@ -71,6 +73,7 @@ class Pipeline:
         self._figures = Figures(self.company)
         self._refreshing = threading.Lock()
         self._stopping = threading.Event()
+        self._turns = Turns(store, self._pause)
         store.configure(self.company)
         self._adopt()
 
@@ -130,8 +133,8 @@ class Pipeline:
         self.metrics.set("source_up", 1, source=name)
         self._told_failure(name, None)
 
-    def refresh(self, *, watch: Watch = silent, started: float | None = None) -> None:
-        """Derive what is due, move the figures to each workflow's T, and publish one snapshot."""
+    def refresh(self, *, watch: Watch = silent, started: float | None = None) -> str | None:
+        """Derive what is due, move the figures to each workflow's T, and publish one snapshot. Returns why that was not possible, None where it was."""
         begun = time.monotonic() if started is None else started
         with self._refreshing:
             try:
@@ -140,16 +143,19 @@ class Pipeline:
             except StorageError as error:
                 self.board.unready(str(error))
                 log.error("refresh failed", extra={"fields": {"error": str(error)}})
-                return
+                return str(error)
+            except Stopped:
+                return None
             except Exception as error:  # a defect: whoever called tells of it, and nobody takes the last picture for a current one
                 self.board.unready(f"the figures could not be computed ({type(error).__name__}): see the log")
                 raise
             if families is None:
-                return
+                return None
             now = self.clock()
             self.metrics.set("pass_duration_seconds", time.monotonic() - begun)
             self.metrics.set("snapshot_timestamp_seconds", now / SECOND)
             self.board.hang(self._taken(families, readings, now), _unread(readings))
+        return None
 
     def picture(self, *, watch: Watch = silent) -> Picture | None:
         """What a refresh would publish, for those who show it themselves; None while a rebuild is not through."""
@@ -165,18 +171,27 @@ class Pipeline:
         """Every figure as far as sources have been read; None while a rebuild is not through."""
         readings = self.readings() if readings is None else readings
         as_of = as_of_all(self.company, readings)
-        derived = derive_due(self.store, self.company, as_of, self._figures, lambda done: watch("deriving", done, None, f"{done} cases"))
-        if derived:
-            watch("deriving", derived, derived, f"{derived} cases")
-        if self.store.rebuilding():
-            return None
-        self._figures.advance(self.store, as_of)
+        with self._turns.alone():
+            derived = derive_due(
+                self.store, self.company, as_of, self._figures, lambda done: watch("deriving", done, None, f"{done} cases"), self._broken, self._turns.begin
+            )
+            if derived:
+                watch("deriving", derived, derived, f"{derived} cases")
+            if self.store.rebuilding():
+                return None
+            if self._turns.others_have_derived():
+                self._figures.forget()
+            self._figures.advance(self.store, as_of)
         stale = {workflow.name: len(list(stale_sources(workflow, readings))) for workflow in self.company.workflows}
         feeds, aside = self.store.feeds(), self.store.quarantine_counts()
         for name in self.sources:
             self.metrics.set("source_quarantine_records", sum(count for (source, _), count in aside.items() if source == name), source=name)
         coverage = {workflow.name: _coverage(workflow, feeds, aside) for workflow in self.company.workflows}
         return self._figures.families(self.store, as_of, stale, coverage)
+
+    def deployments(self, workflow: str) -> Known | None:
+        """What became of a workflow's deployments, as of the last figures; None while there are none of it."""
+        return self._figures.deployments(workflow)
 
     def readings(self) -> dict[str, Reading]:
         """How far each source has been read."""
@@ -215,6 +230,10 @@ class Pipeline:
         """Translate records set aside once more: how many are understood now, and how many are left."""
         released = left = 0
         for record in self.store.quarantined(limit=1_000_000):
+            if record.reason == UNDERIVABLE:
+                self.store.derive_again((record.source, record.where.removeprefix("case ")), record.id)
+                released += 1
+                continue
             source = self.sources.get(record.source)
             events = [] if source is None else _understood(source, record.payload, record.where)
             if events:
@@ -241,6 +260,9 @@ class Pipeline:
         """Wait for a vendor, unless told to stop."""
         if self._stopping.wait(seconds):
             raise Stopped
+
+    def _broken(self, case: CaseKey) -> None:
+        self.metrics.add("source_quarantined_total", 1, source=case[0], reason=UNDERIVABLE)
 
     def _adopt(self) -> None:
         """Derive everything again where policies or definitions have changed since it was last done."""
@@ -287,8 +309,9 @@ def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:
 def _coverage(workflow: Workflow, feeds: Mapping[str, Feed], aside: Mapping[tuple[str, str], int]) -> dict[str, tuple[int, int]]:
     """What the workflow's sources understood of what they read, and how much of the history the vendors still had."""
     read = sum(feeds[name].events for name in workflow.sources if name in feeds)
-    not_understood = sum(count for (source, _), count in aside.items() if source in workflow.sources)
-    shares = {"mapped": (read, read + not_understood)}
+    broken = sum(count for (source, reason), count in aside.items() if source in workflow.sources and reason == UNDERIVABLE)
+    not_understood = sum(count for (source, reason), count in aside.items() if source in workflow.sources and reason != UNDERIVABLE)
+    shares = {"mapped": (max(read - broken, 0), read + not_understood)}  # of a case that cannot be derived at least one event was read
     for name in workflow.sources & feeds.keys():
         shares = added(shares, {AUDITED[kind]: share for kind, share in covered(feeds[name].progress).items() if kind in AUDITED})
     return shares

@@ -6,8 +6,8 @@ from heapq import nlargest
 import msgspec
 
 from rollout_metrics import rollup
-from rollout_metrics.catalog import TALLIES, Metric
-from rollout_metrics.catalog.metric import Count, Middle, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Within
+from rollout_metrics.catalog import METRICS, TALLIES, Metric
+from rollout_metrics.catalog.metric import Count, Merged, Middle, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Told, Within
 from rollout_metrics.catalog.tallies import ASSUMED, LATENCY_BUCKETS
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import CaseKey, Event, EventRef, text_value
@@ -15,6 +15,7 @@ from rollout_metrics.domain.facts import Fact, Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, minute_of
 from rollout_metrics.overview.evidence import Asked, Explained, Place, Receipt, Seen, Wanted
+from rollout_metrics.pipeline.deployed import receipts_of, told_by_deployments
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all
@@ -54,6 +55,9 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
 
     Raises `ConfigurationError` where there are no cases behind the metric, or operators' figures are withheld.
     """
+    if told_by_deployments(asked.metric):
+        return _of_deployments(pipeline, asked, wanted)
+    asked = _over_versions(pipeline, asked)
     parts = _parts(asked.metric, asked.labels)
     at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in _names(pipeline) else "", NOTHING)
     if asked.end is not None:
@@ -83,16 +87,39 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
     return Explained(tuple(_receipt(found, events[found.case], pipeline.company) for found in shown), totals, _place(shown[-1]) if more else None)
 
 
-def _place(found: _Found) -> Place:
+def _place(found: _Found | Receipt) -> Place:
     return found.minute, *found.case
 
 
-def _asked_for(found: _Found, wanted: Wanted) -> bool:
+def _asked_for(found: _Found | Receipt, wanted: Wanted) -> bool:
     return (
         (wanted.role is None or found.role == wanted.role)
         and (wanted.case is None or wanted.case in (found.case[1], "/".join(found.case)))
         and (wanted.before is None or _place(found) < wanted.before)
     )
+
+
+def _of_deployments(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
+    pipeline.families()
+    known = pipeline.deployments(asked.workflow)
+    if known is None:
+        return Explained()
+
+    def seen(case: CaseKey, ref: EventRef) -> Seen | None:
+        return next((_seen(event, pipeline.company) for event in pipeline.store.events(case) if event.ref == ref), None)
+
+    receipts, totals = receipts_of(asked, known, seen)
+    chosen = [item for item in receipts if _asked_for(item, wanted)]
+    newest = nlargest(wanted.limit + 1, chosen, key=_place)
+    return Explained(tuple(newest[: wanted.limit]), totals, _place(newest[wanted.limit - 1]) if len(newest) > wanted.limit else None)
+
+
+def _over_versions(pipeline: Pipeline, asked: Asked) -> Asked:
+    """The versions that run without a record are told by their events of the longest window."""
+    if asked.metric.obtained != Told("unrecorded_versions"):
+        return asked
+    longest = max((max(workflow.windows) for workflow in pipeline.company.workflows if workflow.name == asked.workflow), default=asked.window)
+    return msgspec.structs.replace(asked, metric=METRICS["unrecorded_version_events"], window=longest)
 
 
 def _names(pipeline: Pipeline) -> set[str]:
@@ -127,7 +154,7 @@ def _parts(metric: Metric, labels: Mapping[str, str]) -> list[_Part]:
     elif isinstance(obtained, Ratio):
         known = TALLIES[obtained.denominator.tally].labels
         parts = [_of_ratio("numerator", obtained.numerator, asked), _of_ratio("denominator", obtained.denominator, asked)]
-    elif isinstance(obtained, Count) or (isinstance(obtained, Standing) and obtained.tally != _CORRECTIONS):
+    elif isinstance(obtained, Count | Merged) or (isinstance(obtained, Standing) and obtained.tally != _CORRECTIONS):
         known = TALLIES[obtained.tally].labels
         parts = [_Part("counted", obtained.tally, known, asked, scale=obtained.scale if isinstance(obtained, Count) else None)]
     elif isinstance(obtained, Middle | Survival | Within | Oldest):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import NO_WORKFLOW, Family
+from rollout_metrics.derive.delivery import Known
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
 from rollout_metrics.figures import Ledger, Stretch, assisted_since, situation, starts
@@ -40,6 +41,10 @@ class Figures:
             log.warning("figures loaded again", extra={"fields": {"reason": str(error)}})
             self._loaded = False
 
+    def forget(self) -> None:
+        """Load everything again at the next advance."""
+        self._loaded = False
+
     def advance(self, store: Store, as_of: Mapping[str, Instant]) -> None:
         """Move to these T."""
         known = _known(as_of)
@@ -68,6 +73,10 @@ class Figures:
             if workflow.name in known
         }
         return self._ledger.families(situations)
+
+    def deployments(self, workflow: str) -> Known | None:
+        """What became of a workflow's deployments at its T; None where it has none."""
+        return self._ledger.deployments(workflow) if self._loaded and workflow in self._ledger.as_of else None
 
     def _frozen(self, store: Store, as_of: Mapping[str, Instant]) -> dict[str, Instant | None]:
         """Since when each workflow without an assumed baseline is assisted: there its baseline is frozen."""

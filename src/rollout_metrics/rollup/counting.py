@@ -19,10 +19,13 @@ from rollout_metrics.domain.facts import (
     Evaluated,
     Fact,
     Handling,
+    IncidentSeen,
     Mode,
     Outcome,
     Recommendation,
     ReferenceValue,
+    Reported,
+    Unrecorded,
     Used,
     Violation,
 )
@@ -168,7 +171,15 @@ _BLOCKED: tuple[Row[Blocked], ...] = (
     ),
 )
 _USED: tuple[Row[Used], ...] = (Row("used", lambda f: f.at, None, lambda f, _: (f.action,)),)
-_EVALUATED: tuple[Row[Evaluated], ...] = (Row("evaluations", lambda f: f.at, None, lambda f, _: ("true" if f.passed else "false",)),)
+_EVALUATED: tuple[Row[Evaluated], ...] = (
+    Row("evaluations", lambda f: f.at, None, lambda f, _: ("true" if f.passed else "false",)),
+    Row("failed_runs", _now, lambda f: not f.passed, lambda f, _: (str(f.at), f.version or "", *f.evidence[-1])),
+)
+_INCIDENT: tuple[Row[IncidentSeen], ...] = (
+    Row("incident_cases", _now, None, lambda f, _: (str(f.at), "" if f.ended_at is None else str(f.ended_at), f.change or "", *f.case, *f.evidence[0])),
+)
+_UNRECORDED: tuple[Row[Unrecorded], ...] = (Row("unrecorded_version_events", lambda f: f.at, None, lambda f, _: (f.version,)),)
+_REPORTED: tuple[Row[Reported], ...] = (Row("linked", lambda f: f.at, None, lambda f, _: ("true" if f.linked else "false",), lambda f: f.events),)
 
 ROWS: Mapping[type[Fact], tuple[Row[Any], ...]] = {
     Recommendation: _RECOMMENDATION,
@@ -181,6 +192,9 @@ ROWS: Mapping[type[Fact], tuple[Row[Any], ...]] = {
     Blocked: _BLOCKED,
     Used: _USED,
     Evaluated: _EVALUATED,
+    IncidentSeen: _INCIDENT,
+    Unrecorded: _UNRECORDED,
+    Reported: _REPORTED,
 }
 """The rows of each kind of fact. Two tallies have none: glances, which are told from outside, and operators, of whom a case has several."""
 

@@ -14,6 +14,7 @@ from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.judgements import add_for_good
 from rollout_metrics.store.names import NO_WORKFLOW
 from rollout_metrics.store.persons import Persons
+from rollout_metrics.store.quarantine import release
 from rollout_metrics.store.relations import decided_in, workflows_in
 from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements
 from rollout_metrics.store.spans import span_of
@@ -115,6 +116,12 @@ class Cases(Persons):
         with self._database.reading() as connection:
             row = self._stored(connection, numbered).get(numbered[0])
         return () if row is None else tuple(zip(decode_facts(row[_FACTS]), decode_recorded(row[_RECORDED]), strict=True))
+
+    def derive_again(self, case: CaseKey, released: int) -> None:
+        """Let a case that was set aside go, and derive it with the next that are due."""
+        with self._writing() as connection:
+            release(connection, [released])
+            self._mark_dirty(connection, [(self._names.sources[case[0]], case[1])])
 
     def replace(self, due: Due, updates: Sequence[Update], added: Mapping[tuple[Series, int], int] | None = None) -> Applied:
         """Put derived cases in place in one transaction: facts, case rows, the difference in the counts.

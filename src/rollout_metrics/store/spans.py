@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from rollout_metrics.domain.facts import Act, CaseFacts, CaseSummary, Escalated, Fact, Handling, Outcome, Recommendation, ReferenceValue
+from rollout_metrics.domain.facts import Act, CaseFacts, CaseSummary, Escalated, Fact, Handling, IncidentSeen, Outcome, Recommendation, ReferenceValue
 from rollout_metrics.domain.time import Instant
 
 OPEN = 2**62
@@ -58,4 +58,5 @@ _SPANS: dict[type[Any], Callable[[Any], Stretch]] = {
     Escalated: _escalated,
     Handling: lambda fact: _within(fact.scoped_at, fact.at, *(fact.presence or ())),
     CaseSummary: _summary,
+    IncidentSeen: lambda fact: (fact.at, OPEN if fact.ended_at is None else max(fact.at, fact.ended_at)),
 }

@@ -12,11 +12,10 @@ from rollout_metrics.config.conditions import condition
 from rollout_metrics.config.problems import suggestion
 from rollout_metrics.config.values import Moment, Name, Options, OrderedTexts, Positive, at
 from rollout_metrics.config.workflow import GrantOptions, Grants
+from rollout_metrics.domain.changes import Harm, HarmMetric
 from rollout_metrics.domain.policy import Grant
 from rollout_metrics.domain.records import (
     Control,
-    Harm,
-    HarmMetric,
     HumanInTheLoop,
     Links,
     Lists,

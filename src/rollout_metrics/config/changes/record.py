@@ -156,6 +156,7 @@ class ChangeRecord(Options):
             fixes=self.fixes,
             incidents=tuple(Incident(item.id, instant(item.started_at), at(item.ended_at), item.url) for item in self.incidents),
             interventions=tuple(Intervention(item.kind, instant(item.at), at(item.in_force_at or item.at)) for item in self.interventions),
+            harm=self.harm.compiled(),
         )
 
     def record(self) -> Record:
