@@ -23,7 +23,7 @@ class Draft:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.events: dict[str, list[dict[str, Any]]] = {"desk": [], "crm": [], "runtime": []}
+        self.events: dict[str, list[dict[str, Any]]] = {"desk": [], "crm": [], "runtime": [], "pager": []}
         self.number = 0
         self.days = self.random.choice([20, 45, 100])
         self.t = START + timedelta(days=self.days, minutes=self.random.choice([0, 0, 7]))
@@ -77,6 +77,7 @@ class Draft:
         options: dict[str, Any] = {
             "name": name,
             "sources": ["desk", "crm", "runtime"] if name == "first" or self.some(0.5) else ["desk"],
+            "incident_sources": {"pager": {"service": ["agent"]}} if self.some(0.7) else {},
             "scope": scope,
             "agents": agents,
             "agent_markers": [f"by_{name}"],
@@ -281,7 +282,15 @@ class Draft:
         elif what == "block":
             self.add(source, case, at, who, kind, "blocked", detail={**self.detail(pick([None, "refund"]), True), **marked})
         elif what == "evaluate":
-            self.add(source, case if self.some(0.5) else None, at, who, kind, "evaluated", detail={"passed": self.some(0.6)})
+            self.add(
+                source,
+                case if self.some(0.5) else None,
+                at,
+                who,
+                kind,
+                "evaluated",
+                detail={"passed": self.some(0.6), "version": pick([None, None, "v1", "v3"])},
+            )
         else:
             self.add(source, case, at, who, kind, "approved", detail={**marked, "action": pick([None, "merge"])})
 
@@ -423,6 +432,8 @@ class Draft:
             record: dict[str, Any] = {"id": f"c{number}", "workflow": pick(workflows), "kind": kind, "proposed_at": iso(proposed), "risk_class": "low"}
             if kind == "level":
                 record["level"] = pick(["off", "shadow", "assisted", "low_risk_autonomous"])
+            if self.some(0.4):
+                record["version"] = f"v{number}"
             if self.some(0.7):
                 record["approved_at"] = iso(proposed + timedelta(hours=pick([0, 1, 30, 200])))
             deployed = proposed + timedelta(hours=pick([0, 2, 50]), seconds=number)
@@ -445,8 +456,30 @@ class Draft:
                 ]
                 if self.some(0.5):
                     record["interventions"][0]["in_force_at"] = iso(deployed + timedelta(hours=pick([31, 400])))
+            if self.some(0.5):
+                limits = [
+                    ("override_ratio", "at_most", [0.02, 0.1, 0.3]),
+                    ("explicit_acceptance_ratio", "at_least", [0.5, 0.9]),
+                    ("escalation_ratio", "at_most", [0.01, 0.1]),
+                ]
+                chosen = self.random.sample(limits, pick([1, 2, 3]))
+                record["harm"] = {"window": pick(["2d", "7d", "20d"]), "metrics": [{"metric": name, side: pick(values)} for name, side, values in chosen]}
             found.append(record)
         return found
+
+    def pages(self, changes: list[str]) -> None:
+        """Incidents as a pager tells them, some of them naming the change that caused them, some numbered as in a record."""
+        pick = self.random.choice
+        for number in range(pick([0, 2, 5])):
+            case, at = pick([f"p{number}", "i1"]), self.moment()
+            if any(e["case_id"] == case for e in self.events["pager"]):
+                continue
+            link = {"change": pick(changes)} if changes and self.some(0.4) else {}
+            self.add("pager", case, at, "rule-1", "system", "created", detail={"attributes": {"service": pick(["agent", "agent", "other"]), **link}})
+            for activity in ("closed", "reopened", "closed"):
+                at += timedelta(hours=pick([1, 7, 60]))
+                if self.some(0.6):
+                    self.add("pager", case, at, "rule-1", "system", activity, attribute="status", before="x", after="y")
 
 
 def make(seed: int, folder: Path) -> tuple[Path, Draft]:
@@ -458,6 +491,7 @@ def make(seed: int, folder: Path) -> tuple[Path, Draft]:
     if draft.some(0.3):
         draft.quiet(draft.random.choice([33, 70]))
     records = draft.changes([w["name"] for w in configuration["workflows"]])
+    draft.pages([record["id"] for record in records])
     folder.mkdir(parents=True, exist_ok=True)
     for source, events in draft.events.items():
         draft.random.shuffle(events)

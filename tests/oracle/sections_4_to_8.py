@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from scipy.stats import t as student
 
 from builders import Plain
+from oracle.section_8 import Deployments
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.config.workflow import WorkflowOptions
 from rollout_metrics.config.working_time import DAYS, minutes_of
@@ -736,67 +737,7 @@ class Oracle:
 
     def delivery(self, workflow: WorkflowOptions) -> None:
         """The five delivery metrics."""
-        name = workflow.name
-        everyone = [c for c in self.changes[name] if production(c) and c.deployed_at <= self.t]  # type: ignore[operator]
-        deployed = sorted(everyone, key=lambda c: c.deployed_at or 0)
-        judged, failed, recoveries, reworked = {}, {}, [], []
-        for c in deployed:
-            later = [o.deployed_at for o in deployed if o.deployed_at > c.deployed_at]  # type: ignore[operator]
-            end = min([c.deployed_at + workflow.observation_window, *later])  # type: ignore[operator]
-            judged[c.id] = end <= self.t
-            causes = [("incident", i.started_at, i.ended_at) for i in c.incidents if i.started_at <= self.t]
-            causes += [("intervention", i.at, None) for i in c.interventions if i.at <= self.t]
-            causes += [("evaluation", at, None) for at in self.failed_runs(workflow) if c.deployed_at < at <= end]  # type: ignore[operator]
-            if causes:
-                started = min(at for _, at, _ in causes)
-                failed[c.id] = min(causes, key=lambda cause: cause[1])[0]
-                remedies = [i.in_force_at for i in c.interventions if i.in_force_at is not None]
-                remedies += [o.deployed_at for o in deployed if o.reworks == c.id]  # type: ignore[misc]
-                remedies += [c.recovered_at] if c.recovered_at is not None else []
-                ends = [
-                    min((m for m in [*remedies, stop, *self.paused(workflow, at)] if m is not None and at <= m <= self.t), default=None)
-                    for _, at, stop in causes
-                ]
-                over = None if None in ends else max(m for m in ends if m is not None)
-                recoveries.append((started, (self.t if over is None else over) - started, over is not None))
-            unrecorded = any(i.kind in ("rollback", "hotfix") and i.at <= self.t for i in c.interventions) and not any(o.reworks == c.id for o in deployed)
-            if c.reworks is not None or unrecorded:
-                reworked.append(c.id)
-        for w in workflow.windows:
-            labels = {"workflow": name, "window": says(w)}
-            inside = [c for c in deployed if self.within(c.deployed_at, w)]
-            over_ids = [c.id for c in inside if judged[c.id]]
-            causes_of = Counter(failed[i] for i in over_ids if i in failed)
-            reworks = sum(c.id in reworked for c in inside)
-            self.put("deployments", len(inside), **labels)
-            self.put("judged_deployments", len(over_ids), **labels)
-            self.put("safe_deployments", len(over_ids) - sum(causes_of.values()), **labels)
-            self.put("rework_deployments", reworks, **labels)
-            for cause, count in causes_of.items():
-                self.put("failed_deployments", count, cause=cause, **labels)
-            self.ratio("change_fail_ratio", sum(causes_of.values()), len(over_ids), **labels)
-            self.ratio("deployment_rework_ratio", reworks, len(inside), **labels)
-            approved = [c.approved_at - c.proposed_at for c in inside if c.approved_at is not None and c.approved_at <= self.t]
-            delivered = [c.deployed_at - c.proposed_at for c in inside]  # type: ignore[operator]
-            chosen = [(d, f) for at, d, f in recoveries if self.within(at, w)]
-            for rank, share in (("median", Fraction(1, 2)), ("p90", Fraction(9, 10))):
-                self.median(f"change_lead_time_{rank}_seconds", approved, share, **labels)
-                self.median(f"deployment_lead_time_{rank}_seconds", delivered, share, **labels)
-                self.survival(f"failed_deployment_recovery_{rank}_seconds", chosen, 1 - share, **labels)
-
-    def failed_runs(self, workflow: WorkflowOptions) -> list[int]:
-        """When a run of the version in production failed."""
-        found = []
-        named = sorted((c.deployed_at, c.id, c.version) for c in self.changes[workflow.name] if production(c) and c.version)
-        for case, e in self.every:
-            if e.activity == "evaluated" and e.detail.get("passed") is not True:
-                inside = case.workflow is not None and e.occurred_at >= case.scoped
-                if workflow.name in ([case.workflow.name] if inside and case.workflow else [w.name for w in self.company.workflows_of_agent(e)]):
-                    in_force = [version for at, _, version in named if at is not None and at < e.occurred_at]
-                    tried = e.detail.get("version")
-                    if not tried or not in_force or tried == in_force[-1]:
-                        found.append(e.occurred_at)
-        return found
+        Deployments(self, workflow).put()
 
     def paused(self, workflow: WorkflowOptions, at: int) -> list[int]:
         """The first instants, from one on, at which each pause is in force."""

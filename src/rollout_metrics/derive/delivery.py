@@ -164,14 +164,14 @@ Deployed = Sequence[tuple[Instant, Change]]
 def _attributed(workflow: Workflow, changes: Deployed, watched: Mapping[Instant, Watch], observed: Observed, as_of: Instant) -> list[Attributed]:
     """Every incident that began by T, once: as the records and the incidents themselves link it, else by the deployment it followed within its window."""
     found = [Attributed(item.started_at, Link.EXPLICIT, item.id, change.id) for _, change in changes for item in change.incidents if item.started_at <= as_of]
-    told = {(item.incident, item.change) for item in found}
+    told = {item.incident for item in found}
     explicit = {item.case: change.id for change in workflow.changes for item in linked(change, observed.incidents)}
     for item in observed.incidents:
         if item.started_at > as_of:
             continue
         number, change_id = item.case[1], explicit.get(item.case)
         if change_id is not None:
-            if (number, change_id) not in told:
+            if number not in told:
                 found.append(Attributed(item.started_at, Link.EXPLICIT, number, change_id, item))
             continue
         before = [(at, change) for at, change in changes if at < item.started_at]

@@ -41,6 +41,7 @@ class Ledger:
         self._trail = Trail(company.workflows)
         self._samples = Samples(spans)
         self._as_of: dict[str, Instant] = {}
+        self._known: dict[str, Known] = {}
 
     @property
     def as_of(self) -> AsOf:
@@ -110,14 +111,14 @@ class Ledger:
         _collect(made, self._of_no_workflow())
         return [metric.collect(made[key]) for key, metric in METRICS.items() if not isinstance(metric.obtained, Exporter)]
 
-    def deployments(self, name: str) -> Known:
-        """What became of a workflow's deployments at its T."""
-        workflow = next(workflow for workflow in self._company.workflows if workflow.name == name)
-        return deployments(workflow, self._as_of[name], observed(name, self._windows))
+    def deployments(self, name: str) -> Known | None:
+        """What became of a workflow's deployments, as of the figures last made; None where it was not among them."""
+        return self._known.get(name)
 
     def _view(self, workflow: Workflow, situation: Situation) -> View:
         as_of = self._as_of[workflow.name]
-        known = self.deployments(workflow.name)
+        known = deployments(workflow, as_of, observed(workflow, as_of, self._windows, self._trail, situation.readings))
+        self._known[workflow.name] = known
         deliveries = {span: delivery(known, span) for span in workflow.windows}
         return View(workflow, self._company, as_of, situation, self._windows, self._since, self._trail, self._samples, known, deliveries)
 

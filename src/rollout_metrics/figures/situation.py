@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from rollout_metrics.derive.harm import Figure
 from rollout_metrics.derive.levels import PRODUCTION, level_at
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.changes import ChangeKind
@@ -14,22 +15,39 @@ Shares = Mapping[str, tuple[int, int]]
 """What is covered by kind (`mapped`, `linked`, `audited`): how many of how many."""
 
 
+Readings = Mapping[tuple[str, str], tuple[Figure, ...]]
+"""(change, harm metric) -> what was read of it from elsewhere, in order of time."""
+
+
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
-    """A workflow at T: the level in force, when it first reached `assisted` (None: never), how many of its sources are stale, what they cover."""
+    """A workflow at T: the level in force, when it first reached `assisted` (None: never), how many of its sources are stale, what they cover.
+
+    `readings`: of harm metrics from elsewhere.
+    """
 
     level: Level
     assisted_since: Instant | None
     sources_stale: int = 0
     coverage: Shares = {}
+    readings: Readings = {}
 
 
-def situation(workflow: Workflow, as_of: Instant, surroundings: Surroundings, *, sources_stale: int = 0, coverage: Shares | None = None) -> Situation:
+def situation(
+    workflow: Workflow,
+    as_of: Instant,
+    surroundings: Surroundings,
+    *,
+    sources_stale: int = 0,
+    coverage: Shares | None = None,
+    readings: Readings | None = None,
+) -> Situation:
     """The situation as of T."""
     return Situation(
         level=level_at(workflow, as_of, surroundings),
         assisted_since=assisted_since(workflow, as_of, surroundings),
         sources_stale=sources_stale,
         coverage=coverage or {},
+        readings=readings or {},
     )
 
 

@@ -76,7 +76,7 @@ class Figures:
 
     def deployments(self, workflow: str) -> Known | None:
         """What became of a workflow's deployments at its T; None where it has none."""
-        return self._ledger.deployments(workflow) if self._loaded and workflow in self._ledger.as_of else None
+        return self._ledger.deployments(workflow)
 
     def _frozen(self, store: Store, as_of: Mapping[str, Instant]) -> dict[str, Instant | None]:
         """Since when each workflow without an assumed baseline is assisted: there its baseline is frozen."""
