@@ -1,23 +1,23 @@
 """The verbs, each a thin skin over the library."""
 
-import os
 from pathlib import Path
-from typing import Any
 
 import click
 
 from rollout_metrics import __version__
 from rollout_metrics.catalog import DEFINITIONS, NO_WORKFLOW
 from rollout_metrics.cli import glance
+from rollout_metrics.cli.alerting import alert_files
 from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
-from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, connection, database_url, opened, opened_store, read_configuration
+from rollout_metrics.cli.parameters import Label, Span, Time, config_option
+from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import probe
 from rollout_metrics.config.model import AlertOptions, Settings
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
-from rollout_metrics.domain.time import Instant, floor_minute, parse_instant, parse_span
+from rollout_metrics.domain.time import Instant, floor_minute
 from rollout_metrics.generate import configuration_schema
 from rollout_metrics.generate import generate as generate_files
 from rollout_metrics.overview.evidence import Asked, Wanted, metric_named
@@ -31,51 +31,7 @@ from rollout_metrics.store import upgrade
 
 FAILED = 1
 
-config_option = click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=lambda: os.environ.get("ROLLOUT_METRICS_CONFIG", DEFAULT_CONFIG),
-    show_default=f"$ROLLOUT_METRICS_CONFIG or {DEFAULT_CONFIG}",
-    help="The configuration file.",
-)
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
-
-
-class _Time(click.ParamType[Any]):
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Instant:
-        """ISO 8601 with an offset."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_instant(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Span(click.ParamType[Any]):
-    name = "DURATION"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Prometheus' style."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_span(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Label(click.ParamType[Any]):
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """A label's name and value."""
-        if "=" not in value:
-            self.fail(f"{value!r} is no label such as outcome=overridden", param, ctx)
-        return str(value)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -84,6 +40,7 @@ def program() -> None:
 
 
 program.add_command(change_commands)
+program.add_command(alert_files)
 program.add_command(dashboard_commands)
 
 
@@ -99,7 +56,7 @@ def run(file: Path) -> None:
 @program.command()
 @config_option
 @click.option("--source", "names", multiple=True, help="Only this source; may be given several times.")
-@click.option("--since", type=_Time(), help="Read again from here.")
+@click.option("--since", type=Time(), help="Read again from here.")
 @json_option
 def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_: bool) -> int:
     """Sweep the sources once and derive what changed."""
@@ -170,7 +127,7 @@ def sources(file: Path, as_json_: bool) -> None:
 
 @program.command()
 @config_option
-@click.option("--as-of", "as_of", type=_Time(), help="The instant, cut to the whole minute; default: each workflow's live T.")
+@click.option("--as-of", "as_of", type=Time(), help="The instant, cut to the whole minute; default: each workflow's live T.")
 @click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
 @json_option
 def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_json_: bool) -> None:
@@ -197,9 +154,9 @@ def _known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
 @config_option
 @click.argument("metric")
 @click.option("--workflow", required=True, help="The workflow.")
-@click.option("--window", type=_Span(), default="7d", show_default=True, help="The window that ends at the workflow's T.")
+@click.option("--window", type=Span(), default="7d", show_default=True, help="The window that ends at the workflow's T.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many rows.")
-@click.option("--label", "labels", multiple=True, type=_Label(), help="Only this series, as outcome=overridden; may be given several times.")
+@click.option("--label", "labels", multiple=True, type=Label(), help="Only this series, as outcome=overridden; may be given several times.")
 @json_option
 def explain(file: Path, metric: str, workflow: str, window: int, limit: int, labels: tuple[str, ...], as_json_: bool) -> None:  # noqa: PLR0917
     """The cases and events behind a number, with links into the ticketing system."""

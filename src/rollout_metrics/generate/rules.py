@@ -5,6 +5,7 @@ from typing import Any
 
 from rollout_metrics.catalog.alerts import Alert, Thresholds, alerts
 from rollout_metrics.catalog.recording import Recording, freshness, shares
+from rollout_metrics.generate.kubernetes import LABELS, NAME
 from rollout_metrics.generate.yaml import Block, document
 
 _INTERVAL = "1m"
@@ -27,9 +28,9 @@ def rule_file(*groups: Group, comment: str) -> str:
     return document({"groups": list(groups)}, comment=comment)
 
 
-def prometheus_rule(*groups: Group, name: str, labels: dict[str, str], comment: str) -> str:
+def prometheus_rule(*groups: Group, comment: str) -> str:
     """The same groups as a resource of the Prometheus operator."""
-    metadata = {"name": name, "labels": labels}
+    metadata = {"name": NAME, "labels": LABELS}
     return document(
         {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": metadata, "spec": {"groups": list(groups)}}, comment=comment
     )

@@ -1,5 +1,6 @@
 """YAML as people write it: text of several lines as blocks, lists indented, a first line that says where the file comes from."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -13,7 +14,16 @@ class Block(str):
 
 def document(content: dict[str, Any], *, comment: str) -> str:
     """One YAML document."""
-    return f"# {comment}\n" + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True)
+    return f"# {comment}\n{_written(content)}"
+
+
+def documents(contents: Iterable[dict[str, Any]], *, comment: str) -> str:
+    """Several documents in one file."""
+    return f"# {comment}\n" + "---\n".join(map(_written, contents))
+
+
+def _written(content: dict[str, Any]) -> str:
+    return str(yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True))
 
 
 class _Dumper(yaml.SafeDumper):
