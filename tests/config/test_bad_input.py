@@ -147,7 +147,7 @@ def test_a_mistake_is_told_with_its_place_and_remedy(line: str, message: str) ->
         ("{paths: in}", [f"sources.s: needs a kind, one of {', '.join(kinds())}"]),
         ("[kind, events]", [f"sources.s: needs a kind, one of {', '.join(kinds())}"]),
         ("{kind: zendsk}", ["sources.s.kind: there is no kind of source 'zendsk': did you mean 'zendesk'?"]),
-        ("{kind: remedy}", ["sources.s.kind: there is no kind of source 'jira'; there are: events, hubspot, push, table, zendesk"]),
+        ("{kind: remedy}", [f"sources.s.kind: there is no kind of source 'remedy'; there are: {', '.join(kinds())}"]),
         ("{kind: events}", ["sources.s.paths: is missing"]),
         ("{kind: events, path: in, paths: in}", ["sources.s.path: there is no option 'path'; did you mean 'paths'?"]),
         ("{kind: events, paths: in, name: t}", ["sources.s.name: the source's name is the key above: remove this line"]),
