@@ -3,7 +3,7 @@
 from rollout_metrics.catalog.alerts import Thresholds
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
-from rollout_metrics.generate.queries import Query, shown
+from rollout_metrics.generate.queries import Column, Key, Query, cell, shown
 
 READ_ME = """\
 **May this agent be trusted with more?** A step up wants evidence at the level as it is, not a good week. Below *low risk autonomous* the rates that count
@@ -12,6 +12,7 @@ against any step. Nothing is promoted by itself: people decide, and what they de
 """
 
 LIVE = {"mode": "live"}
+VERDICTS = p.states((1, "pass", p.GREEN), (0, "inconclusive", p.GREY), (-1, "fail", p.VERMILLION))
 VIOLATIONS = (("forbidden", p.VERMILLION), ("out_of_scope", p.ORANGE), ("unapproved", p.PURPLE), ("level", p.YELLOW), ("unlisted", p.GREY))
 
 
@@ -31,6 +32,22 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         unit="locale",
         bars=True,
         description=measures.described("evaluations"),
+    )
+    gates = p.table(
+        "Gates to the next level, now",
+        (Key(label="gate", title="Gate", width=220),),
+        (
+            Column(
+                title="Verdict", expression=f"{cell('gate', 'gate', verdict='pass')} - {cell('gate', 'gate', verdict='fail')}", mappings=VERDICTS, decimals=0
+            ),
+            Column(title="Rate", expression=cell("gate_ratio", "gate"), unit="percentunit", decimals=1),
+            Column(title="Rate, at least", expression=cell("gate_ratio_lower", "gate"), unit="percentunit", decimals=1),
+            Column(title="Rate, at most", expression=cell("gate_ratio_upper", "gate"), unit="percentunit", decimals=1),
+            Column(title="Rate, limit", expression=cell("gate_limit_ratio", "gate"), unit="percentunit", decimals=1),
+            Column(title="Rate, n", expression=cell("gate_cases", "gate"), decimals=0),
+            Column(title="Still missing", expression=cell("gate_missing_decisions", "gate"), decimals=0),
+        ),
+        description=measures.described("gate", "Still missing: how many more decisions at the present rate would settle it."),
     )
     return p.dashboard(
         "Ladder and gates",
@@ -53,6 +70,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             ),
             p.Row("", (p.text("How to read this", READ_ME, description="What the ladder is."),), (24,), height=3),
             p.Row("Ladder", (measures.level_strip(several=False),), (24,), height=5),
+            p.Row("Gates", (gates,), (24,), height=12),
             p.Row("Rates that gates are about", rates, (4, 8) * len(rates[::2])),
             p.Row(
                 "Authority and evaluations",

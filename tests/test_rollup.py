@@ -380,3 +380,21 @@ def test_every_series_has_its_tallys_labels_and_only_listed_values(facts: tuple[
         assert (minute == STATE) is tally.standing
         if tally.values is not None and series[0] in W:
             assert series[2:] in tally.values(W[series[0]])
+
+
+@pytest.mark.parametrize(
+    ("fields", "met"),
+    [
+        ({"acknowledged": "3h"}, "true"),
+        ({"acknowledged": "5h", "worked": 4 * HOUR}, "true"),
+        ({"acknowledged": "5h"}, "false"),
+        ({}, "false"),
+        ({"ended": "1h"}, None),
+        ({"resolved": "1h"}, None),
+        ({"ended": "5h"}, "false"),
+    ],
+)
+def test_an_escalation_speaks_of_its_target_once_that_is_over(fields: dict[str, Any], met: str | None) -> None:
+    found = [(series[2:], minute) for series, minute, _ in contributions([escalated("0m", **fields)], {}) if series[1] == "escalation_targets"]
+
+    assert found == ([] if met is None else [((met,), minute_of(after("4h")))])

@@ -286,7 +286,9 @@ def test_names_of_workflows_are_checked_and_evidence_shown_where_a_configuration
     assert override["lower"] < override["ratio"] == override["count"] / override["n"] < override["upper"]
     assert set(triage["rates"]) == {"explicit_acceptance_ratio", "override_ratio", "correction_ratio", "bypass_ratio", "escalation_ratio"}
     assert "### Evidence at hand: `triage`" in markdown.out
-    assert "gate" not in markdown.out
+    assert triage["gates"]["to"] == "low_risk_autonomous"
+    assert {gate["name"] for gate in triage["gates"]["gates"]} >= {"override", "decisions", "record_complete", "freshness"}
+    assert "**Gates to low_risk_autonomous**: " in markdown.out
     assert hashlib.sha256(database.read_bytes()).hexdigest() == before
 
 

@@ -1,10 +1,12 @@
 """The evidence at hand: counts since the agent is what it is, and nothing from before."""
 
 from builders import Around, after, change, company
+from rollout_metrics.derive.standing import standing_since
 from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.policy import Company, Level
-from rollout_metrics.domain.time import minute_of
-from rollout_metrics.figures.at_hand import Evidence, Rate, evidence, sought
+from rollout_metrics.domain.time import minute_of, parse_instant
+from rollout_metrics.figures.at_hand import AtHand, Evidence, Rate
+from rollout_metrics.figures.situation import situation
 from rollout_metrics.rollup import Contribution
 from rollout_metrics.stats.wilson import wilson
 
@@ -25,8 +27,12 @@ ROWS = [
 ]
 
 
+def at_hand(of: Company) -> AtHand:
+    return AtHand(of, of.workflows[0], after("30d"), standing_since(of.workflows[0], after("30d"), Around([], of, after("30d"))))
+
+
 def found(of: Company) -> Evidence:
-    return evidence(of.workflows[0], after("30d"), Around([], of, after("30d")), ROWS)
+    return at_hand(of).evidence(situation(of.workflows[0], after("30d"), Around([], of, after("30d"))), ROWS)
 
 
 def test_rates_are_counted_from_the_last_deployment_that_was_not_of_low_risk() -> None:
@@ -39,9 +45,9 @@ def test_rates_are_counted_from_the_last_deployment_that_was_not_of_low_risk() -
     assert rates["correction_ratio"] == Rate("correction_ratio", 0, 0)
 
 
-def test_only_the_minutes_since_then_are_asked_for() -> None:
-    of = company({}, changes=(DEPLOYED,))
+def test_the_minutes_since_then_are_asked_for() -> None:
+    of = company({"levels": [{"level": "assisted", "since": "2025-06-01"}]})
 
-    wanted = sought(of.workflows[0], after("30d"), Around([], of, after("30d")))
+    (wanted,) = at_hand(of).needed()
 
-    assert (wanted.after, wanted.up_to) == (minute_of(after("5d")), minute_of(after("30d")))
+    assert (wanted.after, wanted.up_to) == (minute_of(parse_instant("2025-06-01T00:00:00Z")), minute_of(after("30d")))

@@ -21,7 +21,7 @@ from rollout_metrics.figures import Ledger, Situation
 from rollout_metrics.rollup import STATE, contributions, difference, sample_difference, samples
 from rollout_metrics.stats.wilson import wilson
 
-ASSISTED = Situation(level=Level.ASSISTED, assisted_since=None)
+ASSISTED = Situation(level=Level.ASSISTED, assisted_since=None, level_standing=Level.ASSISTED, level_since=T0)
 ESCALATION = {"paths": {"refund": {"owner": "billing"}}}
 AUTHORITY = [{"automatic": ["set:priority", "close"]}]
 COMPANY = company({"error_categories": ["tone"], "escalation": ESCALATION, "authority": AUTHORITY, "workflow_type": "support", "owner": "care"})

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from rollout_metrics.catalog.about import COLLECTION, EXPORTER, WORKFLOW
 from rollout_metrics.catalog.delivery import DELIVERY
 from rollout_metrics.catalog.exposition import Family, Labels, MetricType, Sample
+from rollout_metrics.catalog.gates import GATES
 from rollout_metrics.catalog.metric import PREFIX, Metric, Section
 from rollout_metrics.catalog.rollout import AUTHORITY, BYPASS, ESCALATION, OUTCOMES, REVIEW
 from rollout_metrics.catalog.tallies import NO_WORKFLOW, TALLIES, Tally
 
 METRICS: Mapping[str, Metric] = {
-    metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *DELIVERY, *WORKFLOW, *COLLECTION, *EXPORTER)
+    metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *GATES, *DELIVERY, *WORKFLOW, *COLLECTION, *EXPORTER)
 }
 """Every metric by its name without the prefix, in the order in which they are published."""
 

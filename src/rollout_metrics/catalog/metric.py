@@ -116,6 +116,7 @@ class Section(StrEnum):
     ESCALATION = "escalation"
     BYPASS = "bypass"
     AUTHORITY = "authority"
+    GATES = "gates"
     DELIVERY = "delivery"
     WORKFLOW = "workflow"
     COLLECTION = "collection"

@@ -30,6 +30,9 @@ HOWS: Mapping[Outcome, tuple[str, ...]] = {
 EXPLICIT_HOWS = frozenset(("approved", "applied", "progressed"))
 """Acceptance by a deliberate act: rows 2, 4 and 5."""
 
+AGREED, CHEAP, DANGEROUS = SHADOW_VERDICTS = ("agreed", "cheap", "dangerous")
+"""What became of a decision in shadow: the agent's, or an error of little or of great cost."""
+
 LATENCY_BUCKETS = (1, 5, 15, 30, 60, 300, 900, 3600, 14400, 86400, 604800)
 """Upper bounds of the review latency histogram, in seconds; the last bucket is `+Inf`."""
 
@@ -120,6 +123,8 @@ TALLIES: Mapping[str, Tally] = {
         Tally("escalations", ("reason",), _ESCALATION_REASONS),
         Tally("escalations_open", standing=True),
         Tally("escalations_unowned", standing=True),
+        Tally("escalation_targets", ("met",), _each(("true", "false"))),
+        Tally("shadow_comparisons", ("verdict",), _each(SHADOW_VERDICTS)),
         Tally("judged_escalated_cases"),
         Tally("should_escalate_cases"),
         Tally("correctly_escalated_cases"),

@@ -130,6 +130,11 @@ def _evidence_markdown(name: str, found: Evidence | None) -> Iterator[str]:
     yield f"{_standing(found, code)}\n\n| rate | value | 95 % interval | n |\n| --- | --- | --- | --- |\n"
     for rate in found.rates:
         yield f"| {rate.metric} | {' | '.join(_rate(rate))} |\n"
+    gates = found.assessment
+    if gates.to is not None:
+        yield f"\n**Gates to {gates.to.name.lower()}**: {gates.proposal.value}, {gates.why}\n\n| gate | verdict | missing | why |\n| --- | --- | --- | --- |\n"
+        for gate in gates.gates:
+            yield f"| {gate.name} | {gate.verdict.value} | {'-' if gate.missing is None else f'{gate.missing:,}'} | {gate.why} |\n"
 
 
 def _standing(found: Evidence, quoted: Callable[[str], str]) -> str:
@@ -164,3 +169,6 @@ def as_text(report: Report) -> Iterator[str]:
         for rate in () if found is None else found.rates:
             value, interval, n = _rate(rate)
             yield f"  {rate.metric} {value} ({interval}, n={n})"
+        if found is not None and found.assessment.to is not None:
+            yield f"  gates to {found.assessment.to.name.lower()}: {found.assessment.proposal.value}, {found.assessment.why}"
+            yield from (f"    {gate.name} {gate.verdict.value} ({gate.why})" for gate in found.assessment.gates)

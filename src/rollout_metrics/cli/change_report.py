@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from rollout_metrics.cli.ladder_text import assessment_values
 from rollout_metrics.cli.revisions import Base
 from rollout_metrics.config.changes import Recorded, record_files, records_in
 from rollout_metrics.config.yaml import Document, parse_yaml, read_yaml, written
@@ -238,6 +239,7 @@ def _evidence_values(item: Evidence) -> dict[str, Any]:
         "since": None if item.since is None else format_instant(item.since),
         "as_of": format_instant(item.as_of),
         "rates": {rate.metric: _rate_values(rate) for rate in item.rates},
+        "gates": assessment_values(item.assessment),
     }
 
 

@@ -6,11 +6,11 @@ import click
 
 from rollout_metrics import __version__
 from rollout_metrics.catalog import DEFINITIONS, NO_WORKFLOW
-from rollout_metrics.cli import glance
+from rollout_metrics.cli import glance, ladder
 from rollout_metrics.cli.alerting import alert_files
 from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
-from rollout_metrics.cli.parameters import Label, Span, Time, config_option
+from rollout_metrics.cli.parameters import Label, Span, Time, config_option, json_option, known_workflows
 from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.source import Source
@@ -31,8 +31,6 @@ from rollout_metrics.store import upgrade
 
 FAILED = 1
 
-json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def program() -> None:
@@ -42,6 +40,8 @@ def program() -> None:
 program.add_command(change_commands)
 program.add_command(alert_files)
 program.add_command(dashboard_commands)
+for _ladder_command in ladder.COMMANDS:
+    program.add_command(_ladder_command)
 
 
 @program.command()
@@ -134,20 +134,13 @@ def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_j
     """Print every figure: as it is now, or as it was at an instant, computed from the stored events."""
     configuration = read_configuration(file)
     with opened(configuration) as pipeline, bars() as watch:
-        _known_workflows(pipeline, workflows)
+        known_workflows(pipeline, workflows)
         families = pipeline.families(watch=watch) or [] if as_of is None else families_as_of(pipeline, floor_minute(as_of), watch=watch)
     kept = glance.only(families, workflows)
     if as_json_:
         as_json(glance.as_values(kept))
     else:
         data(Renderer().render(kept)[0].decode().rstrip("\n"))
-
-
-def _known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
-    known = [workflow.name for workflow in pipeline.company.workflows]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ConfigurationError(*(f"there is no workflow {name!r}: known are {', '.join(known) or 'none'}" for name in unknown))
 
 
 @program.command()
@@ -163,7 +156,7 @@ def explain(file: Path, metric: str, workflow: str, window: int, limit: int, lab
     configuration = read_configuration(file)
     with opened(configuration) as pipeline:
         if workflow != NO_WORKFLOW:
-            _known_workflows(pipeline, (workflow,))
+            known_workflows(pipeline, (workflow,))
         found = explain_figure(pipeline, Asked(metric_named(metric), workflow, window, dict(label.split("=", 1) for label in labels)), Wanted(limit))
     if as_json_:
         as_json({"metric": metric, "workflow": workflow, "totals": found.totals, "rows": found.rows})

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from rollout_metrics.cli.session import DEFAULT_CONFIG
+from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.time import Instant, parse_instant, parse_span
+from rollout_metrics.pipeline import Pipeline
 
 config_option = click.option(
     "--config",
@@ -59,3 +61,15 @@ class Label(click.ParamType[Any]):
         if "=" not in value:
             self.fail(f"{value!r} is no label such as outcome=overridden", param, ctx)
         return str(value)
+
+
+json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+workflows_option = click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
+
+
+def known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
+    """Raise `ConfigurationError` for names that no workflow has."""
+    known = [workflow.name for workflow in pipeline.company.workflows]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigurationError(*(f"there is no workflow {name!r}: known are {', '.join(known) or 'none'}" for name in unknown))

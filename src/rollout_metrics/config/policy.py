@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from rollout_metrics.collect.source import Source
 from rollout_metrics.config.conditions import condition
+from rollout_metrics.config.gates import ShadowOptions, ladder
 from rollout_metrics.config.model import Settings
 from rollout_metrics.config.values import at, level_named
 from rollout_metrics.config.workflow import AuthorityOptions, DecidesOptions, GrantOptions, WorkflowOptions
 from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.gates import Cost, ErrorCosts
 from rollout_metrics.domain.policy import (
     AttributeType,
     Authority,
@@ -137,8 +139,18 @@ def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...],
         },
         incident_link=options.incident_link,
         windows=options.windows,
+        ladder=ladder(options.gates),
+        error_costs=_costs(options.shadow, pseudonyms),
         changes=tuple(own),
     )
+
+
+def _costs(shadow: ShadowOptions, pseudonyms: Pseudonyms) -> ErrorCosts:
+    def stored(action: str | None, value: str | None) -> str | None:
+        return value if value is None or action is None or not action.startswith("set:") else pseudonyms.value(action[4:], value)
+
+    rows = tuple(Cost(row.action, stored(row.action, row.proposed), stored(row.action, row.given), row.cost) for row in shadow.costs)
+    return ErrorCosts(rows, shadow.other_cost, shadow.dangerous_from)
 
 
 def _known(value: int | None) -> int:

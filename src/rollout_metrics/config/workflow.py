@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from rollout_metrics.collect.source import Duration
 from rollout_metrics.config.conditions import condition
+from rollout_metrics.config.gates import GatesOptions, ShadowOptions
 from rollout_metrics.config.values import Action, LevelName, Moment, Name, Options, OrderedTexts, Positive, Ratio, Texts, one_or_many
 from rollout_metrics.config.working_time import CalendarOptions
 from rollout_metrics.domain.policy import AttributeType
@@ -239,6 +240,8 @@ class WorkflowOptions(Parameters):
     """Attribute in which operators say whether the agent should have escalated (`true`/`yes`/`1`)."""
     baseline_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Assumed working time of a case without the agent; default: measured on cases before it came."""
+    gates: GatesOptions = GatesOptions()
+    shadow: ShadowOptions = ShadowOptions()
     windows: Annotated[tuple[Positive, ...], BeforeValidator(one_or_many, json_schema_input_type=Duration | tuple[Duration, ...])] = (
         DAY,
         7 * DAY,

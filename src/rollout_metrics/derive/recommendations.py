@@ -5,13 +5,13 @@ from operator import attrgetter
 
 from rollout_metrics.derive.history import CHANGES, History, Step
 from rollout_metrics.derive.levels import mode_when_acting
-from rollout_metrics.derive.outcomes import REVERSIBLE, Course
+from rollout_metrics.derive.outcomes import REVERSIBLE, Course, spoken
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.derive.versions import version_at
 from rollout_metrics.derive.walk import walk
 from rollout_metrics.domain.events import Activity, ActorKind
-from rollout_metrics.domain.facts import DECIDED, EXPLICIT_ROWS, Outcome, Recommendation
-from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.facts import DECIDED, EXPLICIT_ROWS, Mode, Outcome, Recommendation
+from rollout_metrics.domain.policy import AttributeType, Workflow
 from rollout_metrics.domain.time import MINUTE, Instant
 
 _at = attrgetter("at")
@@ -99,8 +99,21 @@ def _fact(course: Course, history: History, workflow: Workflow) -> tuple[Recomme
         standing=course.standing,
         evidence=tuple(evidence),
         stranger_before=_stranger_before(history, first_decided_at) if decider is None and course.row in EXPLICIT_ROWS else None,
+        given=_given_instead(course, history) if outcome is Outcome.OVERRIDDEN and mode_when_acting(workflow, opened.at) is Mode.SHADOW else None,
     )
     return fact, change_at
+
+
+def _given_instead(course: Course, history: History) -> str | None:
+    """What a person decided where the agent's value did not stand; None also where nothing was said in its place."""
+    last = course.reversed or course.decided
+    assert last is not None
+    if course.decides.type is not AttributeType.SINGLE or last.activity is Activity.REOPENED:
+        return None
+    if course.reversed is None and course.row == 11:
+        attribute = course.terms.attribute
+        return None if attribute is None else history.value_at(attribute, last)
+    return spoken(course.terms, last)
 
 
 def _stranger_before(history: History, decided_at: Instant | None) -> Instant | None:

@@ -5,7 +5,7 @@ import msgspec
 from rollout_metrics.derive.levels import PRODUCTION, level_at
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.changes import ChangeKind
-from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import Instant
 
 LOW = "low"
@@ -13,22 +13,39 @@ LOW = "low"
 
 
 def standing_since(workflow: Workflow, as_of: Instant, surroundings: Surroundings) -> Instant | None:
-    """The start of the level in force at T, or the last deployment since then that was not of low risk; None: from the beginning.
-
-    A pause interrupts a level and does not end it.
-    """
+    """The start of the level in force at T, or the last deployment since then that was not of low risk; None: from the beginning."""
+    _, began = level_standing(workflow, as_of, surroundings)
     deployed = [
-        (change.deployed_at, change)
+        change.deployed_at
         for change in workflow.changes
-        if change.environment == PRODUCTION and change.deployed_at is not None and change.deployed_at <= as_of
+        if change.environment == PRODUCTION and change.deployed_at is not None and change.deployed_at <= as_of and change.risk_class != LOW
     ]
+    return max((at for at in (began, *deployed) if at is not None), default=None)
+
+
+def level_standing(workflow: Workflow, as_of: Instant, surroundings: Surroundings) -> tuple[Level, Instant | None]:
+    """The level in force at T and since when; None: from the beginning. A pause interrupts a level and does not end it."""
+    steps = level_steps(workflow, as_of, surroundings)
+    return (steps[-1].after, steps[-1].at) if steps else (level_at(msgspec.structs.replace(workflow, pauses=()), as_of, surroundings), None)
+
+
+class LevelStep(msgspec.Struct, frozen=True):
+    """A change of level: when, from what, to what, and the ids of the change records of kind level deployed then (none: configured)."""
+
+    at: Instant
+    before: Level
+    after: Level
+    changes: tuple[str, ...]
+
+
+def level_steps(workflow: Workflow, as_of: Instant, surroundings: Surroundings) -> list[LevelStep]:
+    """Every change of level up to T, pauses apart, in order of time."""
     unpaused = msgspec.structs.replace(workflow, pauses=())
-    steps = {entry.since for entry in workflow.levels} | {at for at, change in deployed if change.kind is ChangeKind.LEVEL}
-    steps.add(surroundings.first_agent_at(workflow))
-    level, began = level_at(unpaused, as_of, surroundings), None
-    for at in sorted((at for at in steps if at is not None and at <= as_of), reverse=True):
-        if level_at(unpaused, at - 1, surroundings) != level:
-            began = at
-            break
-    last = max((at for at, change in deployed if change.risk_class != LOW), default=None)
-    return max((at for at in (began, last) if at is not None), default=None)
+    deployed = [(change.deployed_at, change.id) for change in workflow.changes if change.kind is ChangeKind.LEVEL and change.environment == PRODUCTION]
+    instants = {entry.since for entry in workflow.levels} | {at for at, _ in deployed} | {surroundings.first_agent_at(workflow)}
+    found = []
+    for at in sorted(at for at in instants if at is not None and at <= as_of):
+        before, after = level_at(unpaused, at - 1, surroundings), level_at(unpaused, at, surroundings)
+        if before != after:
+            found.append(LevelStep(at, before, after, tuple(sorted(id_ for when, id_ in deployed if when == at))))
+    return found

@@ -108,3 +108,5 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[Incident, ...]
     interventions: tuple[Intervention, ...]
     harm: Harm = Harm()
+    lacks: int = 0
+    """How many things its record lacks, as it stands now."""

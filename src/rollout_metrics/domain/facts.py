@@ -51,7 +51,8 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False, tag="recommendation"
     decision (had not acted when opened). `provisional`: decided by a timeout that may still be beaten. `settled_at`: when it settled, None while it can change.
     `ended_at`: when the wait for a decision ended without one (superseded, void, escalated, ignored), for censoring. `category`: error category
     of an edited or overridden decision. `stranger_before`: where an operator whom the source does not name explicitly decided first, that operator's
-    previous event at an earlier instant; on one case all such are one. `opened` and `deciding` are the event refs; `deciding` None for timeouts.
+    previous event at an earlier instant; on one case all such are one. `given`: in shadow, the value that a person gave instead of an overridden one, as far
+    as values are compared as wholes. `opened` and `deciding` are the event refs; `deciding` None for timeouts.
     """
 
     workflow: str
@@ -77,6 +78,7 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False, tag="recommendation"
     standing: str | None
     evidence: Evidence
     stranger_before: Instant | None = None
+    given: str | None = None
 
 
 class Act(msgspec.Struct, frozen=True, gc=False, tag="act", array_like=True):

@@ -13,6 +13,7 @@ import msgspec
 from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.events import Activity, ActorKind, Event
+from rollout_metrics.domain.gates import ErrorCosts, Ladder
 from rollout_metrics.domain.time import Instant, Span
 
 _SET = "set:"
@@ -182,6 +183,10 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     incident_link: str = "change"
     """Attribute of an incident that names the change which caused it."""
     windows: tuple[Span, ...]
+    ladder: Ladder
+    """The gates of each level."""
+    error_costs: ErrorCosts
+    """What the agent's errors in shadow cost."""
     changes: tuple[Change, ...]
     """The workflow's change records, in order of `(deployed_at or proposed_at, id)`."""
 

@@ -1,18 +1,19 @@
-"""The evidence at hand for an agent as it is now: the rates that decisions and gates look at, over the time of its level and version."""
+"""The evidence at hand for an agent as it is now: the rates that decisions look at, over the time of its level and version, and its gates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
-from rollout_metrics.catalog import METRICS, TALLIES
-from rollout_metrics.catalog.metric import Part, Ratio
-from rollout_metrics.derive.levels import PRODUCTION, level_at
-from rollout_metrics.derive.standing import standing_since
-from rollout_metrics.derive.surroundings import Surroundings
+from rollout_metrics.catalog import METRICS
+from rollout_metrics.catalog.metric import Ratio
+from rollout_metrics.derive.gates import Assessment
 from rollout_metrics.domain.facts import Mode
-from rollout_metrics.domain.policy import Level, Workflow
-from rollout_metrics.domain.time import MINUTE, Instant
-from rollout_metrics.figures.windows import Windows
+from rollout_metrics.domain.policy import Company, Level, Workflow
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.figures.known import counted, mode_at
+from rollout_metrics.figures.ledger import Ledger
+from rollout_metrics.figures.situation import Situation
+from rollout_metrics.figures.windows import Stretch
 from rollout_metrics.rollup import Contribution
 from rollout_metrics.stats.wilson import wilson
 
@@ -31,7 +32,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What is known of an agent as it is: its level, since when it is this one (None: from the beginning), up to when it is read, and the rates."""
+    """What is known of an agent as it is: its level, since when it is this one (None: from the beginning), up to when it is read, the rates, the gates."""
 
     workflow: str
     level: Level
@@ -40,59 +41,40 @@ class Evidence(msgspec.Struct, frozen=True):
     since: Instant | None
     as_of: Instant
     rates: tuple[Rate, ...]
+    assessment: Assessment
 
 
-class Sought(msgspec.Struct, frozen=True):
-    """The minutes `after < minute <= up_to` whose counts the evidence is made of."""
+class AtHand:
+    """One workflow's counts as far as the evidence is made of them: load what it is `needed`, then ask for the `evidence`."""
 
-    after: int
-    up_to: int
+    def __init__(self, company: Company, workflow: Workflow, as_of: Instant, start: Instant | None) -> None:
+        """As of T, a whole minute; `start`: since when the agent is what it is."""
+        self._workflow, self._as_of = workflow, {workflow.name: as_of}
+        self._starts = {workflow.name: start}
+        self._ledger = Ledger(msgspec.structs.replace(company, workflows=(workflow,)))
 
+    def needed(self) -> list[Stretch]:
+        """The minutes whose counts `evidence` wants."""
+        return self._ledger.needed(self._as_of, self._starts)
 
-def sought(workflow: Workflow, as_of: Instant, surroundings: Surroundings) -> Sought:
-    """Which counts `evidence` wants."""
-    since = standing_since(workflow, as_of, surroundings)
-    return Sought(0 if since is None else -(-since // MINUTE), as_of // MINUTE)
+    def evidence(self, situation: Situation, rows: Iterable[Contribution]) -> Evidence:
+        """The evidence out of the counts of the minutes `needed`, each bucket once."""
+        name, level = self._workflow.name, situation.level_standing
+        self._ledger.load(self._as_of, self._starts, rows, ())
+        assessment = self._ledger.assessment(self._workflow, situation)
+        return Evidence(
+            workflow=name,
+            level=situation.level,
+            mode=mode_at(level),
+            version=assessment.version,
+            since=self._starts[name],
+            as_of=self._as_of[name],
+            rates=tuple(self._rate(metric, level) for metric in RATES),
+            assessment=assessment,
+        )
 
-
-def evidence(workflow: Workflow, as_of: Instant, surroundings: Surroundings, rows: Iterable[Contribution]) -> Evidence:
-    """The evidence as of T, a whole minute. `rows`: the counts of the minutes `sought`, each bucket once."""
-    stretch = sought(workflow, as_of, surroundings)
-    level = level_at(workflow, as_of, surroundings)
-    mode = Mode.LIVE if level > Level.SHADOW else Mode.SHADOW
-    span = max(stretch.up_to - stretch.after, 0) * MINUTE
-    windows = Windows({workflow.name: [span]})
-    windows.load({workflow.name: as_of}, rows)
-
-    def total(part: Part, mode_of: Mapping[str, str]) -> int:
-        labels = TALLIES[part.tally].labels
-        wanted = [(labels.index(label), values) for label, values in part.where]
-        wanted += [(labels.index(label), frozenset((value,))) for label, value in mode_of.items()]
-        sums = windows.sums(workflow.name, span, part.tally)
-        return sum(amount for values, amount in sums.items() if all(values[place] in allowed for place, allowed in wanted))
-
-    def rate(name: str) -> Rate:
-        metric = METRICS[name]
-        assert isinstance(metric.obtained, Ratio)
-        mode_of = dict.fromkeys(metric.labels, mode.value)
-        count, of = total(metric.obtained.numerator, mode_of), total(metric.obtained.denominator, mode_of)
-        return Rate(name, count, of, *(wilson(count, of) or (None, None)))
-
-    return Evidence(
-        workflow=workflow.name,
-        level=level,
-        mode=mode,
-        version=_version(workflow, as_of),
-        since=standing_since(workflow, as_of, surroundings),
-        as_of=as_of,
-        rates=tuple(rate(name) for name in RATES),
-    )
-
-
-def _version(workflow: Workflow, as_of: Instant) -> str | None:
-    deployed = [
-        (at, change.id, change.version)
-        for change in workflow.changes
-        if (at := change.deployed_at) is not None and at <= as_of and change.version and change.environment == PRODUCTION
-    ]
-    return max(deployed)[2] if deployed else None
+    def _rate(self, metric: str, level: Level) -> Rate:
+        how = METRICS[metric].obtained
+        assert isinstance(how, Ratio)
+        count, total = (counted(self._ledger.since, self._workflow.name, part, level) for part in (how.numerator, how.denominator))
+        return Rate(metric, count, total, *(wilson(count, total) or (None, None)))

@@ -7,8 +7,10 @@ from itertools import islice
 from rollout_metrics.catalog import METRICS, NO_WORKFLOW, TALLIES, Family, Sample
 from rollout_metrics.catalog.metric import Count, Exporter
 from rollout_metrics.derive.delivery import Known, delivery, deployments
+from rollout_metrics.derive.gates import Assessment, assess
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
+from rollout_metrics.figures.known import LATELY, known, version_deployed
 from rollout_metrics.figures.observed import observed
 from rollout_metrics.figures.produce import PRODUCERS
 from rollout_metrics.figures.samples import Samples
@@ -36,8 +38,11 @@ class Ledger:
         self._company = company
         spans = {workflow.name: frozenset(workflow.windows) for workflow in company.workflows}
         self._outside = sorted(frozenset().union(*spans.values()))
-        self._windows = Windows({NO_WORKFLOW: self._outside} | {name: windows | {UNUSED_AFTER} for name, windows in spans.items()})
-        self._since = Since(company.workflows)
+        self._windows = Windows({NO_WORKFLOW: self._outside} | {name: windows | {UNUSED_AFTER, LATELY} for name, windows in spans.items()})
+        self.since = Since(company.workflows)
+        """Sums since each agent is what it is."""
+        self.assessments: dict[str, Assessment] = {}
+        """Each workflow's gates, as of the figures last made."""
         self._trail = Trail(company.workflows)
         self._samples = Samples(spans)
         self._as_of: dict[str, Instant] = {}
@@ -51,7 +56,7 @@ class Ledger:
     def needed(self, as_of: AsOf, starts: Starts) -> list[Stretch]:
         """The counts `load` wants besides the standing ones (minute `STATE`): these minutes of these workflows."""
         named = _named(as_of)
-        return merged((*self._windows.needed(named), *self._since.needed(named, starts), *self._trail.needed(named)))
+        return merged((*self._windows.needed(named), *self.since.needed(named, starts), *self._trail.needed(named)))
 
     def sampled(self, as_of: AsOf) -> list[Stretch]:
         """The minutes whose samples `load` wants."""
@@ -61,26 +66,26 @@ class Ledger:
         """Begin anew. `rows`: counts, each bucket once; `samples`: of the facts that stand, each once. More than is needed does no harm."""
         self._as_of = _named(as_of)
         self._windows.load(self._as_of, ())
-        self._since.load(self._as_of, starts, ())
+        self.since.load(self._as_of, starts, ())
         self._trail.load(self._as_of, ())
         left = iter(rows)
         while part := tuple(islice(left, _PART)):
             self._windows.take(part)
-            self._since.take(part)
+            self.since.take(part)
             self._trail.take(part)
         self._samples.load(self._as_of, samples)
 
     def apply(self, difference: Difference, gone: Iterable[Duration] = (), come: Iterable[Duration] = ()) -> None:
         """Take in what the store has taken in. Raises `LookupError` where a sample to go is not there: then `load` again."""
         self._windows.apply(difference)
-        self._since.apply(difference)
+        self.since.apply(difference)
         self._trail.apply(difference)
         self._samples.apply(gone, come)
 
     def stretches(self, as_of: AsOf, starts: Starts) -> list[Stretch]:
         """The counts `advance` wants to get to these T."""
         named = _named(as_of)
-        return merged((*self._windows.stretches(named), *self._since.stretches(named, starts), *self._trail.stretches(named)))
+        return merged((*self._windows.stretches(named), *self.since.stretches(named, starts), *self._trail.stretches(named)))
 
     def advance(self, as_of: AsOf, starts: Starts, rows: Iterable[Contribution]) -> None:
         """Move on. `rows`: the counts of at least the `stretches` to there, as the store has them after every difference applied here.
@@ -94,7 +99,7 @@ class Ledger:
         rows = tuple(rows)
         self._samples.advance(named)
         self._windows.advance(named, rows)
-        self._since.advance(named, starts, rows)
+        self.since.advance(named, starts, rows)
         self._trail.advance(named, rows)
         self._as_of.update(named)
 
@@ -115,12 +120,25 @@ class Ledger:
         """What became of a workflow's deployments, as of the figures last made; None where it was not among them."""
         return self._known.get(name)
 
+    def assessment(self, workflow: Workflow, situation: Situation) -> Assessment:
+        """A workflow's gates, verdicts and proposal at its T."""
+        return self._assessed(workflow, situation, self._deployed(workflow, situation))
+
+    def _assessed(self, workflow: Workflow, situation: Situation, deployed: Known) -> Assessment:
+        as_of = self._as_of[workflow.name]
+        found = known(workflow, as_of, self.since, self._windows, situation, deployed.open_failures)
+        return assess(workflow.name, workflow.ladder, found, version_deployed(workflow, as_of))
+
+    def _deployed(self, workflow: Workflow, situation: Situation) -> Known:
+        as_of = self._as_of[workflow.name]
+        return deployments(workflow, as_of, observed(workflow, as_of, self._windows, self._trail, situation.readings))
+
     def _view(self, workflow: Workflow, situation: Situation) -> View:
         as_of = self._as_of[workflow.name]
-        known = deployments(workflow, as_of, observed(workflow, as_of, self._windows, self._trail, situation.readings))
-        self._known[workflow.name] = known
-        deliveries = {span: delivery(known, span) for span in workflow.windows}
-        return View(workflow, self._company, as_of, situation, self._windows, self._since, self._trail, self._samples, known, deliveries)
+        deployed = self._known[workflow.name] = self._deployed(workflow, situation)
+        deliveries = {span: delivery(deployed, span) for span in workflow.windows}
+        assessment = self.assessments[workflow.name] = self._assessed(workflow, situation, deployed)
+        return View(workflow, self._company, as_of, situation, self._windows, self.since, self._trail, self._samples, deployed, deliveries, assessment)
 
     def _of_no_workflow(self) -> Made:
         """What agents did outside every workflow, where they did anything: `workflow="none"` has no series otherwise."""

@@ -1,11 +1,13 @@
 """What a workflow's figures need to be told besides counts and samples: its level, its sources, and since when it is assisted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from rollout_metrics.derive.gates import Promotion
 from rollout_metrics.derive.harm import Figure
 from rollout_metrics.derive.levels import PRODUCTION, level_at
+from rollout_metrics.derive.standing import level_standing
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.policy import Level, Workflow
@@ -23,6 +25,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """A workflow at T: the level in force, when it first reached `assisted` (None: never), how many of its sources are stale, what they cover.
 
     `readings`: of harm metrics from elsewhere.
+    `level_standing` is the level but for pauses, in force since `level_since` (None: from the beginning). `promotions`: level changes with the gates frozen
+    when they were deployed. `signs`: which warning signs are active.
     """
 
     level: Level
@@ -30,6 +34,10 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     sources_stale: int = 0
     coverage: Shares = {}
     readings: Readings = {}
+    level_standing: Level = Level.OFF
+    level_since: Instant | None = None
+    promotions: tuple[Promotion, ...] = ()
+    signs: Mapping[str, bool] = {}
 
 
 def situation(
@@ -40,14 +48,19 @@ def situation(
     sources_stale: int = 0,
     coverage: Shares | None = None,
     readings: Readings | None = None,
+    promotions: Iterable[Promotion] = (),
 ) -> Situation:
-    """The situation as of T."""
+    """The situation as of T; promotions deployed later are none."""
+    standing, since = level_standing(workflow, as_of, surroundings)
     return Situation(
         level=level_at(workflow, as_of, surroundings),
         assisted_since=assisted_since(workflow, as_of, surroundings),
         sources_stale=sources_stale,
         coverage=coverage or {},
         readings=readings or {},
+        level_standing=standing,
+        level_since=since,
+        promotions=tuple(item for item in promotions if item.deployed_at <= as_of),
     )
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rollout_metrics.catalog import Metric
 from rollout_metrics.derive.delivery import Delivery, Recovery, Spread
-from rollout_metrics.derive.levels import PRODUCTION
-from rollout_metrics.domain.policy import Workflow
-from rollout_metrics.domain.time import DAY, SECOND, Instant
+from rollout_metrics.derive.gates import Gate, Proposal
+from rollout_metrics.domain.time import DAY, SECOND
+from rollout_metrics.figures.known import version_deployed
 from rollout_metrics.figures.lasting import Estimated
 from rollout_metrics.figures.view import Made, View, of_estimate, of_ratio
+from rollout_metrics.stats.anytime import Verdict
 
 UNUSED_AFTER = 28 * DAY
 """How long an automatic grant may lie idle."""
@@ -16,16 +17,7 @@ UNUSED_AFTER = 28 * DAY
 
 def _info(metric: Metric, view: View) -> Made:
     workflow = view.workflow
-    yield metric.key, metric.sample(1, workflow.name, workflow.workflow_type, workflow.risk_tier, workflow.owner, _version(workflow, view.as_of))
-
-
-def _version(workflow: Workflow, as_of: Instant) -> str:
-    deployed = [
-        (change.deployed_at, change.id, change.version)
-        for change in workflow.changes
-        if change.version and change.environment == PRODUCTION and change.deployed_at is not None and change.deployed_at <= as_of
-    ]
-    return max(deployed)[2] if deployed else ""
+    yield metric.key, metric.sample(1, workflow.name, workflow.workflow_type, workflow.risk_tier, workflow.owner, version_deployed(workflow, view.as_of) or "")
 
 
 def _level(metric: Metric, view: View) -> Made:
@@ -80,6 +72,42 @@ def _unrecorded(metric: Metric, view: View) -> Made:
     yield metric.key, metric.sample(len(view.windows.sums(view.name, max(view.workflow.windows), "unrecorded_version_events")), view.name)
 
 
+def _gate(metric: Metric, view: View) -> Made:
+    for gate in view.assessment.gates:
+        for verdict in Verdict:
+            yield metric.key, metric.sample(int(gate.verdict is verdict), view.name, gate.name, verdict.value)
+
+
+def _gate_ratio(metric: Metric, view: View) -> Made:
+    for gate in view.assessment.gates:
+        if gate.ratio is not None:
+            yield from of_estimate(metric, Estimated(gate.ratio, gate.lower, gate.upper, gate.cases or 0), view.name, gate.name, cases=False)
+
+
+def _of_gate(pick: Callable[[Gate], float | None]) -> Callable[[Metric, View], Made]:
+    def made(metric: Metric, view: View) -> Made:
+        for gate in view.assessment.gates:
+            value = pick(gate)
+            if value is not None:
+                yield metric.key, metric.sample(value, view.name, gate.name)
+
+    return made
+
+
+def _proposal(metric: Metric, view: View) -> Made:
+    for proposal in Proposal:
+        yield metric.key, metric.sample(int(view.assessment.proposal is proposal), view.name, proposal.value)
+
+
+def _level_since(metric: Metric, view: View) -> Made:
+    if view.assessment.level_since is not None:
+        yield metric.key, metric.sample(view.assessment.level_since / SECOND, view.name)
+
+
+def _forced(metric: Metric, view: View) -> Made:
+    yield metric.key, metric.sample(sum(item.forced for item in view.situation.promotions), view.name)
+
+
 TOLD: Mapping[str, Callable[[Metric, View], Made]] = {
     "info": _info,
     "level": _level,
@@ -91,6 +119,14 @@ TOLD: Mapping[str, Callable[[Metric, View], Made]] = {
     "unused_grants": _unused,
     "open_failures": _open_failures,
     "unrecorded_versions": _unrecorded,
+    "gate": _gate,
+    "gate_ratio": _gate_ratio,
+    "gate_limit_ratio": _of_gate(lambda gate: gate.limit),
+    "gate_cases": _of_gate(lambda gate: gate.cases),
+    "gate_missing_decisions": _of_gate(lambda gate: gate.missing),
+    "level_proposal": _proposal,
+    "level_since": _level_since,
+    "forced_promotions": _forced,
 }
 """By the name that the catalogue gives what is told."""
 

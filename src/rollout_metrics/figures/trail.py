@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rollout_metrics.catalog import TALLIES
 from rollout_metrics.derive.levels import PRODUCTION
@@ -94,26 +94,35 @@ class Trail:
                     track.forget(moved[name])
 
     def _add(self, rows: Iterable[Contribution], after: Mapping[str, int]) -> None:
+        plans: dict[tuple[str, ...], _Plan | None] = {}
         for series, minute, amount in rows:
-            name, tally = series[:2]
-            first = after.get(name)
-            if first is None or tally not in _COUNTED or not first < minute <= self._now[name]:
-                continue
-            tracks = self._tracks.setdefault((name, tally), {})
-            track = tracks.get(series[2:])
-            if track is None:
-                track = tracks[series[2:]] = _Track()
-            track.add(self._end(name, tally, minute), amount)
+            if series in plans:
+                plan = plans[series]
+            else:
+                plan = plans[series] = self._plan(series, after)
+            if plan is not None and plan[0] < minute <= plan[1]:
+                end = -(-minute // _HOUR) * _HOUR
+                if plan[2]:
+                    end = _cut(end, minute, plan[2])
+                plan[3](end, amount)
+
+    def _plan(self, series: tuple[str, ...], after: Mapping[str, int]) -> "_Plan | None":
+        """`(first minute, T, cuts, where to)`: looked up once, not for every row; None of what is not held."""
+        name, tally = series[:2]
+        if name not in after or tally not in _COUNTED:
+            return None
+        tracks = self._tracks.setdefault((name, tally), {})
+        track = tracks.get(series[2:])
+        if track is None:
+            track = tracks[series[2:]] = _Track()
+        return after[name], self._now[name], self._cuts[name][tally], track.add
 
     def _horizon(self, now: int) -> int:
         return (now - self._past) // _HOUR * _HOUR
 
     def _end(self, name: str, tally: str, minute: int) -> int:
         """The last minute of the hour, or the part of it, that a minute lies in."""
-        hour = -(-minute // _HOUR) * _HOUR
-        cuts = self._cuts[name][tally]
-        place = bisect_left(cuts, minute)
-        return min(hour, cuts[place]) if place < len(cuts) else hour
+        return _cut(-(-minute // _HOUR) * _HOUR, minute, self._cuts[name][tally])
 
     def _edges(self, name: str, tally: str, after: Instant, up_to: Instant) -> tuple[int, int]:
         first, last, now = minute_of(after), minute_of(up_to), self._now[name]
@@ -124,6 +133,14 @@ class Trail:
             raise ValueError(f"the trail of {name} begins at minute {self._horizon(now)}: minute {first} is too early")
         # the hour that T lies in is not over, and nothing after T is held
         return (first if first < now else _NEVER), (last if last < now else _NEVER)
+
+
+_Plan = tuple[int, int, tuple[int, ...], Callable[[int, int], None]]
+
+
+def _cut(hour: int, minute: int, cuts: tuple[int, ...]) -> int:
+    place = bisect_left(cuts, minute)
+    return min(hour, cuts[place]) if place < len(cuts) else hour
 
 
 class _Track:
@@ -137,12 +154,17 @@ class _Track:
 
     def add(self, end: int, amount: int) -> None:
         """Add to an hour's amount; an hour that comes to nothing is not kept."""
-        place = bisect_left(self._ends, end)
-        if place == len(self._ends) or self._ends[place] != end:
-            self._ends.insert(place, end)
+        ends = self._ends
+        if not ends or end > ends[-1]:
+            ends.append(end)
+            self._amounts.append(amount)
+            return
+        place = bisect_left(ends, end)
+        if ends[place] != end:
+            ends.insert(place, end)
             self._amounts.insert(place, amount)
         elif self._amounts[place] == -amount:
-            del self._ends[place], self._amounts[place]
+            del ends[place], self._amounts[place]
         else:
             self._amounts[place] += amount
 

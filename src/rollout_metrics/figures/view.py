@@ -7,6 +7,7 @@ import msgspec
 
 from rollout_metrics.catalog import METRICS, TALLIES, Metric, Sample
 from rollout_metrics.derive.delivery import Delivery, Known
+from rollout_metrics.derive.gates import Assessment
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, Span, format_span
 from rollout_metrics.figures.lasting import Estimated
@@ -34,6 +35,7 @@ class View(msgspec.Struct, frozen=True):
     samples: Samples
     known: Known
     deliveries: Mapping[Span, Delivery]
+    assessment: Assessment
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ _TITLES = {
     Section.ESCALATION: "Escalations",
     Section.BYPASS: "Bypass",
     Section.AUTHORITY: "Authority",
+    Section.GATES: "Gates and the ladder",
     Section.DELIVERY: "Changes and delivery",
     Section.WORKFLOW: "Workflows",
     Section.COLLECTION: "Collection",

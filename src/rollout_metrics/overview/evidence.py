@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rollout_metrics.catalog import METRICS, PREFIX, Metric
+from rollout_metrics.catalog.gates import OF_GATES
 from rollout_metrics.catalog.metric import Beside, Count, Delivery, Merged, Middle, Oldest, Ratio, Saved, Spread, Standing, Survival, Told, Within
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import CaseKey, EventRef
@@ -106,6 +107,8 @@ class Explained(msgspec.Struct, frozen=True):
 def has_cases(metric: Metric) -> bool:
     """Whether cases, or deployments and incidents, stand behind a metric."""
     obtained = metric.obtained
+    if metric.key in OF_GATES:
+        return True
     if isinstance(obtained, Told):
         return obtained.what in _TOLD_BY_CASES
     return isinstance(obtained, _FROM_CASES) and not (isinstance(obtained, Standing) and obtained.tally == _CORRECTIONS)

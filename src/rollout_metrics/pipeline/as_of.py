@@ -1,11 +1,12 @@
 """Figures as of any instant: every case derived anew from its stored events cut at T, nothing of what is stored changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import Family
 from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.gates import Promotion
 from rollout_metrics.derive.history import read
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import ActorKind, CaseKey, Event
@@ -34,7 +35,7 @@ def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) ->
     around: Surroundings = store.surroundings(as_of)
     if any(level.since is None for workflow in company.workflows for level in workflow.levels):
         around = Cut(around, store.all_histories(), company, as_of, {w.name: store.forgotten_first_agent(w.name) for w in company.workflows})
-    return figures_of(watched(), company, as_of, around, store.previous_touch)
+    return figures_of(watched(), company, as_of, around, store.previous_touch, promotions=store.promotions())
 
 
 class Cut:
@@ -66,7 +67,13 @@ class Cut:
 
 
 def figures_of(
-    histories: Iterator[tuple[CaseKey, list[Event]]], company: Company, as_of: Mapping[str, Instant], around: Surroundings, previous: Previous
+    histories: Iterator[tuple[CaseKey, list[Event]]],
+    company: Company,
+    as_of: Mapping[str, Instant],
+    around: Surroundings,
+    previous: Previous,
+    *,
+    promotions: Mapping[str, Sequence[Promotion]],
 ) -> list[Family]:
     """Every figure of the histories at these T, counted from nothing."""
     workflows = {workflow.name: workflow for workflow in company.workflows}
@@ -90,4 +97,4 @@ def figures_of(
     ledger = Ledger(company)
     begun = starts(company.workflows, as_of, around)
     ledger.load(as_of, begun, [(series, minute, amount) for (series, minute), amount in counts.items()], samples)
-    return ledger.families({name: situation(workflow, as_of[name], around) for name, workflow in workflows.items()})
+    return ledger.families({name: situation(workflow, as_of[name], around, promotions=promotions.get(name, ())) for name, workflow in workflows.items()})

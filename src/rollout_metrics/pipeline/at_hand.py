@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from rollout_metrics.config.load import Configuration
-from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.derive.standing import standing_since
 from rollout_metrics.domain.pseudonyms import Pseudonyms
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.figures.at_hand import Evidence, Sought, evidence, sought
-from rollout_metrics.pipeline.freshness import NOTHING, as_of_all, reading
+from rollout_metrics.figures import Stretch, situation
+from rollout_metrics.figures.at_hand import AtHand, Evidence
+from rollout_metrics.pipeline.engine import coverage_of
+from rollout_metrics.pipeline.freshness import NOTHING, as_of_all, reading, stale_sources
 from rollout_metrics.rollup import Contribution
 from rollout_metrics.store import Store
 
@@ -21,13 +23,19 @@ def evidence_at_hand(configuration: Configuration, store: Store, now: Instant) -
         for name, source in configuration.sources.items()
     }
     as_of = as_of_all(company, readings)
-    around = store.surroundings(as_of)
+    around, promotions = store.surroundings(as_of), store.promotions()
+    feeds, aside = store.feeds(), store.quarantine_counts()
+    found: dict[str, Evidence] = {}
 
-    def rows(workflow: Workflow, stretch: Sought) -> Iterator[Contribution]:
-        return store.contributions([(workflow.name, stretch.after, stretch.up_to)])
+    def rows(stretches: list[Stretch]) -> Iterator[Contribution]:
+        return store.contributions([(stretch.workflow, stretch.after, stretch.up_to) for stretch in stretches])
 
-    return {
-        workflow.name: evidence(workflow, at, around, rows(workflow, sought(workflow, at, around)))
-        for workflow in company.workflows
-        if (at := as_of[workflow.name]) != NOTHING
-    }
+    for workflow in company.workflows:
+        at = as_of[workflow.name]
+        if at != NOTHING:
+            stale = len(list(stale_sources(workflow, readings)))
+            coverage = coverage_of(workflow, feeds, aside)
+            stands = situation(workflow, at, around, sources_stale=stale, coverage=coverage, promotions=promotions.get(workflow.name, ()))
+            at_hand = AtHand(company, workflow, at, standing_since(workflow, at, around))
+            found[workflow.name] = at_hand.evidence(stands, rows(at_hand.needed()))
+    return found

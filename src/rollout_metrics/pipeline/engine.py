@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from rollout_metrics.catalog import DEFINITIONS, Family
+from rollout_metrics.catalog import DEFINITIONS, TALLIES, Family
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import Sweep, run
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.delivery import Known
+from rollout_metrics.derive.gates import Assessment
 from rollout_metrics.domain.errors import FailureKind, RolloutMetricsError, StorageError
 from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.overview import Picture
 from rollout_metrics.pipeline.deriving import UNDERIVABLE, derive_due
+from rollout_metrics.pipeline.freezing import freeze
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
 from rollout_metrics.pipeline.landing import Landing, added, covered
 from rollout_metrics.pipeline.reach import note, source_states
@@ -71,6 +73,8 @@ class Pipeline:
         self._apis: dict[str, Api] = {}
         self._renderer = Renderer()
         self._figures = Figures(self.company)
+        self.assessments: dict[str, Assessment] = {}
+        """Each workflow's gates as of the last figures."""
         self._refreshing = threading.Lock()
         self._stopping = threading.Event()
         self._turns = Turns(store, self._pause)
@@ -186,8 +190,19 @@ class Pipeline:
         feeds, aside = self.store.feeds(), self.store.quarantine_counts()
         for name in self.sources:
             self.metrics.set("source_quarantine_records", sum(count for (source, _), count in aside.items() if source == name), source=name)
-        coverage = {workflow.name: _coverage(workflow, feeds, aside) for workflow in self.company.workflows}
-        return self._figures.families(self.store, as_of, stale, coverage)
+        coverage = {workflow.name: coverage_of(workflow, feeds, aside) for workflow in self.company.workflows}
+        freeze(self.store, self.company, {w.name: as_of[w.name] for w in self.company.workflows if not any(readings[name].partial for name in w.sources)})
+        situations = self._figures.situations(self.store, as_of, stale, coverage)
+        families = self._figures.families(situations)
+        self.assessments = dict(self._figures.assessments)
+        return families
+
+    def assessed(self) -> Mapping[str, Assessment]:
+        """Each workflow's gates as of the last figures; where there are none yet, they are computed."""
+        if not self.assessments:
+            with self._refreshing:
+                self.families()
+        return self.assessments
 
     def deployments(self, workflow: str) -> Known | None:
         """What became of a workflow's deployments, as of the last figures; None while there are none of it."""
@@ -265,8 +280,8 @@ class Pipeline:
         self.metrics.add("source_quarantined_total", 1, source=case[0], reason=UNDERIVABLE)
 
     def _adopt(self) -> None:
-        """Derive everything again where policies or definitions have changed since it was last done."""
-        print_ = f"{DEFINITIONS}:{self.configuration.fingerprint()}"
+        """Derive everything again where policies, definitions or what is counted have changed since it was last done."""
+        print_ = f"{DEFINITIONS}:{self.configuration.fingerprint()}:{','.join(TALLIES)}"
         known = self.store.meta("policies")
         if known != print_:
             if known is not None:
@@ -306,7 +321,7 @@ def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:
     return tuple(f"source {name} has not been read yet" for name, item in readings.items() if item.watermark is None)
 
 
-def _coverage(workflow: Workflow, feeds: Mapping[str, Feed], aside: Mapping[tuple[str, str], int]) -> dict[str, tuple[int, int]]:
+def coverage_of(workflow: Workflow, feeds: Mapping[str, Feed], aside: Mapping[tuple[str, str], int]) -> dict[str, tuple[int, int]]:
     """What the workflow's sources understood of what they read, and how much of the history the vendors still had."""
     read = sum(feeds[name].events for name in workflow.sources if name in feeds)
     broken = sum(count for (source, reason), count in aside.items() if source in workflow.sources and reason == UNDERIVABLE)

@@ -7,6 +7,7 @@ import msgspec
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import METRICS, TALLIES, Metric
+from rollout_metrics.catalog.gates import OF_GATES
 from rollout_metrics.catalog.metric import Count, Merged, Middle, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Told, Within
 from rollout_metrics.catalog.tallies import ASSUMED, LATENCY_BUCKETS
 from rollout_metrics.domain.errors import ConfigurationError
@@ -19,6 +20,7 @@ from rollout_metrics.pipeline.deployed import receipts_of, told_by_deployments
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all
+from rollout_metrics.pipeline.gate_evidence import behind, gate_named, told
 from rollout_metrics.pipeline.glances import everywhere
 from rollout_metrics.rollup import STATE
 
@@ -55,6 +57,8 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
 
     Raises `ConfigurationError` where there are no cases behind the metric, or operators' figures are withheld.
     """
+    if asked.metric.key in OF_GATES:
+        return _of_gate(pipeline, asked, wanted)
     if told_by_deployments(asked.metric):
         return _of_deployments(pipeline, asked, wanted)
     asked = _over_versions(pipeline, asked)
@@ -65,10 +69,31 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
     if at == NOTHING:
         return Explained()
     _permitted(pipeline, asked, at)
+    start = at - asked.window if asked.metric.windowed else _BEGINNING
+    return _explained(pipeline, asked, parts, (start, at), wanted)
+
+
+def _of_gate(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
+    assessment = pipeline.assessed().get(asked.workflow)
+    if assessment is None:
+        return Explained()
+    workflow = next(item for item in pipeline.company.workflows if item.name == asked.workflow)
+    gate = gate_named(assessment, asked.labels)
+    found = behind(workflow, assessment, gate)
+    if found is None:
+        return Explained(told(assessment, gate, pipeline.deployments(asked.workflow))[: wanted.limit])
+    parts = [_of_ratio(role, part, {}) for role, part in found.parts]
+    counted = msgspec.structs.replace(asked, metric=METRICS["decisions"])
+    return _explained(pipeline, counted, parts, (found.after, assessment.as_of), wanted)
+
+
+def _explained(pipeline: Pipeline, asked: Asked, parts: list[_Part], between: tuple[Instant, Instant], wanted: Wanted) -> Explained:
+    """The facts that the parts count in a stretch of time."""
+    start, at = between
     totals: dict[str, int] = {part.role: 0 for part in parts}
 
     def counted() -> Iterator[_Found]:
-        for found in _found(pipeline, asked, parts, at):
+        for found in _found(pipeline, asked, parts, start, at):
             totals[found.role] += 1
             yield found
 
@@ -187,9 +212,8 @@ def _up_to(bound: str) -> frozenset[str]:
     return frozenset(bounds[: bounds.index(bound) + 1])
 
 
-def _found(pipeline: Pipeline, asked: Asked, parts: list[_Part], at: Instant) -> Iterator[_Found]:
+def _found(pipeline: Pipeline, asked: Asked, parts: list[_Part], start: Instant, at: Instant) -> Iterator[_Found]:
     """Every fact that counts, once."""
-    start = at - asked.window if asked.metric.windowed else _BEGINNING
     workflows = {workflow.name: workflow for workflow in pipeline.company.workflows}
     glanced = _glanced(pipeline, workflows, start, at) if any(part.kind == _GLANCED for part in parts) else frozenset()
     counts = _counts(workflows, glanced)

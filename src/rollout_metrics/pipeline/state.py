@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from rollout_metrics import rollup
 from rollout_metrics.catalog import NO_WORKFLOW, Family
 from rollout_metrics.derive.delivery import Known
+from rollout_metrics.derive.gates import Assessment
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
-from rollout_metrics.figures import Ledger, Stretch, assisted_since, situation, starts
+from rollout_metrics.figures import Ledger, Situation, Stretch, assisted_since, situation, starts
 from rollout_metrics.figures.situation import Shares
 from rollout_metrics.pipeline.freshness import NOTHING
 from rollout_metrics.rollup import Bucket, Contribution, Sample
@@ -63,20 +64,28 @@ class Figures:
         self._ledger.load(known, begun, rows, self._samples(store, known, self._ledger.sampled(known)))
         self._loaded = True
 
-    def families(self, store: Store, as_of: Mapping[str, Instant], stale: Mapping[str, int], coverage: Mapping[str, Shares]) -> list[Family]:
-        """Every figure of every workflow that has been read."""
+    def situations(self, store: Store, as_of: Mapping[str, Instant], stale: Mapping[str, int], coverage: Mapping[str, Shares]) -> dict[str, Situation]:
+        """The situation of every workflow that has been read."""
         known = _known(as_of)
-        around = store.surroundings(as_of)
-        situations = {
-            workflow.name: situation(workflow, known[workflow.name], around, sources_stale=stale[workflow.name], coverage=coverage[workflow.name])
+        around, promotions = store.surroundings(as_of), store.promotions()
+        return {
+            name: situation(workflow, known[name], around, sources_stale=stale[name], coverage=coverage[name], promotions=promotions.get(name, ()))
             for workflow in self._company.workflows
-            if workflow.name in known
+            if (name := workflow.name) in known
         }
+
+    def families(self, situations: Mapping[str, Situation]) -> list[Family]:
+        """Every figure of the workflows in these situations."""
         return self._ledger.families(situations)
 
     def deployments(self, workflow: str) -> Known | None:
         """What became of a workflow's deployments at its T; None where it has none."""
         return self._ledger.deployments(workflow)
+
+    @property
+    def assessments(self) -> dict[str, Assessment]:
+        """Each workflow's gates, as of the figures last made."""
+        return self._ledger.assessments
 
     def _frozen(self, store: Store, as_of: Mapping[str, Instant]) -> dict[str, Instant | None]:
         """Since when each workflow without an assumed baseline is assisted: there its baseline is frozen."""

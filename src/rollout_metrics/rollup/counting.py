@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from rollout_metrics.catalog.tallies import LATENCY_BUCKETS, TALLIES, UNCATEGORISED, UNSPECIFIED, bounded, reasons
+from rollout_metrics.catalog.tallies import AGREED, CHEAP, DANGEROUS, LATENCY_BUCKETS, TALLIES, UNCATEGORISED, UNSPECIFIED, bounded, reasons
 from rollout_metrics.domain.events import EventRef
 from rollout_metrics.domain.facts import (
     DECIDED,
@@ -29,6 +29,7 @@ from rollout_metrics.domain.facts import (
     Used,
     Violation,
 )
+from rollout_metrics.domain.gates import ErrorCosts
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import SECOND, Instant, minute_of
 
@@ -88,6 +89,24 @@ def _open(fact: Escalated) -> bool:
     return fact.state in (EscalationState.WAITING, EscalationState.ACKNOWLEDGED)
 
 
+def _met(fact: Escalated) -> bool:
+    return fact.acknowledged_at is not None and fact.worked is not None and fact.worked <= fact.target
+
+
+def _due(fact: Escalated) -> bool:
+    """Whether its target speaks: not where it ended before the target was over and nobody had noticed it."""
+    over_at = fact.ended_at if fact.resolved_at is None else fact.resolved_at
+    return fact.acknowledged_at is not None or over_at is None or over_at > fact.breach_at
+
+
+def compared(fact: Recommendation, workflow: Workflow | None) -> str:
+    """What a decision about a recommendation in shadow says of it."""
+    if fact.outcome is not Outcome.OVERRIDDEN:
+        return AGREED
+    costs = ErrorCosts() if workflow is None else workflow.error_costs
+    return DANGEROUS if costs.of(fact.action, fact.value, fact.given) >= costs.dangerous else CHEAP
+
+
 def _now(_fact: object) -> Instant:
     return STATE
 
@@ -108,6 +127,7 @@ _RECOMMENDATION: tuple[Row[Recommendation], ...] = (
     Row("explicit_decisions", lambda f: f.first_decided_at, _explicit),
     Row("review_latency", _now, _explicit, lambda f, _: (_bucket(f),)),
     Row("review_latency_total", _now, _explicit, amount=_latency),
+    Row("shadow_comparisons", lambda f: f.decided_at, lambda f: f.mode is Mode.SHADOW and f.outcome in DECIDED, lambda f, w: (compared(f, w),)),
     Row("decisions_settled", _now, is_settled, lambda f, _: (f.outcome.value,)),
 )
 
@@ -129,6 +149,7 @@ _ESCALATED: tuple[Row[Escalated], ...] = (
         None,
         lambda f, workflow: (bounded(f.reason, _UNKNOWN if workflow is None else reasons(workflow), UNSPECIFIED),),
     ),
+    Row("escalation_targets", lambda f: f.breach_at, _due, lambda f, _: ("true" if _met(f) else "false",)),
     Row("escalations_open", _now, _open),
     Row("escalations_unowned", _now, lambda f: _open(f) and not f.owned),
 )

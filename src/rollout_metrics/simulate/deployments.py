@@ -9,6 +9,9 @@ import yaml
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, format_instant
 from rollout_metrics.simulate.cast import CONTRACTS, LEADS, REFUNDS, TRIAGE, Plot
 
+FORCED = frozenset(("CHG-101", "CHG-106"))
+"""Promotions against the gates: one skips shadow, the other comes while the last release was being rolled back and the record is not complete."""
+
 
 def records(plot: Plot) -> list[dict[str, Any]]:
     """The change records as they stand in YAML, oldest deployment first."""

@@ -6,6 +6,7 @@ true rate, is a martingale that starts at 1; by Ville's inequality it ever reach
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from math import exp, expm1, inf, lgamma, log, log1p, pi
 
 from rollout_metrics.stats.beta import EPSILON, deviance
@@ -59,6 +60,7 @@ def anytime(count: int, total: int) -> tuple[float, float]:
     return _lower(count, total, allowed), 1.0 - _lower(total - count, total, allowed)
 
 
+@lru_cache(maxsize=4096)
 def verdict(count: int, total: int, limit: float, side: Side) -> Judgement:
     """`pass` if the whole anytime-valid interval is on the right `side` of `limit`, `fail` if none of it is, else `inconclusive`."""
     if not 0 <= limit <= 1:

@@ -146,6 +146,17 @@ counts = Table(
 )
 """The sum of all contributions per series and minute."""
 
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("workflow", Words, primary_key=True),
+    Column("change", Words, primary_key=True),
+    Column("deployed_at", BigInteger, nullable=False),
+    Column("frozen_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""Deployed changes of level with the gates as they were known when they were frozen: written once, never changed."""
+
 sweeps = Table(
     "sweeps",
     metadata,

@@ -35,7 +35,7 @@ def _recommendation(fact: Recommendation) -> Stretch:
 def _escalated(fact: Escalated) -> Stretch:
     if fact.resolved_at is None and fact.ended_at is None:
         return fact.raised_at, OPEN
-    return _within(fact.raised_at, fact.acknowledged_at, fact.resolved_at, fact.ended_at)
+    return _within(fact.raised_at, fact.breach_at, fact.acknowledged_at, fact.resolved_at, fact.ended_at)
 
 
 def _summary(fact: CaseSummary) -> Stretch:

@@ -15,6 +15,7 @@ from rollout_metrics.store.database import Database
 from rollout_metrics.store.events import Events
 from rollout_metrics.store.integrity import Integrity
 from rollout_metrics.store.judgements import Judgements
+from rollout_metrics.store.promotions import Promotions
 from rollout_metrics.store.quarantine import Quarantine
 from rollout_metrics.store.reading import Stretches
 from rollout_metrics.store.retention import Retention
@@ -25,7 +26,7 @@ from rollout_metrics.store.sweeps import Sweeps
 _PSEUDONYM_KEY = "pseudonym_key"
 
 
-class Store(Events, Cases, Judgements, Counts, Stretches, Around, Sweeps, Quarantine, Setting, Retention, Integrity):
+class Store(Events, Cases, Judgements, Counts, Stretches, Around, Sweeps, Quarantine, Setting, Promotions, Retention, Integrity):
     """Everything kept between passes. Threads may share it: one writes at a time, the others read."""
 
     def __init__(self, database: Database, clock: Callable[[], Instant]) -> None:

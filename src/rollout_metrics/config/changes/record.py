@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
+import msgspec
 from pydantic import BeforeValidator, Field, model_validator
 
 from rollout_metrics.config.changes.parts import (
@@ -16,7 +17,7 @@ from rollout_metrics.config.changes.parts import (
     TraceOptions,
 )
 from rollout_metrics.config.values import LevelName, Moment, Options, OrderedTexts, Positive, at, level_named
-from rollout_metrics.derive.completeness import approved_at
+from rollout_metrics.derive.completeness import approved_at, lacks
 from rollout_metrics.domain.changes import Change, ChangeKind, Incident, Intervention, InterventionKind
 from rollout_metrics.domain.records import Record
 from rollout_metrics.domain.time import instant
@@ -138,6 +139,9 @@ class ChangeRecord(Options):
 
     def change(self) -> Change:
         """The part of the record that the numbers need."""
+        return self.record().change
+
+    def _change(self) -> Change:
         return Change(
             id=self.id,
             workflow=self.workflow,
@@ -161,8 +165,8 @@ class ChangeRecord(Options):
 
     def record(self) -> Record:
         """All of it, as the core reads it."""
-        return Record(
-            change=self.change(),
+        record = Record(
+            change=self._change(),
             owner=self.owner,
             roles=self.roles.compiled(),
             systems=self.systems,
@@ -180,3 +184,4 @@ class ChangeRecord(Options):
             retention=self.retention,
             approval_given=at(self.approved_at),
         )
+        return msgspec.structs.replace(record, change=msgspec.structs.replace(record.change, lacks=len(tuple(lacks(record)))))
