@@ -21,11 +21,12 @@ DOCUMENTS = documents(ROOT)
 SCHEMA = ROOT / "src/rollout_metrics/sources/event.schema.json"
 
 OUR_HOSTS = re.compile(
-    r"([A-Z]+|localhost|127\.0\.0\.1|[\w.-]*\bexample(\.(com|org))?|[\w.{}-]+\.zendesk\.com|(api|app)\.hubapi\.com|app\.hubspot\.com)(:\d+)?"
+    r"([A-Z]+|localhost|127\.0\.0\.1|[\w.-]*\bexample(\.(com|org))?|[\w.{}-]+\.(zendesk|pagerduty|atlassian)\.(com|net)|api\.github\.com|gitlab\.com"
+    r"|(api|app)\.hubapi\.com|app\.hubspot\.com)(:\d+)?"
 )
 KNOWN_HOSTS = frozenset(("arxiv.org", "doi.org", "github.com", "grafana.com", "keepachangelog.com", "prometheus.io", "semver.org", "www.rfc-editor.org"))
 OUR_ROOTS = frozenset(
-    "- / REST api crm etc healthz incremental issues issues.json metrics ready readyz reload run usr var".split()  # noqa: SIM905
+    "- / REST api crm etc healthz incremental issues issues.json log_entries metrics ready readyz reload repos rest run usr var".split()  # noqa: SIM905
 )
 """First parts of absolute paths that mean the same on every machine: URL paths, and places of a Linux system."""
 

@@ -25,7 +25,7 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Reply:
     body: bytes | Any = b""
     status: int = 200
@@ -40,12 +40,15 @@ Answering = Callable[[Request], Reply]
 @dataclass
 class Server:
     url: str
-    requests: list[Request]
-    answer: Answering
+    requests: list[Request] = field(repr=False)
+    answer: Answering = field(repr=False)
 
 
 def recorded(case: Path) -> Answering:
-    """Answers of `exchanges.json`: the first whose request line, query and body contain what is recorded; the last of several equal ones repeats."""
+    """Answers of `exchanges.json`: the first whose request line, query and body contain what is recorded; the last of several equal ones repeats.
+
+    A body's `null` stands for a key that is not there.
+    """
     exchanges = json.loads((case / "exchanges.json").read_text())
     used: set[int] = set()
 
@@ -71,7 +74,7 @@ def _fits(exchange: dict[str, Any], request: Request) -> bool:
 
 def _within(part: Any, whole: Any) -> bool:
     if isinstance(part, dict):
-        return isinstance(whole, dict) and all(name in whole and _within(value, whole[name]) for name, value in part.items())
+        return isinstance(whole, dict) and all(_within(value, whole.get(name)) for name, value in part.items())
     return bool(part == whole)
 
 

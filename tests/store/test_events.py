@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -228,3 +229,12 @@ def test_two_stores_on_one_database_land_and_derive_beside_each_other(url: str, 
     with open_store(url, clock=lambda: T0) as store:
         assert list(store.counts("w", 0, 9)) == [(1, ("w", "events"), 400)]
         assert store.check() == []
+
+
+def test_the_living_cases_of_a_source_are_those_without_an_end_by_their_last_event(store: Store) -> None:
+    ended = [ev(2, "rule-1", "deleted", case="2", id="d"), ev(1, "rule-1", "absorbed", case="4", id="a")]
+    store.land("desk", [ev(at, "op-1", "commented", case=case, id=f"{case}-{at}") for case in ("1", "2", "3", "4") for at in (0, 1)] + ended)
+    store.land("runtime", [msgspec.structs.replace(ev(9, "bot", "executed", case="3", id="x"), source="runtime")])
+
+    assert list(store.living("desk")) == [("1", T0 + 1), ("3", T0 + 1)]
+    assert list(store.living("elsewhere")) == []

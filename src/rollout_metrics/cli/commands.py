@@ -99,13 +99,15 @@ def check(file: Path, connect: bool) -> int:
             rows.append((name, "waits", "events are pushed to us"))
             continue
         try:
-            rows.append((name, "works", probe(source, connection(source), clock())))
+            api = connection(source)
+            rows.append((name, "works", probe(source, api, clock())))
+            rows += [(name, "lacks", sentence) for sentence in (source.lacking(api) if api is not None else ())]
         except CredentialsError as error:
             rows.append((name, "refused", str(error)))
         except RolloutMetricsError as error:
             rows.append((name, "fails", str(error)))
     table(("source", "state", "what was found"), rows)
-    return FAILED if any(state in ("refused", "fails") for _, state, _ in rows) else 0
+    return FAILED if any(state in ("refused", "fails", "lacks") for _, state, _ in rows) else 0
 
 
 @program.command()

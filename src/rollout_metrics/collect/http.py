@@ -27,6 +27,10 @@ T = TypeVar("T")
 MIB = 1024 * 1024
 THROTTLED = 429
 TRANSIENT = frozenset((408, 425, 500, 502, 503, 504))
+REFUSALS: Mapping[int, str] = {
+    401: "check the token: it is wrong, expired or revoked",
+    403: "check the token's permissions: the system knows it, but does not let it read this",
+}
 SHOWN = frozenset(("start_time", "page", "offset", "limit", "per_page"))
 
 
@@ -46,8 +50,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How many requests the vendor allows; a request waits for each budget that covers its path."""
     reset: ResetHeader | None = None
     """The vendor's own header that says when to come back, where there is no Retry-After."""
+    remaining: str | None = None
+    """The vendor's own header whose 0 beside a 403 means throttled, not refused."""
     wish: Callable[[bytes], float | None] | None = None
-    """Reads the wanted wait in seconds from the body of a 429; None: the body does not say."""
+    """Reads the wanted wait in seconds from the body of a 429, or of a 403 that means the same; None: the body does not say."""
     attempts: int = 6
     patience: float = 300.0
     """The longest wait inside a sweep, in seconds; a longer one ends the sweep with `RetryLater`."""
@@ -199,13 +205,14 @@ class Api:
         endpoint, status = self.endpoint, answer.status
         wait = wanted_wait(answer.headers, endpoint.reset, self._now())
         said = self._said(answer.body)
-        if status == THROTTLED or (status == 403 and "Retry-After" in answer.headers):
-            wish = endpoint.wish(answer.body) if endpoint.wish is not None else None
+        spent = endpoint.remaining is not None and answer.headers.get(endpoint.remaining) == "0"
+        wish = endpoint.wish(answer.body) if endpoint.wish is not None and status in (403, THROTTLED) else None
+        if status == THROTTLED or (status == 403 and (spent or wish is not None or "Retry-After" in answer.headers)):
             wait = max((seconds for seconds in (wait, wish) if seconds is not None), default=None)
             log.info("throttled", extra={"host": self._host, "status": status, "wait_seconds": wait})
             return f"{status} from {answer.where}{said}", wait
         if status in (401, 403):
-            raise CredentialsError(f"{status} from {answer.where}{said}: check the token and what it may read")
+            raise CredentialsError(f"{status} from {answer.where}{said}: {REFUSALS[status]}")
         if status in TRANSIENT or status >= 500:
             return f"{status} from {answer.where}{said}", wait
         if 300 <= status < 400:
@@ -300,7 +307,7 @@ def _secrets(endpoint: Endpoint) -> list[str]:
     values: list[str] = []
     if endpoint.authorization is not None:
         scheme, _, value = endpoint.authorization.get_secret_value().partition(" ")
-        values += [value, *(b64decode(value).decode().partition(":") if scheme == "Basic" else ())]
+        values += [value, value.removeprefix("token="), *(b64decode(value).decode().partition(":") if scheme == "Basic" else ())]
     if endpoint.proxy is not None:
         values += [endpoint.proxy.get_secret_value(), urlsplit(endpoint.proxy.get_secret_value()).password or ""]
     return [value for value in values if len(value) >= 4]

@@ -134,7 +134,12 @@ def link_headers(
         page = decode(answer, decoder)
         guard.check(following, answer, records=len(records(page)))
         yield page, answer
-        links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
-        following = next((link["url"] for link in links if link.get("rel") == "next"), None)
+        following = next_link(answer)
         if not following:
             return
+
+
+def next_link(answer: Answer) -> str | None:
+    """The next page's address, by the `Link` header."""
+    links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
+    return next((link["url"] for link in links if link.get("rel") == "next"), None)

@@ -148,6 +148,13 @@ class Source(BaseModel):
     def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
         """Translate a page. Pure: no clock, no policy."""
 
+    def lacking(self, api: "Api") -> Iterator[str]:
+        """What besides wrong credentials stands in the way of a whole reading: missing permissions, audit that is switched off.
+
+        Each a sentence with its remedy. `check --connect` asks, sweeps do not.
+        """
+        return iter(())
+
     def page_of(self, payload: bytes, where: str) -> Page:
         """The page that holds only this rejected record, to translate it once more after an upgrade."""
         return Page(payload, where)

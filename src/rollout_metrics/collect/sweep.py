@@ -6,8 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.reconcile import Reconciled, Roll, due
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
@@ -46,6 +48,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     stretch: Stretch | None = None
     cursor: Any = None
     """Where a source that is not read by windows goes on."""
+    reconciled_at: Instant | None = None
+    """When what increments do not show was last looked for."""
 
 
 class Sweep(msgspec.Struct):
@@ -94,7 +98,7 @@ def begun(progress: Progress, stretch: Stretch, *, depth: Span) -> Progress:
     connected_at = stretch.end if progress.connected_at is None else progress.connected_at
     delivered_from = progress.delivered_from
     partial = delivered_from is None or delivered_from > connected_at - depth
-    return Progress(connected_at, delivered_from, progress.watermark, partial, stretch)
+    return replace(progress, connected_at=connected_at, partial=partial, stretch=stretch)
 
 
 def after_page(progress: Progress, stretch: Stretch, page: Page, *, hold_back: Span) -> Progress:
@@ -114,7 +118,7 @@ def finished(progress: Progress, stretch: Stretch, *, hold_back: Span, depth: Sp
     if stretch.direction is not Direction.FORWARD and delivered_from is not None and stretch.start < delivered_from <= stretch.end:
         delivered_from = stretch.start
     partial = delivered_from is None or moved.connected_at is None or delivered_from > moved.connected_at - depth
-    return Progress(moved.connected_at, delivered_from, moved.watermark, partial, None)
+    return replace(moved, delivered_from=delivered_from, partial=partial, stretch=None)
 
 
 def run(
@@ -125,21 +129,25 @@ def run(
     land: Land,
     *,
     since: Instant | None = None,
+    roll: Roll | None = None,
     sweep: Sweep | None = None,
     watch: Callable[[Sweep], None] | None = None,
 ) -> Sweep:
     """Read what is due and land it page by page, saving progress with each page, so that a kill at any point loses nothing and repeats little.
 
-    Every page is landed with the progress that holds after it. `sweep` is filled while running (pass one to see how far a failed sweep came);
-    `watch` is called after each page. Whatever `pages` or `land` raise goes through.
+    Every page is landed with the progress that holds after it. `roll` tells the living cases, for sources that are reconciled.
+    `sweep` is filled while running (pass one to see how far a failed sweep came); `watch` is called after each page. Whatever `pages` or `land`
+    raise goes through.
     """
     sweep = sweep if sweep is not None else Sweep()
-    before = msgspec.structs.replace(api.counts) if api is not None else None
+    before = replace(api.counts) if api is not None else None
     sweep.progress = msgspec.convert(saved, Progress) if saved else Progress()
     try:
         reader = _Reader(source, api, land, sweep, watch)
         if source.windowed:
             _run(source, now, since, reader)
+            if roll is not None and api is not None and isinstance(source, Reconciled):
+                reader.reconcile(source, api, roll, now())
         else:
             reader.follow(now(), since)
     finally:
@@ -206,6 +214,21 @@ class _Reader(msgspec.Struct, frozen=True):
         sweep.stretches += 1
         return progress
 
+    def reconcile(self, source: Reconciled, api: Api, roll: Roll, now: Instant) -> None:
+        """Where it is time, look for what increments do not show."""
+        progress = self.sweep.progress
+        if not due(progress.reconciled_at, progress.connected_at, source.reconcile_every, now):
+            return
+        for page in source.reconcile(api, roll):
+            events, rejected = _sorted_out(source, page, self.sweep)
+            if events or rejected:
+                self.land(events, rejected, _saved(progress))
+            _count(self.sweep, page, events, rejected, progress)
+            if self.watch is not None:
+                self.watch(self.sweep)
+        self.sweep.progress = replace(progress, reconciled_at=now)
+        self.land([], [], _saved(self.sweep.progress))
+
     def follow(self, now: Instant, since: Instant | None) -> None:
         """Read on from the cursor of the last landed page; with `since`, from the beginning. Such a source says itself how far it has been read."""
         source, sweep = self.source, self.sweep
@@ -256,7 +279,7 @@ def _moved(progress: Progress, stretch: Stretch, read_up_to: Instant | None, *, 
                 watermark, delivered_from = reached, stretch.start
         elif stretch.start <= watermark:
             watermark = max(watermark, reached)
-    return Progress(progress.connected_at, delivered_from, watermark, progress.partial, unfinished)
+    return replace(progress, delivered_from=delivered_from, watermark=watermark, stretch=unfinished)
 
 
 def _count(sweep: Sweep, page: Page, events: list[Event], rejected: list[Rejected], progress: Progress) -> None:

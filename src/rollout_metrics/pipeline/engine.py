@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -113,7 +114,7 @@ class Pipeline:
             saved = self.store.progress(name)
             landing = Landing(self.store, name, self.pseudonyms, sweep, covered(saved))
             try:
-                run(source, self._api(source), saved, self.clock, landing, since=since, sweep=sweep, watch=seen)
+                run(source, self._api(source), saved, self.clock, landing, since=since, roll=partial(self.store.living, name), sweep=sweep, watch=seen)
             finally:
                 landing.commit()
         except Stopped:

@@ -28,6 +28,11 @@ _NEXT_CASES = text(
     " ORDER BY case_source, case_id LIMIT :limit"
 )
 
+_CASES = text(
+    "SELECT case_id, max(occurred_at), max(CASE WHEN body LIKE '[\"absorbed\"%' OR body LIKE '[\"deleted\"%' THEN 1 ELSE 0 END) FROM events"
+    " WHERE case_source = :source AND source = :source AND case_id > :after GROUP BY case_id ORDER BY case_id LIMIT :limit"
+)
+
 
 class Landed(msgspec.Struct, frozen=True):
     """What a batch brought: events never seen, readings that superseded others, readings that changed nothing, records put aside, and the newest instant."""
@@ -112,6 +117,17 @@ class Events(Arrivals):
             with self._database.reading() as connection:
                 found = self._read(connection, self._keys(chunk))
             yield from zip(chunk, found, strict=True)
+
+    def living(self, source: str) -> Iterator[tuple[str, Instant]]:
+        """The cases of a source that have not ended, by id, each with the time of its last event from there."""
+        number, after = self._names.sources.known(source), ""
+        while number is not None:
+            with self._database.reading() as connection:
+                rows = connection.execute(_CASES, {"source": number, "after": after, "limit": CHUNK}).all()
+            yield from ((case_id, int(last)) for case_id, last, ended in rows if not ended)
+            if len(rows) < CHUNK:
+                return
+            after = rows[-1][0]
 
     def events(self, case: CaseKey) -> list[Event]:
         """The events of one case, in no order."""

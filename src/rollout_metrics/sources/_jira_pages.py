@@ -1,0 +1,175 @@
+"""Jira's pages as they come: the shapes that are decoded, and what is done with issues that have none of them."""
+
+from typing import Any
+
+import msgspec
+
+from rollout_metrics.collect.http import Answer, ShapeError, decode
+from rollout_metrics.collect.source import Rejected
+
+
+class History(msgspec.Struct, rename="camel", gc=False):
+    """One update of an issue."""
+
+    id: str
+    created: int | str
+    items: list[dict[str, Any]]
+    author: dict[str, Any] | None = None
+    history_metadata: dict[str, Any] | None = None
+
+
+class Histories(msgspec.Struct):
+    """The changelog that came with an issue."""
+
+    histories: list[History] = []
+    total: int | None = None
+
+
+class Issue(msgspec.Struct, gc=False):
+    """An issue as a search brings it."""
+
+    id: str
+    fields: dict[str, Any]
+    changelog: Histories | None = None
+
+
+class Found(msgspec.Struct, rename="camel"):
+    """A page of a search."""
+
+    issues: list[Issue]
+    is_last: bool | None = None
+    next_page_token: str | None = None
+    total: int | None = None
+
+
+class RawFound(msgspec.Struct, rename="camel"):
+    """The same page with its issues as they came."""
+
+    issues: list[msgspec.Raw]
+    is_last: bool | None = None
+    next_page_token: str | None = None
+    total: int | None = None
+
+
+class IssueHistories(msgspec.Struct, rename="camel"):
+    """Some of the histories of one issue."""
+
+    issue_id: str
+    change_histories: list[History]
+
+
+class Bulk(msgspec.Struct, rename="camel"):
+    """A page of the changelogs of many issues."""
+
+    issue_change_logs: list[IssueHistories]
+    next_page_token: str | None = None
+
+
+class Part(msgspec.Struct):
+    """A page of comments or worklogs."""
+
+    total: int
+    comments: list[dict[str, Any]] = []
+    worklogs: list[dict[str, Any]] = []
+
+
+class Approvals(msgspec.Struct, rename="camel"):
+    """A page of the approvals of a request."""
+
+    values: list[dict[str, Any]]
+    is_last_page: bool = True
+
+
+class Myself(msgspec.Struct, rename="camel"):
+    """The account the token belongs to."""
+
+    time_zone: str
+
+
+class Category(msgspec.Struct):
+    """What a status means, whatever it is called."""
+
+    key: str
+
+
+class Status(msgspec.Struct, rename="camel"):
+    """A status."""
+
+    id: str
+    status_category: Category | None = None
+
+
+class Known(msgspec.Struct):
+    """The issues that are still there."""
+
+    issues: list[msgspec.Raw]
+
+
+class Id(msgspec.Struct):
+    """An issue of which only the id is wanted."""
+
+    id: str
+
+
+class Right(msgspec.Struct, rename="camel"):
+    """Whether the account has a permission."""
+
+    have_permission: bool = False
+
+
+class Rights(msgspec.Struct):
+    """Permissions of the account."""
+
+    permissions: dict[str, Right]
+
+
+class Bundle(msgspec.Struct, gc=False, omit_defaults=True):
+    """An issue with everything that was read about it; `closing`: the statuses that close."""
+
+    issue: Issue
+    closing: list[str]
+    histories: list[History] = []
+    comments: list[dict[str, Any]] = []
+    worklogs: list[dict[str, Any]] = []
+    approvals: list[dict[str, Any]] = []
+    total: int | None = None
+    """How many histories there are, where Jira says so."""
+
+
+class Kept(msgspec.Struct):
+    """What of an issue that could not be read is kept for another try."""
+
+    issue: msgspec.Raw
+    closing: list[str]
+
+
+FOUND = msgspec.json.Decoder(Found)
+RAW_FOUND = msgspec.json.Decoder(RawFound)
+ISSUE = msgspec.json.Decoder(Issue)
+BULK = msgspec.json.Decoder(Bulk)
+PART = msgspec.json.Decoder(Part)
+APPROVALS = msgspec.json.Decoder(Approvals)
+MYSELF = msgspec.json.Decoder(Myself)
+STATUSES = msgspec.json.Decoder(list[Status])
+BUNDLE = msgspec.json.Decoder(Bundle)
+KNOWN = msgspec.json.Decoder(Known)
+RIGHTS = msgspec.json.Decoder(Rights)
+
+Body = tuple[list[Bundle], list[Rejected]]
+"""Issues, and what is none."""
+
+
+def read_issues(answer: Answer, closing: list[str]) -> tuple[Found, list[Rejected]]:
+    """The page with what in it is an issue, and what is not."""
+    try:
+        return decode(answer, FOUND), []
+    except ShapeError:
+        raw = decode(answer, RAW_FOUND)
+    found = Found([], raw.is_last, raw.next_page_token, raw.total)
+    rejected: list[Rejected] = []
+    for number, one in enumerate(raw.issues):
+        try:
+            found.issues.append(ISSUE.decode(one))
+        except msgspec.ValidationError as error:
+            rejected.append(Rejected("malformed", f"{answer.where} issue {number}", str(error), msgspec.json.encode(Kept(one, closing))))
+    return found, rejected

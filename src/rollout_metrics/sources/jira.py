@@ -1,0 +1,535 @@
+"""Jira, Cloud and Data Center, with Jira Service Management: changelogs, comments, worklogs and approvals as the audit trail of issues."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from pydantic import Field, SecretStr, model_validator
+
+from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer, decode
+from rollout_metrics.collect.limits import ResetHeader, ResetKind
+from rollout_metrics.collect.paging import LoopGuard, offsets, whole
+from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
+from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.texts import own_words
+from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.time import MINUTE, Instant, Span, moment, parse_instant
+from rollout_metrics.sources._jira_pages import (
+    APPROVALS,
+    BULK,
+    BUNDLE,
+    KNOWN,
+    MYSELF,
+    PART,
+    RIGHTS,
+    STATUSES,
+    Bundle,
+    History,
+    Id,
+    Issue,
+    Right,
+    read_issues,
+)
+
+AT_ONCE = 100
+"""Issues asked for at once."""
+HISTORIES = 1000
+READ = 100
+"""Issues looked up by id at once."""
+ATTRIBUTES: Mapping[str, str] = {
+    "assignee": "assignee",
+    "components": "components",
+    "creator": "submitter",
+    "duedate": "due_date",
+    "fixVersions": "fix_versions",
+    "issuetype": "type",
+    "labels": "labels",
+    "parent": "parent",
+    "priority": "priority",
+    "project": "project",
+    "reporter": "requester",
+    "resolution": "resolution",
+    "security": "security_level",
+    "status": "status",
+    "versions": "affected_versions",
+}
+"""Canonical names of Jira's fields; custom ones become `custom:<id>` or as `fields` says."""
+NAMES: Mapping[str, str] = {
+    "Component": "components",
+    "Fix Version": "fixVersions",
+    "IssueParentAssociation": "parent",
+    "Parent": "parent",
+    "Project": "project",
+    "Version": "versions",
+    "security": "security",
+}
+"""Field ids of changelog items that come without one."""
+MEMBERS = frozenset(("components", "fixVersions", "versions"))
+"""Fields whose changelog items add or take one member each."""
+BY_NAME = frozenset(("labels", "duedate"))
+"""Fields whose values have no ids."""
+OWN = frozenset(("Comment", "WorklogId", "WorklogTimeSpent", "timespent"))
+"""Items that repeat what comments and worklogs say."""
+DONE = "done"
+KINDS: Mapping[str, ActorKind] = {"app": ActorKind.SYSTEM, "customer": ActorKind.CUSTOMER}
+DECISIONS: Mapping[str, Activity] = {"approved": Activity.APPROVED, "declined": Activity.REJECTED}
+QUOTED = frozenset(("blockquote",))
+BLOCKS = frozenset(("paragraph", "heading", "listItem", "hardBreak", "codeBlock", "tableRow"))
+
+
+class Jira(Reconciled):
+    """Jira Cloud or Data Center. The account must see the projects; give its profile the time zone UTC."""
+
+    kind: ClassVar[str] = "jira"
+    hold_back: ClassVar[Span] = MINUTE
+
+    deployment: Literal["cloud", "data_center"] = "cloud"
+    """Which of Jira's two APIs to speak: `data_center` is also Jira Server's."""
+    site: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """The `acme` of acme.atlassian.net."""
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^?#]+$")
+    """The address instead of a site, such as https://api.atlassian.com/ex/jira/CLOUD-ID for scoped tokens, or that of your own server."""
+    web_url: str | None = Field(default=None, pattern=r"^https?://[^?#]+$")
+    """Where people see issues, for links, where that is not the address above."""
+    email: str | None = None
+    """The account an API token belongs to; without it the token is sent as a bearer token (OAuth, personal access token)."""
+    token: SecretStr
+    """The API token, OAuth token or personal access token."""
+    projects: frozenset[str] = frozenset()
+    """Keys of projects to read; default: all that the account sees."""
+    jql: str | None = None
+    """A further condition in JQL."""
+    fields: Mapping[str, str] = {}
+    """Custom field (`customfield_10010`; on Data Center also its name) -> attribute name. Values of other custom fields are followed by id only."""
+    closing_statuses: frozenset[str] = frozenset()
+    """Status ids that close an issue besides those of the category Done."""
+    comments: bool = True
+    """Read comments."""
+    worklogs: bool = True
+    """Read logged work."""
+    approvals: bool = True
+    """Read the approvals of service desk requests: one request for each changed issue of a service desk."""
+    satisfaction_field: str | None = None
+    """The custom field that holds a customer's rating."""
+    satisfaction_date_field: str | None = None
+    """The custom field that says when it was given; without it ratings are not dated and not read."""
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.site is None) == (self.base_url is None):
+            raise ValueError("give either site or base_url")
+        return self
+
+    @property
+    def cloud(self) -> bool:
+        """Whether it is Atlassian's."""
+        return self.deployment == "cloud"
+
+    @property
+    def rest(self) -> str:
+        """Where the API is."""
+        return "/rest/api/3" if self.cloud else "/rest/api/2"
+
+    @property
+    def link(self) -> str:
+        """The address of an issue but for its id, which stays when it moves to another project."""
+        web = self.web_url or (f"https://{self.site}.atlassian.net" if self.site else self.base_url or "")
+        return "" if "api.atlassian.com" in web else f"{web.rstrip('/')}/issues/?jql=id%3D"
+
+    def endpoint(self) -> Endpoint:
+        """Basic authentication with an API token, or a bearer token."""
+        authorization = bearer(self.token) if self.email is None else basic(self.email, self.token)
+        base = self.base_url or f"https://{self.site}.atlassian.net"
+        reset = ResetHeader("X-RateLimit-Reset", ResetKind.ISO)
+        return Endpoint(base_url=base, authorization=authorization, reset=reset, **self.connection())
+
+    def pages(self, api: Api, window: Window) -> Iterator[Page]:
+        """Issues by their time of update, each with its whole history; a page is a page of the search."""
+        zone = self._zone(api)
+        statuses = decode(api.get(f"{self.rest}/status"), STATUSES)
+        closing = sorted(self.closing_statuses.union(one.id for one in statuses if one.status_category is not None and one.status_category.key == DONE))
+        wanted = ["updated", "created", "worklog", "comment", *ATTRIBUTES, *sorted(self.fields), self.satisfaction_field, self.satisfaction_date_field]
+        asked = {"jql": self._jql(window, zone), "fields": sorted({name for name in wanted if name}), "maxResults": AT_ONCE}
+        reached = window.start
+        for issues, rejected, answer, last in self._search(api, asked, closing):
+            bundles = self._complete(api, issues, closing)
+            updates = [parse_instant(issue.fields["updated"]) for issue in issues if isinstance(issue.fields.get("updated"), str)]
+            reached = window.end if last else max(reached, min(max(updates, default=reached), window.end))
+            yield Page((bundles, rejected), answer.where, reached)
+
+    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+        """What happened to each issue, and whether its history is whole."""
+        bundles, rejected = page.body
+        found: list[Event | Rejected | Coverage] = [*rejected]
+        whole_ones = 0
+        for bundle in bundles:
+            try:
+                story = _Story(self, bundle)
+                found += story.events()
+                whole_ones += story.whole
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                found.append(Rejected("malformed", f"{page.where} issue {bundle.issue.id}", why(error), msgspec.json.encode(bundle)))
+        if bundles:
+            found.append(Coverage("history", whole_ones, len(bundles)))
+        return iter(found)
+
+    def page_of(self, payload: bytes, where: str) -> Page:
+        """A page of one issue as it was kept."""
+        try:
+            return Page(([BUNDLE.decode(payload)], []), where)
+        except msgspec.ValidationError as error:
+            return Page(([], [Rejected("malformed", where, str(error), payload)]), where)
+
+    def lacking(self, api: Api) -> Iterator[str]:
+        """Projects to browse, and the service desk's API."""
+        rights = decode(api.get(f"{self.rest}/mypermissions", {"permissions": "BROWSE_PROJECTS"}), RIGHTS).permissions
+        if not rights.get("BROWSE_PROJECTS", Right()).have_permission:
+            yield "the account may browse no project: give it the permission Browse projects, or it finds no issues and no error"
+        if self.approvals:
+            answer = api.get("/rest/servicedeskapi/servicedesk", {"limit": 1}, accept=frozenset((401, 403, 404)))
+            if answer.status != 200:
+                yield f"approvals cannot be read ({answer.status}): give the account access to the service desk, or set approvals: false"
+
+    def reconcile(self, api: Api, roll: Roll) -> Iterator[Page]:
+        """Look every known issue up by id: a deleted one leaves no trace in any search."""
+        for batch in batches(roll(), READ):
+            ids = [case_id for case_id, _ in batch]
+            if self.cloud:
+                answer = api.post(f"{self.rest}/issue/bulkfetch", {"issueIdsOrKeys": ids, "fields": ["id"]}, label=f"of {len(ids)} from {ids[0]}")
+            else:
+                asked = {"jql": f"id in ({','.join(ids)})", "fields": ["id"], "maxResults": READ, "validateQuery": False}
+                answer = api.post(f"{self.rest}/search", asked, label=f"of {len(ids)} from {ids[0]}")
+            present = {msgspec.json.decode(one, type=Id).id for one in decode(answer, KNOWN).issues}
+            yield Page(([], self.gone(batch, present)), answer.where)
+
+    def _zone(self, api: Api) -> ZoneInfo:
+        """The zone in which Jira reads the times of our queries: that of the account's profile."""
+        answer = api.get(f"{self.rest}/myself")
+        name = decode(answer, MYSELF).time_zone
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise PayloadError(f"{answer.where}: the account's time zone {name[:40]!r} is not known here: set its profile to UTC") from None
+
+    def _jql(self, window: Window, zone: ZoneInfo) -> str:
+        conditions = [f"({self.jql})"] if self.jql else []
+        if self.projects:
+            conditions.append("project in (" + ", ".join(f'"{key}"' for key in sorted(self.projects)) + ")")
+        conditions += [f'updated >= "{_wall(window.start, zone, -1)}"', f'updated < "{_wall(window.end, zone, 1)}"']
+        return " AND ".join(conditions) + " ORDER BY updated ASC, key ASC"
+
+    def _search(self, api: Api, asked: dict[str, Any], closing: list[str]) -> Iterator[tuple[list[Issue], list[Rejected], Answer, bool]]:
+        guard, token, start, seen = LoopGuard(), None, 0, 0
+        while True:
+            if self.cloud:
+                answer = api.post(f"{self.rest}/search/jql", asked | ({"nextPageToken": token} if token else {}), label=f"page {token or 1}"[:40])
+            else:
+                answer = api.post(f"{self.rest}/search", asked | {"startAt": start, "expand": ["changelog"]}, label=f"from {start}")
+            found, rejected = read_issues(answer, closing)
+            count = len(found.issues) + len(rejected)
+            guard.check(token if self.cloud else start, answer, records=count)
+            seen += count
+            if self.cloud and found.is_last is False and not found.next_page_token:
+                raise PayloadError(f"{answer.where} says there is more but not where: the list was cut short")
+            start, token = start + count, found.next_page_token
+            last = not token if self.cloud else count == 0 or (found.total is not None and seen >= found.total)
+            if last and not self.cloud:
+                whole(seen, found.total, answer.where)
+            yield found.issues, rejected, answer, last
+            if last:
+                return
+
+    def _complete(self, api: Api, issues: list[Issue], closing: list[str]) -> list[Bundle]:
+        """The issues with all that belongs to them; what the search brought in full is not asked for again."""
+        histories = self._histories(api, [issue.id for issue in issues]) if self.cloud and issues else {}
+        bundles: list[Bundle] = []
+        for issue in issues:
+            changelog, fields = issue.changelog, issue.fields
+            bundle = Bundle(issue, closing, list(histories.get(issue.id, {}).values()))
+            if changelog is not None and not self.cloud:
+                bundle.histories, bundle.total, issue.changelog = changelog.histories, changelog.total, None
+            if self.comments:
+                bundle.comments = self._part(api, issue.id, "comment", fields.pop("comment", None))
+            if self.worklogs:
+                bundle.worklogs = self._part(api, issue.id, "worklog", fields.pop("worklog", None))
+            project = fields.get("project")
+            if self.approvals and isinstance(project, dict) and project.get("projectTypeKey") == "service_desk":
+                bundle.approvals = self._approvals(api, issue.id)
+            bundles.append(bundle)
+        return bundles
+
+    def _histories(self, api: Api, ids: list[str]) -> dict[str, dict[str, History]]:
+        """Every history of these issues, each once: one issue's can come in pieces, on any page, and repeat at the edges."""
+        found: dict[str, dict[str, History]] = {}
+        guard, token = LoopGuard(), None
+        while True:
+            asked: dict[str, Any] = {"issueIdsOrKeys": ids, "maxResults": HISTORIES}
+            answer = api.post(f"{self.rest}/changelog/bulkfetch", asked | ({"nextPageToken": token} if token else {}), label=f"of {len(ids)} from {ids[0]}")
+            page = decode(answer, BULK)
+            guard.check(token, answer, records=len(page.issue_change_logs))
+            for one in page.issue_change_logs:
+                found.setdefault(one.issue_id, {}).update((history.id, history) for history in one.change_histories)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def _part(self, api: Api, number: str, name: str, embedded: Any) -> list[dict[str, Any]]:
+        """The issue's comments or worklogs: as they came with it, or page by page where these are not all."""
+        key = f"{name}s"
+        if isinstance(embedded, dict) and isinstance(embedded.get(key), list) and len(embedded[key]) >= embedded.get("total", 0):
+            return list(embedded[key])
+        if embedded is None:
+            return []
+        pages = offsets(
+            api,
+            f"{self.rest}/issue/{number}/{name}",
+            {"maxResults": AT_ONCE},
+            PART,
+            parameter="startAt",
+            records=lambda page: getattr(page, key),
+            total=lambda page: page.total,
+        )
+        return [one for page, _ in pages for one in getattr(page, key)]
+
+    def _approvals(self, api: Api, number: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            path = f"/rest/servicedeskapi/request/{number}/approval"
+            answer = api.get(path, {"start": len(found), "limit": 50}, accept=frozenset((404,)))  # 404: no request, only an issue in its project
+            if answer.status == 404:
+                return found
+            page = decode(answer, APPROVALS)
+            found += page.values
+            if page.is_last_page or not page.values:
+                return found
+
+
+class _Story:
+    """One issue's events, oldest first."""
+
+    whole = True
+    """The history leads without a gap from the first status to the present one."""
+
+    def __init__(self, source: Jira, bundle: Bundle) -> None:
+        self.source, self.bundle, self.issue = source, bundle, bundle.issue
+        self.closing = frozenset(bundle.closing)
+        self.case_id = bundle.issue.id
+        self.link: dict[str, Any] = {"url": source.link + self.case_id} if source.link else {}
+        self.names = {**ATTRIBUTES, **source.fields}
+        self.read_at = parse_instant(bundle.issue.fields["updated"]) // 1000
+        """Members are worked out backwards from the present ones, which may be older than the changelog: the latest reading holds."""
+        self.revision = 0
+
+    def events(self) -> list[Event]:
+        """All of it."""
+        changes, initial = self._changes()
+        fields = self.issue.fields
+        made_at = parse_instant(fields["created"])
+        creator = fields.get("creator") or fields.get("reporter")
+        kind, actor, via = _actor(creator)
+        facts = {**self.link, "via": via, "attributes": initial}
+        made = [self._event("created", made_at, Activity.CREATED, (kind, actor), facts, revision=self.revision)]
+        if initial.get("status") in self.closing:  # made done
+            made.append(self._event("closed", made_at, Activity.CLOSED, (kind, actor), {**self.link, "via": via}, change=("status", None, initial["status"])))
+        made += changes
+        made += (self._comment(one) for one in self.bundle.comments)
+        made += (self._worklog(one) for one in self.bundle.worklogs)
+        made += self._approvals()
+        made += self._rating()
+        return made
+
+    def _event(
+        self,
+        number: str,
+        at: Instant,
+        activity: Activity,
+        who: tuple[ActorKind, str | None],
+        detail: dict[str, Any],
+        *,
+        change: tuple[str | None, str | None, str | None] = (None, None, None),
+        revision: int = 0,
+    ) -> Event:
+        name, case_id = self.source.name, self.case_id
+        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, *who, *change, detail, revision)
+
+    def _changes(self) -> tuple[list[Event], dict[str, str]]:
+        """The changelog, oldest first, and what the issue began with: the `from` of a field's first change, else what it is now."""
+        now = {key: _value(value) for key in self.names if (value := self.issue.fields.get(key)) is not None}
+        members = {key: set(_members(self.issue.fields.get(key))) for key in MEMBERS}
+        histories = sorted(((_instant(one.created), one.id.zfill(20), one) for one in self.bundle.histories), key=lambda three: three[:2])
+        events: list[Event] = []
+        later: dict[str, str | None] = {}
+        for at, number, history in reversed(histories):  # backwards: members before a change are those after it without the added one
+            kind, actor, via = _actor(history.author)
+            detail = {**self.link, "via": _labels(via, history.history_metadata)}
+            for position in range(len(history.items) - 1, -1, -1):
+                item = history.items[position]
+                key = item.get("fieldId") or NAMES.get(item["field"]) or item["field"]
+                if key in OWN:
+                    events += self._worklog_gone(item, at, (kind, actor), detail)
+                    continue
+                revision = 0
+                if key in MEMBERS:
+                    self.revision = revision = self.read_at
+                    after = text_value(members[key])
+                    members[key] = (members[key] - {str(item["to"])} if item.get("to") else members[key]) | ({str(item["from"])} if item.get("from") else set())
+                    before = text_value(members[key])
+                else:
+                    before, after = self._side(key, item, "from", "fromString"), self._side(key, item, "to", "toString")
+                if key == "status":
+                    if after != later.get(key, now.get(key)):
+                        self.whole = False
+                    activity = _status(before, after, self.closing)
+                else:
+                    activity = Activity.CHANGED
+                later[key] = before
+                events.append(
+                    self._event(
+                        f"{number}:{position:02d}", at, activity, (kind, actor), detail, change=(self._attribute(key), before, after), revision=revision
+                    )
+                )
+        total = self.bundle.total
+        self.whole = self.whole and (total is None or total <= len(histories))
+        events.reverse()
+        now.update((key, text_value(present)) for key, present in members.items())
+        now.update((key, value) for key, value in later.items() if key in self.names)
+        return events, {self.names[key]: value for key, value in sorted(now.items()) if value is not None}
+
+    def _attribute(self, key: str) -> str:
+        return self.names.get(key) or (f"custom:{key.removeprefix('customfield_')}" if key.startswith("customfield_") else key)
+
+    def _side(self, key: str, item: dict[str, Any], ids: str, words: str) -> str | None:
+        """One side of a change: the id; words only where there is none and the field was asked for, since words can be anything."""
+        value = item.get(ids)
+        if key == "labels":
+            return text_value((item.get(words) or "").split())
+        if value is None or value == "":
+            return text_value(item.get(words)) if key in BY_NAME or key in self.source.fields else None
+        text = str(value)
+        if text[0] == "[" and text[-1] == "]":
+            return text_value([part.strip() for part in text[1:-1].split(",")])
+        return text
+
+    def _comment(self, one: dict[str, Any]) -> Event:
+        kind, actor, via = _actor(one.get("author"))
+        public = one.get("jsdPublic", True) is not False and not one.get("visibility")
+        said = {**self.link, "via": via, "public": public}
+        if text := own_words(_words(one.get("body"))):
+            said["value"] = text
+        return self._event(f"comment/{one['id'].zfill(20)}", parse_instant(one["created"]), Activity.COMMENTED, (kind, actor), said, revision=_revision(one))
+
+    def _worklog(self, one: dict[str, Any]) -> Event:
+        kind, actor, via = _actor(one.get("author"))
+        detail = {**self.link, "via": via, "seconds": int(one["timeSpentSeconds"])}
+        return self._event(
+            f"worklog/{one['id'].zfill(20)}", parse_instant(one["created"]), Activity.TIME_LOGGED, (kind, actor), detail, revision=_revision(one)
+        )
+
+    def _worklog_gone(self, item: dict[str, Any], at: Instant, who: tuple[ActorKind, str | None], detail: dict[str, Any]) -> Iterator[Event]:
+        """A worklog that was taken back counts nothing; only the changelog still knows it."""
+        if item["field"] == "WorklogId" and item.get("from") and not item.get("to") and self.source.worklogs:
+            facts = {**detail, "seconds": 0}
+            yield self._event(f"worklog/{str(item['from']).zfill(20)}", at, Activity.TIME_LOGGED, who, facts, revision=at // 1000 + 1)
+
+    def _approvals(self) -> Iterator[Event]:
+        for one in self.bundle.approvals:
+            number = str(one["id"]).zfill(20)
+            asked_at, over = _stamp(one.get("createdDate")), _stamp(one.get("completedDate"))
+            system = (ActorKind.SYSTEM, None)
+            if asked_at is not None:
+                yield self._event(f"approval/{number}", asked_at, Activity.APPROVAL_REQUESTED, system, self.link)
+            decided = [(one_.get("approver"), DECISIONS.get(str(one_.get("approverDecision")))) for one_ in one.get("approvers") or ()]
+            decided = [(who, activity) for who, activity in decided if activity is not None]
+            final = DECISIONS.get(str(one.get("finalDecision")))
+            if over is None or final is None:  # when each one decided is told only by the end of the whole
+                continue
+            for who, activity in decided or [(None, final)]:
+                kind, actor, via = _actor(who)
+                yield self._event(f"approval/{number}/{actor or 'system'}", over, activity or final, (kind, actor), {**self.link, "via": via})
+
+    def _rating(self) -> Iterator[Event]:
+        rated, dated = (self.issue.fields.get(name or "") for name in (self.source.satisfaction_field, self.source.satisfaction_date_field))
+        stars = rated.get("rating") if isinstance(rated, dict) else rated
+        if isinstance(stars, int | float) and stars != 3 and isinstance(dated, str):
+            who, at = (ActorKind.CUSTOMER, None), parse_instant(dated)
+            yield self._event("rating", at, Activity.RATED, who, {**self.link, "score": "good" if stars > 3 else "bad"}, revision=at // 1000)
+
+
+def _status(before: str | None, after: str | None, closing: frozenset[str]) -> Activity:
+    if (before in closing) == (after in closing):
+        return Activity.CHANGED
+    return Activity.CLOSED if after in closing else Activity.REOPENED
+
+
+def _actor(author: Any) -> tuple[ActorKind, str | None, list[str]]:
+    """Who it was, and what the account is: apps (automations, agents under their own name) are the system until they are named as agents."""
+    if not isinstance(author, dict):
+        return ActorKind.SYSTEM, None, []
+    account = author.get("accountType") or ""
+    who = author.get("accountId") or author.get("key") or author.get("name")
+    return KINDS.get(account, ActorKind.OPERATOR), str(who) if who else None, [account] if account in KINDS else []
+
+
+def _labels(via: list[str], metadata: dict[str, Any] | None) -> list[str]:
+    """What marks a change as made through something: Jira's history metadata."""
+    if not metadata:
+        return via
+    parts = [metadata.get("type"), *((metadata.get(name) or {}).get("id") for name in ("actor", "cause", "generator"))]
+    return sorted({*via, *(str(part) for part in parts if part)})
+
+
+def _value(value: Any) -> str | None:
+    """A field's present value as its changelog would write it: by id."""
+    if isinstance(value, dict):
+        for name in ("accountId", "id", "key", "name", "value"):
+            if value.get(name):
+                return str(value[name])
+        return _value(value.get("requestType"))
+    if isinstance(value, list):
+        return text_value([_value(one) for one in value])
+    return text_value(value)
+
+
+def _members(value: Any) -> Sequence[str]:
+    return [found for one in value or () if (found := _value(one)) is not None]
+
+
+def _words(body: Any) -> str:
+    """The text of a comment: as it is, or out of Atlassian's document format without what is quoted."""
+    if not isinstance(body, dict):
+        return str(body or "")
+    if body.get("type") in QUOTED:
+        return ""
+    inner = "".join(map(_words, body.get("content") or ()))
+    return f"{body.get('text') or ''}{inner}" + ("\n" if body.get("type") in BLOCKS else "")
+
+
+def _instant(value: int | str) -> Instant:
+    """Cloud's bulk answers count milliseconds (the documentation's example: seconds), all else is written out."""
+    if isinstance(value, str):
+        return parse_instant(value)
+    return value * 1000 if value >= 10**11 else value * 1_000_000
+
+
+def _stamp(value: Any) -> Instant | None:
+    if not isinstance(value, dict):
+        return None
+    millis = value.get("epochMillis")
+    return int(millis) * 1000 if millis else parse_instant(value["iso8601"]) if value.get("iso8601") else None
+
+
+def _revision(one: dict[str, Any]) -> int:
+    """Grows with each edit, in milliseconds; never edited: 0."""
+    updated = one.get("updated")
+    return 0 if not updated or updated == one["created"] else parse_instant(updated) // 1000
+
+
+def _wall(at: Instant, zone: ZoneInfo, side: int) -> str:
+    """A time as JQL wants it, to the minute in the account's zone, rather too early (`side` -1) or too late (1) by the repeated hour."""
+    exact = moment(at if side < 0 else at + MINUTE - 1).astimezone(zone).replace(second=0, microsecond=0)
+    if exact.utcoffset() != exact.replace(fold=1 - exact.fold).utcoffset():
+        exact = datetime.combine(exact.date(), exact.time()) + timedelta(hours=side)
+    return exact.strftime("%Y/%m/%d %H:%M")

@@ -1,0 +1,247 @@
+"""PagerDuty: the log entries of incidents: triggered, acknowledged, escalated, reassigned, resolved, merged."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic import Field, SecretStr
+
+from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, decode
+from rollout_metrics.collect.limits import ResetHeader, ResetKind
+from rollout_metrics.collect.paging import LoopGuard, whole
+from rollout_metrics.collect.source import HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.texts import own_words
+from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.time import DAY, SECOND, Instant, Span, format_instant, parse_instant
+
+AT_ONCE = 100
+DEEPEST = 10_000
+"""PagerDuty pages no deeper: longer stretches are cut in two."""
+LONGEST: Span = DAY
+SHORTEST: Span = SECOND
+Change = tuple[str | None, str | None, str | None]
+NOTHING: Mapping[str, Any] = {}
+UNCHANGED: Change = (None, None, None)
+STATUSES: Mapping[str, tuple[Activity, str | None, str]] = {
+    "acknowledge": (Activity.CHANGED, "triggered", "acknowledged"),
+    "unacknowledge": (Activity.CHANGED, "acknowledged", "triggered"),
+    "resolve": (Activity.CLOSED, None, "resolved"),
+}
+"""Kinds of entries that set the status: activity, before, after."""
+PLAIN: Mapping[str, Change] = {
+    "exhaust_escalation_path": ("escalation_path", None, "exhausted"),
+    "repeat_escalation_path": ("escalation_path", None, "repeated"),
+    "snooze": ("snoozed", None, "true"),
+}
+VALUES = frozenset(("field_value_change", "custom_field_value_change", "urgency_change", "priority_change"))
+PLAIN_VALUES = frozenset(("priority", "urgency", "service", "escalation_policy"))
+"""Fields of PagerDuty's own whose values are words or ids."""
+ASSIGNED = frozenset(("assign", "delegate", "escalate"))
+AUTOMATIC = frozenset(("auto", "timeout"))
+"""Channels by which PagerDuty itself acts, whoever's name stands beside it."""
+PEOPLE = frozenset(("user", "user_reference"))
+MERGED = "merge_resolve_reason"
+
+
+class _Reference(msgspec.Struct, gc=False):
+    id: str
+    type: str | None = None
+
+
+class _Incident(msgspec.Struct, gc=False):
+    id: str
+    html_url: str | None = None
+    resolve_reason: dict[str, Any] | None = None
+
+
+class _Entry(msgspec.Struct, gc=False):
+    id: str
+    type: str
+    created_at: str
+    incident: _Incident
+    agent: _Reference | None = None
+    channel: dict[str, Any] | None = None
+    service: _Reference | None = None
+    assignees: list[_Reference] = []
+
+
+class _Entries(msgspec.Struct):
+    log_entries: list[_Entry]
+    more: bool
+    total: int | None = None
+
+
+class _RawEntries(msgspec.Struct):
+    log_entries: list[msgspec.Raw]
+    more: bool
+    total: int | None = None
+
+
+_ENTRIES = msgspec.json.Decoder(_Entries)
+_RAW_ENTRIES = msgspec.json.Decoder(_RawEntries)
+_ENTRY = msgspec.json.Decoder(_Entry)
+
+
+class Pagerduty(HttpSource):
+    """PagerDuty. A read-only API key is enough."""
+
+    kind: ClassVar[str] = "pagerduty"
+
+    base_url: str = Field(default="https://api.pagerduty.com", pattern=r"^https?://[^?#]+$")
+    """The API's address; https://api.eu.pagerduty.com for European accounts."""
+    token: SecretStr
+    """A read-only API key, or with `oauth` a token with the scope `incidents.read`."""
+    oauth: bool = False
+    """The token is an OAuth token."""
+    teams: frozenset[str] = frozenset()
+    """Ids of teams whose incidents to read; default: all."""
+    fields: Mapping[str, str] = {}
+    """Name of an incident's field -> attribute name, instead of `custom:<name>`; map one to `change` to link incidents with changes."""
+
+    def endpoint(self) -> Endpoint:
+        """An API key has a scheme of its own."""
+        scheme = "Bearer " if self.oauth else "Token token="
+        headers = {"Accept": "application/vnd.pagerduty+json;version=2", "Content-Type": "application/json"}
+        authorization = SecretStr(scheme + self.token.get_secret_value())
+        reset = ResetHeader("ratelimit-reset", ResetKind.SECONDS)
+        return Endpoint(base_url=self.base_url, authorization=authorization, headers=headers, reset=reset, **self.connection())
+
+    def pages(self, api: Api, window: Window) -> Iterator[Page]:
+        """Stretches of at most a day, oldest first; within each the newest entries come first, so a stretch counts as read at its end."""
+        start, length = window.start, LONGEST
+        while start < window.end:
+            end = min(start + length, window.end)
+            pages = self._stretch(api, start, end)
+            entries, rejected, answer, total = next(pages)
+            if total is not None and total > DEEPEST - AT_ONCE and end - start > SHORTEST:
+                length = max(SHORTEST, (end - start) // 2)
+                continue
+            while True:
+                following = next(pages, None)
+                yield Page((entries, rejected), answer.where, end if following is None else None)
+                if following is None:
+                    break
+                entries, rejected, answer, _ = following
+            start, length = end, min(LONGEST, length * 2)
+
+    def events(self, page: Page) -> Iterator[Event | Rejected]:
+        """What each entry says of its incident; notifications and reached limits say nothing."""
+        entries, rejected = page.body
+        found: list[Event | Rejected] = [*rejected]
+        for entry in entries:
+            try:
+                found += self._of(entry)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                found.append(Rejected("malformed", f"{page.where} entry {entry.id}", why(error), msgspec.json.encode(entry)))
+        return iter(found)
+
+    def page_of(self, payload: bytes, where: str) -> Page:
+        """A page of one entry as it was kept."""
+        try:
+            return Page(([_ENTRY.decode(payload)], []), where)
+        except msgspec.ValidationError as error:
+            return Page(([], [Rejected("malformed", where, str(error), payload)]), where)
+
+    def lacking(self, api: Api) -> Iterator[str]:
+        """Incidents beside their log entries: a key may be restricted to a user who sees no more than some teams'."""
+        answer = api.get("/incidents", {"limit": 1, "date_range": "all"}, accept=frozenset((403,)))
+        if answer.status != 200:
+            yield "incidents cannot be read (403): use a read-only key of the account, or give the OAuth token the scope incidents.read"
+
+    def _stretch(self, api: Api, start: Instant, end: Instant) -> Iterator[tuple[list[_Entry], list[Rejected], Answer, int | None]]:
+        """Every page of [start, end), whose end is fixed so that new entries do not move the others."""
+        params: dict[str, Any] = {
+            "since": format_instant(start),
+            "until": format_instant(end),
+            "time_zone": "UTC",
+            "is_overview": "false",
+            "limit": AT_ONCE,
+            "total": "true",
+            "include[]": ["incidents", "channels"],
+        }
+        if self.teams:
+            params["team_ids[]"] = sorted(self.teams)
+        guard, offset, seen = LoopGuard(), 0, set[str]()
+        while True:
+            answer = api.get("/log_entries", {**params, "offset": offset})
+            page, rejected = _read(answer)
+            count = len(page.log_entries) + len(rejected)
+            guard.check(offset, answer, records=count)
+            before = len(seen)
+            seen.update(entry.id for entry in page.log_entries)
+            if page.log_entries and len(seen) == before:  # pages repeat the offset they were asked for: no two look alike
+                raise PayloadError(f"{answer.where} repeats entries of the pages before it: the paging parameter is being ignored")
+            offset += count
+            if not page.more or count == 0:
+                whole(offset, page.total, answer.where)
+                yield page.log_entries, rejected, answer, page.total
+                return
+            yield page.log_entries, rejected, answer, page.total
+
+    def _of(self, entry: _Entry) -> Iterator[Event]:
+        kind = entry.type.removesuffix("_reference").removesuffix("_log_entry")
+        incident, channel = entry.incident, entry.channel or {}
+        at, name = parse_instant(entry.created_at), self.name
+        through = str(channel.get("type") or "")
+        who = _who(entry.agent, through)
+        detail: dict[str, Any] = {"via": [through] if through else []}
+        if incident.html_url:
+            detail["url"] = incident.html_url
+
+        def event(activity: Activity, *, change: Change = UNCHANGED, part: str = "", more: Mapping[str, Any] = NOTHING) -> Event:
+            return Event(name, name, incident.id, entry.id + part, at, activity, *who, *change, {**detail, **more})
+
+        if kind == "trigger":
+            known = {"status": "triggered", "service": entry.service.id if entry.service is not None else None, "channel": through or None}
+            yield event(Activity.CREATED, more={"attributes": {name: value for name, value in known.items() if value is not None}})
+        elif kind == "resolve" and (incident.resolve_reason or {}).get("type") == MERGED:
+            yield event(Activity.ABSORBED)
+        elif kind in STATUSES:
+            activity, before, after = STATUSES[kind]
+            yield event(activity, change=("status", before, after))
+        elif kind == "annotate":
+            words = own_words(str(channel.get("content") or channel.get("summary") or ""))
+            yield event(Activity.COMMENTED, more={"public": False, **({"value": words} if words else {})})
+        elif kind in PLAIN:
+            yield event(Activity.CHANGED, change=PLAIN[kind])
+        elif kind in VALUES:
+            for number, change in enumerate(self._values(channel.get("changeset"))):
+                yield event(Activity.CHANGED, change=change, part=f":{number:02d}")
+        elif kind == "escalate":
+            yield event(Activity.ESCALATED, more={"reason": "timeout"} if through == "timeout" else NOTHING)
+        if kind in ASSIGNED:
+            assignees = text_value([one.id for one in entry.assignees])
+            yield event(Activity.CHANGED, change=("assignee", None, assignees), part=":assignee")
+
+    def _values(self, changeset: Any) -> Iterator[Change]:
+        """Fields with their old and new values; elsewhere a changeset may be a mere list of words."""
+        if not isinstance(changeset, dict):
+            return
+        for group, prefix in (("customer_fields", "custom:"), ("application_fields", "")):
+            for one in changeset.get(group) or ():
+                name = one["name"]
+                kept = name in self.fields or (name in PLAIN_VALUES and not prefix)  # of others only the fact: they may hold free text
+                sides = (text_value(one.get("old_value")), text_value(one.get("value"))) if kept else (None, None)
+                yield self.fields.get(name) or prefix + name, *sides
+
+
+def _read(answer: Answer) -> tuple[_Entries, list[Rejected]]:
+    try:
+        return decode(answer, _ENTRIES), []
+    except ShapeError:
+        raw = decode(answer, _RAW_ENTRIES)
+    page = _Entries([], raw.more, raw.total)
+    rejected: list[Rejected] = []
+    for number, one in enumerate(raw.log_entries):
+        try:
+            page.log_entries.append(_ENTRY.decode(one))
+        except msgspec.ValidationError as error:
+            rejected.append(Rejected("malformed", f"{answer.where} entry {number}", str(error), bytes(one)))
+    return page, rejected
+
+
+def _who(agent: _Reference | None, through: str) -> tuple[ActorKind, str | None]:
+    if agent is None:
+        return ActorKind.SYSTEM, None
+    return ActorKind.OPERATOR if agent.type in PEOPLE and through not in AUTOMATIC else ActorKind.SYSTEM, agent.id

@@ -1,0 +1,53 @@
+"""PagerDuty: one feed of log entries, newest first, by offset within a stretch."""
+
+import re
+from typing import Any
+
+from rollout_metrics.domain.time import format_instant, parse_instant
+from sources.server import Reply, Request
+from sources.upstream.simulator import Profile, Simulator, given, slice_at
+from sources.upstream.world import AGENT, Case, Change
+
+KINDS = {"comment": "annotate", "label": "snooze", "work": "notify", "assignee": "assign"}
+
+
+def _entry(case: Case, number: str, at: int, actor: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": f"{kind}_log_entry",
+        "created_at": format_instant(at),
+        "agent": {"id": actor, "type": "service_reference" if actor == AGENT else "user_reference"},
+        "channel": {"type": "website"},
+        "incident": {"id": f"P{case.number}", "html_url": f"https://acme.pagerduty.com/incidents/P{case.number}"},
+        "service": {"id": "PS1", "type": "service_reference"},
+        **more,
+    }
+
+
+def _of(case: Case, change: Change) -> dict[str, Any]:
+    kind, more = KINDS.get(change.what, "escalate"), {}
+    if change.what == "status":
+        kind = {"closed": "resolve", "working": "acknowledge"}.get(change.after, "unacknowledge")
+    if kind in ("escalate", "assign"):
+        more = {"assignees": [{"id": str(change.after), "type": "user_reference"}]}
+    return _entry(case, f"L{change.number:06d}", change.at, change.actor, kind, **more)
+
+
+def _feed(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
+    since, until = (parse_instant(given(request, name)) for name in ("since", "until"))
+    until = min(until, simulator.world.now - simulator.lag + 1)
+    found = [_entry(case, f"T{case.number:06d}", case.created_at, "customer", "trigger") for case in simulator.world.cases.values()]
+    found += [_of(case, change) for case in simulator.world.cases.values() for change in case.changes]
+    wanted = [one for one in found if since <= parse_instant(one["created_at"]) < until]
+    wanted.sort(key=lambda one: (one["created_at"], one["id"]), reverse=True)
+    page, following = slice_at(wanted, int(given(request, "offset", "0")), simulator.size)
+    return {"log_entries": page, "more": following is not None, "total": len(wanted)}
+
+
+PROFILE = Profile(
+    kind="pagerduty",
+    routes={r"GET /log_entries": _feed},
+    throttled=Reply({"error": {"message": "Rate Limit Exceeded"}}, 429, {"ratelimit-reset": "1"}),
+    case_id="P{}".format,
+    per_case=3,
+)
