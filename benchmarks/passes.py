@@ -72,7 +72,8 @@ def multiply(path: str, times: int) -> None:
     for table, renamed in RENAMED.items():
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] != "id"]
         chosen = ", ".join(renamed.get(column, f"t.{column}") for column in columns)
-        connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM {table} AS t CROSS JOIN copies AS c WHERE TRUE ON CONFLICT DO NOTHING")
+        copied = f"SELECT {chosen} FROM {table} AS t CROSS JOIN copies AS c"
+        connection.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) {copied}")
     connection.execute("UPDATE counts SET amount = amount * ?", (times,))
     connection.execute("UPDATE meta SET value = (SELECT max(id) FROM events) WHERE key = 'arrived'")
     connection.commit()

@@ -2,7 +2,7 @@
 
 How the pipeline holds and moves the state, a `Ledger` per process:
 
-1. At start: `ledger.load(as_of, starts, rows, samples)`. `starts(workflows, as_of, surroundings)`: since when each agent is what it is. Rows are the
+1. At start: `ledger.load(as_of, starts, rows, samples, tracks)`. `starts(workflows, as_of, surroundings)`: since when each agent is what it is. Rows are the
    store's counts: the standing ones and the minutes of `ledger.needed(as_of, starts)`. Samples are `rollup.samples(facts)` of at least every unfinished
    fact, those of `ledger.sampled(as_of)` (a day more, for corrections to find what they correct), and cases closed without the agent in the 90 days before
    the workflow was first assisted. A superset is fine.

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from rollout_metrics.catalog import TALLIES
 from rollout_metrics.derive.standing import standing_since
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import MINUTE, Instant, minute_of
-from rollout_metrics.figures.windows import Stretch, Sums, added
+from rollout_metrics.figures.windows import Stretch, Sums, Track, added
 from rollout_metrics.rollup import Contribution, Difference
 
 Starts = Mapping[str, Instant | None]
@@ -59,6 +61,15 @@ class Since:
     def take(self, rows: Iterable[Contribution]) -> None:
         """Add rows to those that `load` was given."""
         self._add(rows, dict.fromkeys(self._now, 0))
+
+    def take_track(self, track: Track) -> None:
+        """Add many rows of one series at once, as `take` would one by one."""
+        series, minutes, amounts = track
+        workflow, tally = series[:2]
+        if workflow in self._now and tally in _COUNTED:
+            first, last = np.searchsorted(minutes, (self._first(workflow, tally), self._now[workflow]), "right")
+            if first < last:
+                self._add([(series, int(minutes[last - 1]), int(amounts[first:last].sum()))], dict.fromkeys(self._now, 0))
 
     def apply(self, difference: Difference) -> None:
         """Take in what was added to the counts."""

@@ -4,11 +4,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import numpy as np
+
 from rollout_metrics.catalog import TALLIES
 from rollout_metrics.derive.levels import PRODUCTION
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, minute_of
-from rollout_metrics.figures.windows import Stretch, Sums, added
+from rollout_metrics.figures.windows import Stretch, Sums, Track, added
 from rollout_metrics.rollup import Contribution, Difference
 
 PAST: Span = 120 * DAY
@@ -69,6 +71,23 @@ class Trail:
     def take(self, rows: Iterable[Contribution]) -> None:
         """Add rows to those that `load` was given."""
         self._add(rows, {name: self._horizon(now) for name, now in self._now.items()})
+
+    def take_track(self, track: Track) -> None:
+        """Add many rows of one series at once, as `take` would one by one: of each hour, or part of one, only the sum."""
+        series, minutes, amounts = track
+        name, tally = series[:2]
+        if name not in self._now or tally not in _COUNTED:
+            return
+        first, last = np.searchsorted(minutes, (self._horizon(self._now[name]), self._now[name]), "right")
+        if first < last:
+            ends = -(-minutes[first:last] // _HOUR) * _HOUR
+            cuts = np.array((*self._cuts[name][tally], _NEVER), np.int64)
+            ends = np.minimum(ends, cuts[np.searchsorted(cuts, minutes[first:last])])
+            found, places = np.unique(ends, return_index=True)
+            totals = np.add.reduceat(amounts[first:last], places)
+            kept = self._tracks.setdefault((name, tally), {}).setdefault(series[2:], _Track())
+            for end, total in zip(found[totals != 0].tolist(), totals[totals != 0].tolist(), strict=True):
+                kept.add(end, total)
 
     def apply(self, difference: Difference) -> None:
         """Take in what was added to the counts."""

@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from rollout_metrics.domain.time import MINUTE, Instant, Span
-from rollout_metrics.rollup import STATE, Contribution, Difference
+from rollout_metrics.rollup import STATE, Contribution, Difference, Series
 
 Sums = Mapping[tuple[str, ...], int]
 """Label values -> sum; sums of 0 are left out."""
+
+Track = tuple[Series, NDArray[np.int64], NDArray[np.int64]]
+"""Rows of one series, none of them standing: its minutes, ascending, and the amounts."""
 
 _EMPTY: Sums = {}
 
@@ -113,6 +118,17 @@ class Windows:
                             sums[labels] = total
                         else:
                             sums.pop(labels, None)
+
+    def take_track(self, track: Track) -> None:
+        """Add many rows of one series at once, as `take` would one by one."""
+        series, minutes, amounts = track
+        if series[0] in self._now:
+            now, labels, widths = self._plan(series)
+            for width, sums in widths:
+                first, last = np.searchsorted(minutes, (now - width, now), "right")
+                total = int(amounts[first:last].sum())
+                if total:
+                    _bump(sums, labels, total)
 
     def _plan(self, series: tuple[str, ...]) -> tuple[int, tuple[str, ...], "_Widths"]:
         """The workflow's minute now, the series' labels, and its windows' widths and sums: looked up once, not for every row."""

@@ -1,7 +1,7 @@
 """The figures in memory, kept in step with the store: loaded once, then moved by what each batch changed and by what enters and leaves the windows."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import NO_WORKFLOW, Family
@@ -53,15 +53,15 @@ class Figures:
         begun = starts(self._company.workflows, known, store.surroundings(as_of))
         if self._loaded and all(self._foreseen(name, since) for name, since in baselines.items()):
             try:
-                self._ledger.advance(known, begun, _rows(store, self._ledger.stretches(known, begun)))
+                self._ledger.advance(known, begun, store.contributions(_named(self._ledger.stretches(known, begun))))
             except (ValueError, LookupError) as error:
                 log.info("figures loaded again", extra={"fields": {"reason": str(error)}})
             else:
                 self._baselines = self._baselines | baselines
                 return
         self._ledger, self._baselines, self._began = Ledger(self._company), baselines, known
-        rows = _standing_and(store, known, self._ledger.needed(known, begun))
-        self._ledger.load(known, begun, rows, self._samples(store, known, self._ledger.sampled(known)))
+        tracks = store.tracks(_named(self._ledger.needed(known, begun)))
+        self._ledger.load(known, begun, _standing(store, known), self._samples(store, known, self._ledger.sampled(known)), tracks)
         self._loaded = True
 
     def situations(self, store: Store, as_of: Mapping[str, Instant], stale: Mapping[str, int], coverage: Mapping[str, Shares]) -> dict[str, Situation]:
@@ -106,13 +106,13 @@ class Figures:
             if workflow is None:
                 continue
             start, end = stretch.after * MINUTE - DAY, stretch.up_to * MINUTE
-            for _, facts in store.facts_between(workflow.name, start, end):
+            for _, facts in store.facts_between(workflow.name, start, end, rollup.SAMPLED):
                 yield from rollup.samples(facts)
             if workflow.baseline_seconds is not None:
                 continue
             # The baseline may lie long before the windows, or reach from before them into them: each fact once. Before `assisted`, it is still to come.
             since = assisted_since(workflow, as_of[workflow.name], around) or as_of[workflow.name]
-            for _, facts in store.facts_between(workflow.name, since - BASELINE, since):
+            for _, facts in store.facts_between(workflow.name, since - BASELINE, since, rollup.SAMPLED):
                 for fact in facts:
                     first, last = fact_span(fact)
                     if first > end or last < start:
@@ -124,12 +124,11 @@ def _known(as_of: Mapping[str, Instant]) -> dict[str, Instant]:
     return {name: at for name, at in as_of.items() if at != NOTHING}
 
 
-def _rows(store: Store, stretches: list[Stretch]) -> Iterator[Contribution]:
-    return store.contributions((stretch.workflow, stretch.after, stretch.up_to) for stretch in stretches)
+def _named(stretches: Iterable[Stretch]) -> Iterator[tuple[str, int, int]]:
+    return ((stretch.workflow, stretch.after, stretch.up_to) for stretch in stretches)
 
 
-def _standing_and(store: Store, as_of: Mapping[str, Instant], needed: list[Stretch]) -> Iterator[Contribution]:
+def _standing(store: Store, as_of: Mapping[str, Instant]) -> Iterator[Contribution]:
     for name in as_of:
         for series, amount in store.state_counts(name or NO_WORKFLOW).items():
             yield series, rollup.STATE, amount
-    yield from _rows(store, needed)

@@ -1,12 +1,20 @@
 """Reading the counts: rows of a window's stretch, and states."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import select
 
 from rollout_metrics.store.codec import Series
 from rollout_metrics.store.schema import counts
 from rollout_metrics.store.tables import Tables
+
+Numbers = NDArray[np.int64]
+
+PART = 100_000
+"""Rows held at a time."""
 
 STATE = 0
 """The minute of series that hold "at T" or "so far" and belong to no minute."""
@@ -20,12 +28,26 @@ class Counts(Tables):
 
         The minute STATE is left out.
         """
-        number = self._names.workflows.known
-        wanted = [(number(workflow), after, up_to) for workflow, after, up_to in stretches if number(workflow) is not None]
         names = self._names.series.names
         with self._database.reading() as connection:
-            for series, minute, amount in self._dialect.rows(connection, self._dialect.minutes, wanted):
+            for series, minute, amount in self._dialect.rows(connection, self._dialect.minutes, self._numbered_stretches(stretches)):
                 yield names[series], minute, amount
+
+    def tracks(self, stretches: Iterable[tuple[str, int, int]]) -> Iterator[tuple[Series, Numbers, Numbers]]:
+        """The same for many rows: `(series, minutes, amounts)` with minutes ascending, each series once for every `PART` of the rows."""
+        names = self._names.series.names
+        with self._database.reading() as connection:
+            rows = iter(self._dialect.rows(connection, self._dialect.minutes, self._numbered_stretches(stretches)))
+            while part := tuple(islice(rows, PART)):
+                table = np.fromiter(chain.from_iterable(part), np.int64, 3 * len(part)).reshape(-1, 3)
+                table = table[np.lexsort((table[:, 1], table[:, 0]))]
+                numbers, starts = np.unique(table[:, 0], return_index=True)
+                for number, piece in zip(numbers.tolist(), np.split(table, starts[1:]), strict=True):
+                    yield names[number], piece[:, 1], piece[:, 2]
+
+    def _numbered_stretches(self, stretches: Iterable[tuple[str, int, int]]) -> list[tuple[int, int, int]]:
+        numbered = ((self._names.workflows.known(workflow), after, up_to) for workflow, after, up_to in stretches)
+        return [(number, after, up_to) for number, after, up_to in numbered if number is not None]
 
     def counts(self, workflow: str, after: int, up_to: int) -> Iterator[tuple[int, Series, int]]:
         """`(minute, series, amount)` of a workflow for the minutes in (after, up_to], in order of minutes; the minute STATE is left out."""
