@@ -31,6 +31,11 @@ Counted = dict[Bucket, int]
 class Figures(Protocol):
     """What the pipeline tells the figures in memory: count differences, and samples that go and come."""
 
+    @property
+    def loaded(self) -> bool:
+        """Whether there is anything in memory to be moved; else everything is loaded once all is derived."""
+        ...
+
     def apply(self, counts: Mapping[Bucket, int], gone: list[Sample], come: list[Sample]) -> None:
         """Take in what a batch changed."""
         ...
@@ -51,6 +56,8 @@ def derive_due(  # noqa: PLR0917
     the store learns.
     """
     workflows = {workflow.name: workflow for workflow in company.workflows}
+    glance = glances_of(workflows)
+    figures = figures if figures is not None and figures.loaded else None
     done = 0
     while due := store.due(as_of, limit=BATCH):
         if not done:
@@ -64,7 +71,7 @@ def derive_due(  # noqa: PLR0917
         come: list[Sample] = []
         for key, events in store.histories(due.keys):
             facts = _derived(store, key, events, company, as_of, around, broken)
-            updates.append(Update(facts, total(key, facts.facts, workflows)))
+            updates.append(Update(facts, total(key, facts.facts, workflows, glance)))
             stood = before.get(key, ())
             if known and stood:
                 for bucket, amount in rollup.corrections(stood, facts.facts).items():
@@ -78,7 +85,7 @@ def derive_due(  # noqa: PLR0917
             figures.apply(applied.counts, gone, come)
         done += len(due.keys)
         watch(done)
-    _judge(store, workflows, figures)
+    _judge(store, glance, figures)
     return done
 
 
@@ -103,17 +110,16 @@ def _derived(  # noqa: PLR0917
         return nothing
 
 
-def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workflow]) -> Counted:
+def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workflow], glance: Glance) -> Counted:
     """Everything a case's facts count, but for glances of operators who are known: those depend on other cases."""
     counted: Counted = {}
-    for series, minute, amount in rollup.contributions(facts, workflows, of_strangers(case, facts, glances_of(workflows))):
+    for series, minute, amount in rollup.contributions(facts, workflows, of_strangers(case, facts, glance)):
         bucket = (series, minute)
         counted[bucket] = counted.get(bucket, 0) + amount
     return counted
 
 
-def _judge(store: Store, workflows: Mapping[str, Workflow], figures: Figures | None) -> None:
-    glance = glances_of(workflows)
+def _judge(store: Store, glance: Glance, figures: Figures | None) -> None:
     while judgements := store.judgements():
         difference = store.judge([Judged(judgement, stamped(judgement, glance)) for judgement in judgements])
         if figures is not None:

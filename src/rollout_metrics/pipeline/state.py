@@ -32,6 +32,11 @@ class Figures:
         self._baselines: dict[str, Instant | None] = {}
         self._began: Mapping[str, Instant] = {}
 
+    @property
+    def loaded(self) -> bool:
+        """Whether there is anything in memory to be moved."""
+        return self._loaded
+
     def apply(self, counts: Mapping[Bucket, int], gone: list[Sample], come: list[Sample]) -> None:
         """Take in what a batch changed; where memory does not agree with it, everything is loaded again at the next advance."""
         if not self._loaded:

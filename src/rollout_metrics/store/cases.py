@@ -18,7 +18,7 @@ from rollout_metrics.store.quarantine import release
 from rollout_metrics.store.relations import decided_in, workflows_in
 from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements
 from rollout_metrics.store.spans import span_of
-from rollout_metrics.store.tables import PERSONS_UNTIL, meta_number, subtract
+from rollout_metrics.store.tables import PERSONS_UNTIL, add, meta_number, subtract
 
 _COLUMNS = tuple(cases.columns.keys())
 _DIRTY = text("SELECT case_source, case_id, mark FROM dirty ORDER BY case_source, case_id LIMIT :limit")
@@ -142,8 +142,7 @@ class Cases(Persons):
             for_good = self._numbered(added or {})
             if for_good:
                 add_for_good(self._dialect, connection, for_good)
-            for series, minute, amount in for_good:
-                changes.difference[series, minute] = changes.difference.get((series, minute), 0) + amount
+            add(changes.difference, for_good)
             first = {workflow: self._first_agent(connection, workflow) for workflow in changes.led if self._follows_agent(workflow)}
             self._write(connection, changes)
             for workflow, before in first.items():
@@ -179,8 +178,7 @@ class Cases(Persons):
         if old is not None and old[_COUNTED] != packed:
             subtract(changes.difference, old[_COUNTED])
         if old is None or old[_COUNTED] != packed:
-            for series, minute, amount in counted:
-                changes.difference[series, minute] = changes.difference.get((series, minute), 0) + amount
+            add(changes.difference, counted)
         same_facts = old is not None and old[_FACTS] == facts
         recorded = old[_RECORDED] if same_facts and old is not None else _recorded(old, derived.facts, now)
         if not same_facts:
@@ -201,9 +199,9 @@ class Cases(Persons):
         first_agent_at = presence = None
         absent = 0
         for fact in derived.facts:
-            if isinstance(fact, CaseSummary):
+            if type(fact) is CaseSummary:
                 first_agent_at = fact.first_agent_at
-            elif isinstance(fact, Handling):
+            elif type(fact) is Handling:
                 presence = fact.presence
                 absent = int(fact.handling is HandlingKind.AGENT_ABSENT)
         start, end = presence or (None, None)

@@ -13,7 +13,7 @@ from rollout_metrics.store.dialects import Dialect, Row
 from rollout_metrics.store.names import NOBODY
 from rollout_metrics.store.relations import explicit
 from rollout_metrics.store.schema import judgements
-from rollout_metrics.store.tables import Tables, subtract
+from rollout_metrics.store.tables import Tables, add, subtract
 
 _DUE = text(
     "SELECT j.decider, j.at, j.mark, (SELECT max(t.at) FROM touches AS t WHERE t.touch = j.decider AND t.at < j.at)"
@@ -81,8 +81,7 @@ class Judgements(Tables):
                     continue
                 counted = self._numbered(one.counted)
                 subtract(difference, before)
-                for series, minute, amount in counted:
-                    difference[series, minute] = difference.get((series, minute), 0) + amount
+                add(difference, counted)
                 finished.append((decider, at, 0 if mark == one.judgement.mark else mark, encode_numbers(counted)))
             self._dialect.upsert(connection, judgements, finished)
             self._dialect.delete(connection, judgements, [row[:2] for row in finished if row[2] == 0 and row[3] == NOTHING])
@@ -93,8 +92,7 @@ def add_for_good(dialect: Dialect, connection: Connection, numbered: Sequence[tu
     """Remember what is counted beyond all facts, so that counts can still be explained."""
     sums: dict[tuple[int, int], int] = {(series, minute): amount for series, minute, amount in numbered}
     found = connection.execute(select(judgements.c.counted).where(judgements.c.decider == NOBODY, judgements.c.at == 0)).scalar()
-    for series, minute, amount in decode_counted(found) if found is not None else ():
-        sums[series, minute] = sums.get((series, minute), 0) + amount
+    add(sums, decode_counted(found) if found is not None else ())
     dialect.upsert(connection, judgements, [(NOBODY, 0, 0, encode_numbers(sorted((*key, amount) for key, amount in sums.items())))])
 
 

@@ -47,8 +47,8 @@ def _summary(fact: CaseSummary) -> Stretch:
 
 
 def _within(first: Instant, *others: Instant | None) -> Stretch:
-    known = [at for at in others if at is not None]
-    return min([first, *known]), max([first, *known])
+    known = [at for at in (first, *others) if at is not None]
+    return min(known), max(known)
 
 
 _SPANS: dict[type[Any], Callable[[Any], Stretch]] = {

@@ -92,27 +92,27 @@ class Tables:
     def _numbered(self, counted: Mapping[tuple[tuple[str, ...], int], int]) -> list[tuple[int, int, int]]:
         """Contributions as `(series, minute, amount)` in order, without zeros; within `_writing`."""
         series = self._names.series
-        return sorted((series[name], minute, amount) for (name, minute), amount in counted.items() if amount)
+        return sorted([(series[name], minute, amount) for (name, minute), amount in counted.items() if amount])
 
     def _apply(self, connection: Connection, difference: Mapping[tuple[int, int], int]) -> Counted:
         """Add a difference `(series, minute) -> amount` to the counts; the same with series by name."""
-        applied: Counted = {}
-        rows: list[Row] = []
-        name_of, workflow_of = self._names.series.names, self._names.workflows
-        for (number, minute), amount in difference.items():
-            if amount:
-                name = name_of[number]
-                applied[name, minute] = amount
-                rows.append((workflow_of[name[0]], minute, number, amount))
-        rows.sort()
+        name_of = self._names.series.names
+        workflow_of = {number: self._names.workflows[name_of[number][0]] for number in {number for number, _ in difference}}
+        rows: list[Row] = sorted([(workflow_of[number], minute, number, amount) for (number, minute), amount in difference.items() if amount])
         self._dialect.upsert(connection, counts, rows, add="amount")
-        return applied
+        return {(name_of[number], minute): amount for _, minute, number, amount in rows}
 
 
 def subtract(difference: dict[tuple[int, int], int], counted: bytes) -> None:
     """Take what was contributed before out of a difference."""
-    for series, minute, amount in decode_counted(counted):
-        difference[series, minute] = difference.get((series, minute), 0) - amount
+    add(difference, decode_counted(counted), -1)
+
+
+def add(difference: dict[tuple[int, int], int], counted: Iterable[tuple[int, int, int]], times: int = 1) -> None:
+    """Add what is contributed to a difference, `times` times."""
+    for series, minute, amount in counted:
+        bucket = (series, minute)
+        difference[bucket] = difference.get(bucket, 0) + times * amount
 
 
 def _meta(connection: Connection, key: str) -> str | None:
