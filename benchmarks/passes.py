@@ -66,7 +66,8 @@ class Standing:
 def multiply(path: str, times: int) -> None:
     """Keep every event, case and decision of a store `times` times, the copies under new names at the same instants; touches a microsecond apart each."""
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA cache_size = -262144")
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -262144"):
+        connection.execute(f"PRAGMA {pragma}")
     connection.execute("CREATE TEMP TABLE copies (n INTEGER)")
     connection.executemany("INSERT INTO copies VALUES (?)", [(number,) for number in range(1, times)])
     for table, renamed in RENAMED.items():
@@ -77,6 +78,7 @@ def multiply(path: str, times: int) -> None:
     connection.execute("UPDATE counts SET amount = amount * ?", (times,))
     connection.execute("UPDATE meta SET value = (SELECT max(id) FROM events) WHERE key = 'arrived'")
     connection.commit()
+    connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
 
 

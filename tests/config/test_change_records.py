@@ -16,6 +16,7 @@ from rollout_metrics.derive.delivery import delivery, deployments
 from rollout_metrics.derive.failures import Observed
 from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.time import DAY, format_instant, parse_instant
+from rollout_metrics.generate.meanings import meanings
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "change-record.example.yaml"
@@ -47,7 +48,7 @@ def test_every_option_says_what_it_is() -> None:
     models: list[type[BaseModel]] = []
     _collect(ChangeRecord, models)
 
-    silent = [f"{m.__name__}.{name}" for m in models for name, info in m.model_fields.items() if not info.description and not _section(info.annotation)]
+    silent = [f"{m.__name__}.{name}" for m in models for name, info in m.model_fields.items() if not meanings(m).get(name) and not _section(info.annotation)]
     assert silent == []
 
 

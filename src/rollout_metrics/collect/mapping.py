@@ -21,7 +21,7 @@ _PLACE = re.compile(r"\{\{|\}\}|\{([^{}]+?)(?::0(\d+))?\}")
 class MappingOptions(BaseModel):
     """Strict, frozen options whose docstrings become the documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 def plain(value: Any) -> Any:

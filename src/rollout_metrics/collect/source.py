@@ -105,7 +105,7 @@ class Coverage(msgspec.Struct, frozen=True):
 class Source(BaseModel):
     """What every source has. A kind is a subclass in its own module of `sources`; its module name is its kind."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: ClassVar[str]
     pulled: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from rollout_metrics.domain.time import Instant, instant
 class Options(BaseModel):
     """Strict, frozen options whose docstrings become the documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

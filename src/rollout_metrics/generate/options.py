@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelSchema
 
 from rollout_metrics.collect.source import Source
 from rollout_metrics.domain.time import format_span
 from rollout_metrics.generate.markdown import code, generated, table
+from rollout_metrics.generate.meanings import meanings
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SOURCE = "source_"
@@ -84,7 +86,18 @@ One YAML file. Unknown keys are errors, and every problem is reported at once wi
 
 
 class _Generator(GenerateJsonSchema):
-    """Sets in order, so that the text is the same each time."""
+    """Options with what they mean; sets in order, so that the text is the same each time."""
+
+    def model_schema(self, schema: ModelSchema) -> Schema:
+        """A model with the meaning of each of its options."""
+        made = super().model_schema(schema)
+        model: type[BaseModel] = schema["cls"]
+        said = meanings(model)
+        for name, field in model.model_fields.items():
+            option = made["properties"].get(field.alias or name)
+            if option is not None and name in said:
+                option.setdefault("description", said[name])
+        return made
 
     def encode_default(self, dft: Any) -> Any:
         """The default as JSON."""

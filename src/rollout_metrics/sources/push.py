@@ -16,7 +16,7 @@ SHORTEST_SECRET = 16
 class Token(BaseModel):
     """One sender: its secret, and all it may speak of."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1)
     """Names the sender in logs."""

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import select
 
 from rollout_metrics.store.codec import Series
 from rollout_metrics.store.schema import counts
 from rollout_metrics.store.tables import Tables
 
-Numbers = NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PART = 100_000
 """Rows held at a time."""
@@ -33,8 +34,10 @@ class Counts(Tables):
             for series, minute, amount in self._dialect.rows(connection, self._dialect.minutes, self._numbered_stretches(stretches)):
                 yield names[series], minute, amount
 
-    def tracks(self, stretches: Iterable[tuple[str, int, int]]) -> Iterator[tuple[Series, Numbers, Numbers]]:
+    def tracks(self, stretches: Iterable[tuple[str, int, int]]) -> "Iterator[tuple[Series, NDArray[np.int64], NDArray[np.int64]]]":
         """The same for many rows: `(series, minutes, amounts)` with minutes ascending, each series once for every `PART` of the rows."""
+        import numpy as np  # not at the start of programs that only collect
+
         names = self._names.series.names
         with self._database.reading() as connection:
             rows = iter(self._dialect.rows(connection, self._dialect.minutes, self._numbered_stretches(stretches)))

@@ -14,6 +14,7 @@ from rollout_metrics.derive.completeness import REQUIRED
 from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.records import SignOff
 from rollout_metrics.domain.time import Instant, format_instant
+from rollout_metrics.generate.meanings import meanings
 
 WIDTH = 110
 _BARE = re.compile(r"\w[\w.-]*", re.ASCII)
@@ -54,7 +55,7 @@ def template(*, number: str, workflow: str, kind: ChangeKind, risk_class: str, p
         lines += _field(name, info, values, risk_class)
     lines += ["", "# What comes later: take away the `#` when it is known.", "#"]
     for name in _AFTERWARDS:
-        lines += [*_comment(_said(ChangeRecord.model_fields[name]), 0), f"#{name}:"]
+        lines += [*_comment(_said(ChangeRecord, name), 0), f"#{name}:"]
     return "\n".join(lines) + "\n"
 
 
@@ -63,10 +64,10 @@ def _field(name: str, info: FieldInfo, values: Mapping[str, str], risk_class: st
         yield ""
     model = inner(info.annotation, BaseModel)
     if model is None:
-        yield from _comment(_said(info), 0)
+        yield from _comment(_said(ChangeRecord, name), 0)
         yield f"{name}: {values.get(name, '')}".rstrip()
         return
-    yield from _comment(_said(info) or " ".join((model.__doc__ or "").split()), 0)
+    yield from _comment(_said(ChangeRecord, name) or " ".join((model.__doc__ or "").split()), 0)
     if name in _EXAMPLES:
         yield from _comment(f"Such as {_EXAMPLES[name]}", 0)
     yield f"{name}:"
@@ -80,25 +81,25 @@ def _options(model: type[BaseModel], *, several: bool, indent: int) -> Iterator[
     for position, (name, info) in enumerate(model.model_fields.items()):
         nested = inner(info.annotation, BaseModel)
         if name == "metrics" and nested is not None and member(info.annotation) is None:
-            yield from _comment(_said(info), indent)
+            yield from _comment(_said(model, name), indent)
             yield f"{' ' * indent}{name}:"
             yield from _options(nested, several=True, indent=indent + 2)
             continue
-        yield from _comment(_said(info), indent + 2 * several)
+        yield from _comment(_said(model, name), indent + 2 * several)
         yield f"{' ' * indent}{'' if not several else '- ' if position == 0 else '  '}{name}:"
 
 
 def _sign_offs(model: type[BaseModel], risk_class: str) -> Iterator[str]:
     for name in REQUIRED[risk_class]:
-        yield from _comment(_said(model.model_fields[name]), 2)
+        yield from _comment(_said(model, name), 2)
         yield f"  {name}: {{by: , at: }}"
     others = [name.value for name in SignOff if name not in REQUIRED[risk_class]]
     if others:
         yield from _comment(f"Not required at risk class {risk_class}: {', '.join(others)}", 2)
 
 
-def _said(info: FieldInfo) -> str:
-    return " ".join((info.description or "").split())
+def _said(model: type[BaseModel], name: str) -> str:
+    return " ".join(meanings(model).get(name, "").split())
 
 
 def _comment(text: str, indent: int) -> list[str]:
