@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.exporter import free_port
+from checkout import ROOT
+from e2e.exporter import Exporter, free_port, until
+from e2e.prometheus import Prometheus
 from rollout_metrics.domain.time import DAY
 from rollout_metrics.simulate.configuration import demo_config
 from rollout_metrics.simulate.deployments import write_records
@@ -36,7 +38,25 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
 @pytest.fixture
 def configured(company: Company, tmp_path: Path) -> Configured:
     """Makes a configuration file with a database of its own: `configured(zendesk={...})` changes a source."""
+    return _configured(company, tmp_path)
 
+
+@pytest.fixture(scope="session")
+def shared_prometheus(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus with the shipped rules that scrapes an exporter of the company, for tests that only ask; it has some scrapes and evaluations behind it."""
+    folder = tmp_path_factory.mktemp("shared")
+    with Exporter(_configured(company, folder)()) as exporter:
+        exporter.ready()
+        rules = [file for file in sorted((ROOT / "deploy/prometheus").glob("*.yaml")) if file.name != "prometheus.yaml"]
+        running = Prometheus(folder, exporter.url.removeprefix("http://"), rules=rules)
+        try:
+            until(lambda: (running.value("count_over_time(up[5m])") or 0) >= 10, "ten scrapes")
+            yield running
+        finally:
+            running.stop()
+
+
+def _configured(company: Company, tmp_path: Path) -> Configured:
     def making(name: str = "rollout-metrics", *, grace: str = "5s", **sources: dict[str, Any]) -> Path:
         folder: Path = company.folder  # type: ignore[attr-defined]
         text = demo_config(

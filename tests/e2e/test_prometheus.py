@@ -1,58 +1,23 @@
 """A real Prometheus scrapes the exporter: what it stores is what was served, all of it."""
 
-import json
 import math
-import shutil
 import subprocess
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from e2e.conftest import Configured
-from e2e.exporter import Exporter, free_port, until
+from e2e.exporter import Exporter, until
+from e2e.prometheus import Prometheus, needs_prometheus
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not (shutil.which("prometheus") and shutil.which("promtool")), reason="no Prometheus is installed here: apt-get install prometheus"),
-]
+pytestmark = [pytest.mark.e2e, needs_prometheus]
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-
-
-class Prometheus:
-    """A server of its own, scraping one exporter every second."""
-
-    def __init__(self, folder: Path, target: str) -> None:
-        self.url = f"http://127.0.0.1:{free_port()}"
-        scrape = {"job_name": "rollout", "scrape_interval": "1s", "scrape_timeout": "1s", "static_configs": [{"targets": [target]}]}
-        (folder / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": [scrape]}))
-        self.log = folder / "prometheus.log"
-        with self.log.open("w") as log:
-            address = self.url.removeprefix("http://")
-            options = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={address}", "--log.level=debug")
-            self.process = subprocess.Popen(["prometheus", *options], stdout=log, stderr=log)
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """An instant query's vector; nothing while it does not answer yet."""
-        try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}", timeout=10) as answer:
-                found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-                return found
-        except OSError:
-            return []
-
-    def value(self, expression: str) -> float | None:
-        """The value of the one series of a query."""
-        found = self.query(expression)
-        return float(found[0]["value"][1]) if found else None
 
 
 @pytest.fixture
@@ -67,8 +32,7 @@ def prometheus(exporter: Exporter, tmp_path: Path) -> Iterator[Prometheus]:
     try:
         yield running
     finally:
-        running.process.terminate()
-        running.process.wait(timeout=30)
+        running.stop()
 
 
 def samples_of(text: str) -> dict[Series, float]:

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rollout_metrics.catalog import METRICS
-from rollout_metrics.catalog.metric import Beside, Delivery, Exporter, Told
+from rollout_metrics.catalog.metric import Beside
+from rollout_metrics.overview.evidence import has_cases
 
 PAGES = "pages"
 """The hidden variable that holds the base URL of the exporter's pages for people."""
@@ -14,14 +15,12 @@ SERIES = "${__field.labels.workflow:percentencode}"
 CHOSEN = "${workflow:percentencode}"
 """The workflow that is clicked at: of a table's row, of one series among several, or the one chosen on the dashboard."""
 
-_WITHOUT_CASES = (Told, Exporter, Delivery)
-
 
 def evidence(key: str, *, workflow: str = CHOSEN, **labels: str) -> list[dict[str, Any]]:
     """A link to the cases behind a figure, in which the labels that single out its series are named; none where no cases stand behind it."""
     metric = METRICS[key]
     main = METRICS[metric.obtained.key] if isinstance(metric.obtained, Beside) else metric
-    if isinstance(main.obtained, _WITHOUT_CASES):
+    if not has_cases(main):
         return []
     window = labels.get("window", "${window}")
     asked = [("metric", main.key), ("workflow", workflow), *([("window", window)] if main.windowed else [])]

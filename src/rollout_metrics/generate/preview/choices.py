@@ -27,7 +27,8 @@ class Span(msgspec.Struct, frozen=True):
         since = _RELATIVE.fullmatch(dashboard["time"]["from"])
         assert since is not None, dashboard["time"]
         length = parse_span(since[1]) / SECOND
-        return cls(now - length, now, max(60.0, round(length / points)))
+        step = max(60.0, round(length / points))
+        return cls(now - round(length / step) * step, now, step)
 
 
 Choices = Mapping[str, tuple[str, ...]]
