@@ -19,6 +19,8 @@ from rollout_metrics.domain.time import MINUTE, SECOND, Span
 from rollout_metrics.pipeline import Pipeline
 
 REFRESH_EVERY: Span = MINUTE
+READ_HARM_EVERY: Span = 5 * MINUTE
+"""How often is looked whether a harm metric is due to be read."""
 RETENTION_CRON = "17 3 * * *"
 
 
@@ -86,7 +88,7 @@ class Schedule:
         pulled = [source for source in pipeline.sources.values() if source.pulled]
         scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(len(pulled) + 2)},
+            executors={"default": ThreadPoolExecutor(len(pulled) + 3)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         soon = datetime.now(UTC)
@@ -94,6 +96,7 @@ class Schedule:
             scheduler.add_job(pipeline.collect, timetable(source), [source.name], id=f"sweep {source.name}", next_run_time=soon)
         refresh = IntervalTrigger(seconds=REFRESH_EVERY // SECOND, timezone=UTC)
         scheduler.add_job(pipeline.refresh, refresh, id="refresh", next_run_time=soon)
+        scheduler.add_job(pipeline.read_harm, IntervalTrigger(seconds=READ_HARM_EVERY // SECOND, timezone=UTC), id="harm", next_run_time=soon)
         scheduler.add_job(pipeline.retain, CronTrigger.from_crontab(RETENTION_CRON, timezone=UTC), id="retention")
         return scheduler
 

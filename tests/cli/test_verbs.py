@@ -70,6 +70,7 @@ def test_snapshot_as_of_the_live_instant_gives_the_live_figures(run: Run, config
     ("args", "message"),
     [
         (("snapshot", "--as-of", "yesterday"), "no ISO 8601 time"),
+        (("snapshot", "--as-of", "2199-01-01T00:00:00Z"), "workflow 'triage' has been read up to 20"),
         (("snapshot", "--workflow", "refund"), "there is no workflow 'refund'"),
         (("explain", "acceptance", "--workflow", "triage"), "did you mean 'acceptance_ratio'"),
         (("explain", "decisions", "--workflow", "triage", "--label", "outcome"), "no label such as"),

@@ -72,6 +72,7 @@ COLLECTION: tuple[Metric, ...] = (
         "kind",
     ),
     exporter("source_quarantine_records", "Records of the source that are set aside now because they could not be understood.", Section.COLLECTION, "source"),
+    exporter("harm_readings_total", "Readings of harm metrics from elsewhere, by outcome read or failed.", Section.COLLECTION, "outcome"),
     exporter("source_quarantined_total", "Records set aside because they could not be understood, by reason.", Section.COLLECTION, "source", "reason"),
 )
 

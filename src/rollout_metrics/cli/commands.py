@@ -17,13 +17,14 @@ from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import probe
 from rollout_metrics.config.model import AlertOptions, Settings
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
-from rollout_metrics.domain.time import Instant, floor_minute
+from rollout_metrics.domain.time import Instant, floor_minute, format_instant
 from rollout_metrics.generate import configuration_schema
 from rollout_metrics.generate import generate as generate_files
 from rollout_metrics.overview.evidence import Asked, Wanted, metric_named
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
 from rollout_metrics.pipeline.evidence import explain as explain_figure
+from rollout_metrics.pipeline.freshness import as_of_all
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.sources import find
 from rollout_metrics.sources import kinds as known_kinds
@@ -64,6 +65,7 @@ def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_:
     with opened(configuration) as pipeline, bars() as watch:
         wanted = [name for name in _wanted(pipeline, names) if pipeline.sources[name].pulled]
         collected = [pipeline.sweep(name, since=since, watch=watch) for name in wanted]
+        unread = pipeline.read_harm()
         failed = pipeline.refresh(watch=watch)
     rows = [glance.collected(item) for item in collected]
     if as_json_:
@@ -74,7 +76,9 @@ def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_:
         )
     if failed is not None:
         say(f"the figures could not be refreshed: {failed}")
-    return FAILED if failed is not None or any(item.error for item in collected) else 0
+    for problem in unread:
+        say(problem)
+    return FAILED if failed is not None or unread or any(item.error for item in collected) else 0
 
 
 def _wanted(pipeline: Pipeline, names: tuple[str, ...]) -> list[str]:
@@ -137,12 +141,28 @@ def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_j
     configuration = read_configuration(file)
     with opened(configuration) as pipeline, bars() as watch:
         known_workflows(pipeline, workflows)
+        if as_of is not None:
+            _read_until(pipeline, workflows, floor_minute(as_of))
         families = pipeline.families(watch=watch) or [] if as_of is None else families_as_of(pipeline, floor_minute(as_of), watch=watch)
     kept = glance.only(families, workflows)
     if as_json_:
         as_json(glance.as_values(kept))
     else:
         data(Renderer().render(kept)[0].decode().rstrip("\n"))
+
+
+def _read_until(pipeline: Pipeline, names: tuple[str, ...], at: Instant) -> None:
+    """What has not been read yet has no figures: they would look final and be wrong."""
+    reached = as_of_all(pipeline.company, pipeline.readings())
+    short = [workflow.name for workflow in pipeline.company.workflows if (not names or workflow.name in names) and reached[workflow.name] < at]
+    if short:
+        raise ConfigurationError(
+            *(
+                f"workflow {name!r} has been read up to {format_instant(reached[name]) if reached[name] else 'nothing'} only:"
+                f" {format_instant(at)} lies after that; name an earlier instant, collect first, or ask for other workflows with --workflow"
+                for name in short
+            )
+        )
 
 
 @program.command()

@@ -1,8 +1,10 @@
 """Rows of a SQL query by SQLAlchemy URL: read-only, streamed, from a watermark column's last value on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from rollout_metrics.collect.rows import FileRow, cell, missing, nulled
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, PayloadError, RetryLater
-from rollout_metrics.domain.time import Span
+from rollout_metrics.domain.time import SECOND, Span
 
 BATCH = 2000
 
@@ -51,10 +53,41 @@ def with_password(url: str, password: str | None) -> str:
 def rows_of(query: Query, reached: Reached | None, lookback: Span) -> Iterator[tuple[FileRow, Reached | None]]:
     """The rows from `reached` (less `lookback` where it is a time) on, in order of the watermark column, each with the value reached after it."""
     shown = check_url(query.url)
-    engine = _engine(query.url, shown)
+    with _connected(query.url, shown) as connection:
+        yield from _rows(connection.execution_options(stream_results=True, max_row_buffer=BATCH), query, shown, reached, lookback)
+
+
+def one_row(url: str, sql: str, parameters: Mapping[str, str], *, timeout: Span) -> tuple[Any, ...]:
+    """The only row of a query that may name the parameters as `:name`. Raises as `rows_of` does, and `PayloadError` where it is not the only one."""
+    shown = check_url(url)
+    named = "|".join(map(re.escape, parameters))
+    statement = text(re.sub(rf"(?<!:):(?!({named})\b)|(?<=:):", r"\:", sql.strip().rstrip(";")))
+    with _connected(url, shown) as connection:
+        _limit(connection, timeout)
+        rows = connection.execute(statement, {name: value for name, value in parameters.items() if name in statement.compile().params}).fetchmany(2)
+    if len(rows) != 1:
+        raise PayloadError(f"{shown}: the query yields {'no row' if not rows else 'more than one row'}: write one that yields one")
+    return tuple(rows[0])
+
+
+def _limit(connection: Connection, timeout: Span) -> None:
+    """Read only, and for no longer than that, where the database can be told."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        ends = monotonic() + timeout / SECOND
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(lambda: monotonic() > ends, 10_000)
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET statement_timeout = {timeout // 1000}")
+
+
+@contextmanager
+def _connected(url: str, shown: str) -> Iterator[Connection]:
+    """A connection that only reads; what goes wrong on it is raised as what there is to do about it."""
+    engine = _engine(url, shown)
     try:
-        with engine.connect().execution_options(stream_results=True, max_row_buffer=BATCH, postgresql_readonly=True) as connection:
-            yield from _rows(connection, query, shown, reached, lookback)
+        with engine.connect().execution_options(postgresql_readonly=True) as connection:
+            yield connection
     except OperationalError as error:
         if _refused(error):
             raise CredentialsError(f"{shown}: the database refuses us ({_reason(error)}): check user, password and permissions") from None

@@ -106,6 +106,39 @@ class ChangesOptions(Options):
     """YAML files, or directories of them."""
 
 
+class DatabaseOptions(Options):
+    """A database that harm metrics of change records may ask, under the name they use for it."""
+
+    url: Annotated[str, AfterValidator(_database), Field(repr=False)]
+    """SQLAlchemy URL of a login that can only read."""
+    password: SecretStr | None = None
+    """The database's password, so that the URL need not hold it. `password_file` reads it from a file."""
+
+
+class PrometheusOptions(Options):
+    """The Prometheus that harm metrics of change records may ask."""
+
+    url: str
+    """Where its API answers, such as `http://localhost:9090/`."""
+    token: SecretStr | None = None
+    """A bearer token, where it wants one. `token_file` reads it from a file."""
+    ca_file: Path | None = None
+    """A file of certificates to trust instead of the system's."""
+
+
+class HarmReadingOptions(Options):
+    """Where harm metrics from elsewhere are read. Each reading is kept with its instant."""
+
+    databases: dict[str, DatabaseOptions] = Field(default={})
+    """Name -> a database; a record's harm metric says `database: NAME` and `sql`."""
+    prometheus: PrometheusOptions | None = None
+    """For harm metrics with `promql`."""
+    every: Positive = HOUR
+    """How often each is read while its deployment is watched."""
+    timeout: Positive = 30 * SECOND
+    """How long an answer may take."""
+
+
 class LogOptions(Options):
     """The log on stderr."""
 
@@ -157,4 +190,5 @@ class Settings(Options):
     web: WebOptions = WebOptions()
     schedule: ScheduleOptions = ScheduleOptions()
     alerts: AlertOptions = AlertOptions()
+    harm: HarmReadingOptions = HarmReadingOptions()
     log: LogOptions = LogOptions()

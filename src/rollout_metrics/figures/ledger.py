@@ -78,7 +78,7 @@ class Ledger:
             self._trail.take(part)
         for track in tracks:
             self._windows.take_track(track)
-            self._since.take_track(track)
+            self.since.take_track(track)
             self._trail.take_track(track)
         self._samples.load(self._as_of, samples)
 

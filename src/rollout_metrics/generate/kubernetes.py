@@ -30,7 +30,11 @@ def _claim() -> dict[str, Any]:
 
 def _deployment() -> dict[str, Any]:
     """One replica, since SQLite has one writer; with PostgreSQL more may run side by side."""
-    volumes = {"configuration": {"configMap": {"name": NAME}}, "data": {"persistentVolumeClaim": {"claimName": NAME}}, "tmp": {"emptyDir": {}}}
+    volumes: dict[str, dict[str, Any]] = {
+        "configuration": {"configMap": {"name": NAME}},
+        "data": {"persistentVolumeClaim": {"claimName": NAME}},
+        "tmp": {"emptyDir": {}},
+    }
     mounts = {"configuration": "/etc/rollout-metrics", "data": _HOME, "tmp": "/tmp"}  # noqa: S108  (a path in the container)
     container = {
         "name": "exporter",

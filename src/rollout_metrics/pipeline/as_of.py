@@ -14,9 +14,11 @@ from rollout_metrics.domain.facts import Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures import Ledger, situation, starts
+from rollout_metrics.figures.situation import Readings
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
 from rollout_metrics.pipeline.glances import Previous, everywhere, looked_at
+from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.rollup import Contribution, Sample
 from rollout_metrics.rollup.counting import glances
 
@@ -35,7 +37,8 @@ def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) ->
     around: Surroundings = store.surroundings(as_of)
     if any(level.since is None for workflow in company.workflows for level in workflow.levels):
         around = Cut(around, store.all_histories(), company, as_of, {w.name: store.forgotten_first_agent(w.name) for w in company.workflows})
-    return figures_of(watched(), company, as_of, around, store.previous_touch, promotions=store.promotions())
+    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
+    return figures_of(watched(), company, as_of, around, store.previous_touch, promotions=store.promotions(), read=read)
 
 
 class Cut:
@@ -74,8 +77,9 @@ def figures_of(
     previous: Previous,
     *,
     promotions: Mapping[str, Sequence[Promotion]],
+    read: Mapping[str, Readings],
 ) -> list[Family]:
-    """Every figure of the histories at these T, counted from nothing."""
+    """Every figure of the histories at these T, counted from nothing. `read`: by workflow, its harm metrics from elsewhere."""
     workflows = {workflow.name: workflow for workflow in company.workflows}
     counts: dict[rollup.Bucket, int] = defaultdict(int)
     samples: list[Sample] = []
@@ -97,4 +101,7 @@ def figures_of(
     ledger = Ledger(company)
     begun = starts(company.workflows, as_of, around)
     ledger.load(as_of, begun, [(series, minute, amount) for (series, minute), amount in counts.items()], samples)
-    return ledger.families({name: situation(workflow, as_of[name], around, promotions=promotions.get(name, ())) for name, workflow in workflows.items()})
+    situations = {
+        name: situation(workflow, as_of[name], around, readings=read[name], promotions=promotions.get(name, ())) for name, workflow in workflows.items()
+    }
+    return ledger.families(situations)

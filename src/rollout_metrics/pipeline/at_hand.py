@@ -8,6 +8,7 @@ from rollout_metrics.domain.pseudonyms import Pseudonyms
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures import Stretch, situation
 from rollout_metrics.figures.at_hand import AtHand, Evidence
+from rollout_metrics.pipeline import harm_readings
 from rollout_metrics.pipeline.engine import coverage_of
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all, reading, stale_sources
 from rollout_metrics.rollup import Contribution
@@ -35,7 +36,15 @@ def evidence_at_hand(configuration: Configuration, store: Store, now: Instant) -
         if at != NOTHING:
             stale = len(list(stale_sources(workflow, readings)))
             coverage = coverage_of(workflow, feeds, aside)
-            stands = situation(workflow, at, around, sources_stale=stale, coverage=coverage, promotions=promotions.get(workflow.name, ()))
+            stands = situation(
+                workflow,
+                at,
+                around,
+                sources_stale=stale,
+                coverage=coverage,
+                readings=harm_readings.readings(store, workflow),
+                promotions=promotions.get(workflow.name, ()),
+            )
             at_hand = AtHand(company, workflow, at, standing_since(workflow, at, around))
             found[workflow.name] = at_hand.evidence(stands, rows(at_hand.needed()))
     return found

@@ -23,6 +23,7 @@ from rollout_metrics.overview import Picture
 from rollout_metrics.pipeline.deriving import UNDERIVABLE, derive_due
 from rollout_metrics.pipeline.freezing import freeze
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
+from rollout_metrics.pipeline.harm_readings import HarmReader
 from rollout_metrics.pipeline.landing import Landing, added, covered
 from rollout_metrics.pipeline.reach import note, source_states
 from rollout_metrics.pipeline.state import Figures
@@ -79,6 +80,7 @@ class Pipeline:
         self._refreshing = threading.Lock()
         self._stopping = threading.Event()
         self._turns = Turns(store, self._pause)
+        self._harm = HarmReader(configuration, store, clock, metrics)
         store.configure(self.company)
         self._adopt()
 
@@ -276,6 +278,10 @@ class Pipeline:
         """Wait for a vendor, unless told to stop."""
         if self._stopping.wait(seconds):
             raise Stopped
+
+    def read_harm(self) -> list[str]:
+        """Read the harm metrics from elsewhere that are due; what went wrong, one sentence each."""
+        return self._harm.read_due(self.company)
 
     def _broken(self, case: CaseKey) -> None:
         self.metrics.add("source_quarantined_total", 1, source=case[0], reason=UNDERIVABLE)

@@ -13,6 +13,7 @@ from rollout_metrics.domain.policy import Company, Level, Workflow
 from rollout_metrics.domain.time import MINUTE, Instant
 from rollout_metrics.figures import Ledger, situation, starts
 from rollout_metrics.figures.known import LATELY
+from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.store import Store
 
 UNREAD = "nothing had been read from before it"
@@ -64,7 +65,7 @@ def assessment_as_of(store: Store, company: Company, workflow: Workflow, at: Ins
         counted += rollup.contributions((fact for fact in facts if fact.workflow == workflow.name), workflows)
     ledger.load({workflow.name: at}, begun, counted, ())
     read = bool(counted) or next(store.facts_between(workflow.name, 0, at), None) is not None
-    return ledger.assessment(workflow, situation(workflow, at, around)), read
+    return ledger.assessment(workflow, situation(workflow, at, around, readings=readings(store, workflow))), read
 
 
 def _facts(store: Store, company: Company, workflow: Workflow, as_of: Mapping[str, Instant], start: Instant) -> Iterator[tuple[CaseKey, tuple[Fact, ...]]]:

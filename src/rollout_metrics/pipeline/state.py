@@ -12,6 +12,7 @@ from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
 from rollout_metrics.figures import Ledger, Situation, Stretch, assisted_since, situation, starts
 from rollout_metrics.figures.situation import Shares
 from rollout_metrics.pipeline.freshness import NOTHING
+from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.rollup import Bucket, Contribution, Sample
 from rollout_metrics.store import Store
 from rollout_metrics.store.spans import fact_span
@@ -74,7 +75,15 @@ class Figures:
         known = _known(as_of)
         around, promotions = store.surroundings(as_of), store.promotions()
         return {
-            name: situation(workflow, known[name], around, sources_stale=stale[name], coverage=coverage[name], promotions=promotions.get(name, ()))
+            name: situation(
+                workflow,
+                known[name],
+                around,
+                sources_stale=stale[name],
+                coverage=coverage[name],
+                readings=readings(store, workflow),
+                promotions=promotions.get(name, ()),
+            )
             for workflow in self._company.workflows
             if (name := workflow.name) in known
         }

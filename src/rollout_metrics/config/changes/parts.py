@@ -68,9 +68,10 @@ def _rate(name: str) -> str:
     return name
 
 
-def _database(url: str) -> str:
-    check_url(url)
-    return url
+def _database(name: str) -> str:
+    if "://" in name:
+        check_url(name)
+    return name
 
 
 class HarmMetricOptions(Options):
@@ -81,11 +82,11 @@ class HarmMetricOptions(Options):
     metric: Annotated[str, AfterValidator(_rate)] | None = None
     """A rate of ours, such as `override_ratio` or `complaint_ratio`."""
     promql: str | None = None
-    """An expression that yields the figure."""
+    """An expression that yields one figure; `$since` in it is the time since the deployment, as a range."""
     sql: str | None = None
-    """A query that yields the figure."""
+    """A query that yields one number, or a count and its total; it may use `:deployed_at` and `:at`, ISO 8601 in UTC."""
     database: Annotated[str, AfterValidator(_database)] | None = None
-    """Where the query runs: an SQLAlchemy URL without a password."""
+    """Where the query runs: a name under `harm.databases` of the configuration, or an SQLAlchemy URL without a password."""
     at_most: float | None = None
     """The limit, where more is harm."""
     at_least: float | None = None
