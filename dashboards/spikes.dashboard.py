@@ -3,7 +3,7 @@
 from rollout_metrics.catalog.alerts import WINDOW, Thresholds
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
-from rollout_metrics.generate.queries import CHOSEN, Column, Query, shown
+from rollout_metrics.generate.queries import CHOSEN, Column, Key, Query, cell, shown
 
 MONTH = "28d"
 """The window by which the last day is judged."""
@@ -15,6 +15,34 @@ Look for a change or a promotion just before it (vertical lines), then open the 
 """
 
 LIVE = {"mode": "live"}
+
+
+_THERE = ((None, "text"), (1, p.VERMILLION))
+
+
+def _risen() -> p.Panel:
+    by = ("workflow", "signal")
+    return p.table(
+        "Spikes, and how far from one",
+        (measures.by_workflow(), Key(label="signal", title="Signal")),
+        (
+            Column(title="Spike from 1", expression=cell("spike_statistic", *by, **CHOSEN), decimals=2, steps=_THERE),
+            Column(title="Now", expression=cell("spike_observed_ratio", *by, **CHOSEN), unit="percentunit", decimals=1),
+            Column(title="Now, n", expression=cell("spike_cases", *by, **CHOSEN)),
+            Column(title="Usual", expression=cell("spike_baseline_ratio", *by, **CHOSEN), unit="percentunit", decimals=1),
+            Column(title="Usual, n", expression=cell("spike_baseline_cases", *by, **CHOSEN)),
+        ),
+        description=measures.described("spike_statistic"),
+    )
+
+
+def _signs() -> p.Panel:
+    return p.table(
+        "Warning signs",
+        (measures.by_workflow(), Key(label="sign", title="Sign")),
+        (Column(title="There", expression=cell("warning_sign", "workflow", "sign", **CHOSEN), steps=_THERE),),
+        description=measures.described("warning_sign"),
+    )
 
 
 def dashboard(thresholds: Thresholds) -> p.Dashboard:
@@ -55,6 +83,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                 height=4,
             ),
             p.Row("", (p.text("How to read this", READ_ME, description="What a spike is."),), (24,), height=3),
+            p.Row("Risen over their own past", (_risen(), _signs()), (16, 8), height=8),
             p.Row(
                 "Where",
                 (

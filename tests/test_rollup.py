@@ -129,7 +129,8 @@ def test_a_settled_decision_counts_for_good_and_only_live() -> None:
 def test_acts_and_reference_values_belong_to_the_end_of_their_age() -> None:
     reference = ReferenceValue("w", "set:priority", after("1h"), after("3d1h"), corrected=True, evidence=())
 
-    assert counts(acted("0s", corrected=True)) == {(("w", "acts"), at("3d"), 1), (("w", "corrected_acts"), at("3d"), 1)}
+    assert counts(acted("0s", corrected=True), tally="acts") == {(("w", "acts"), at("3d"), 1)}
+    assert counts(acted("0s", corrected=True), tally="corrected_acts") == {(("w", "corrected_acts"), at("3d"), 1)}
     assert counts(acted("0s", edited=True), tally="edited_acts") == {(("w", "edited_acts"), at("3d"), 1)}
     assert counts(reference) == {(("w", "reference_values"), at("3d1h"), 1), (("w", "reference_corrections"), at("3d1h"), 1)}
 

@@ -10,7 +10,9 @@ import pytest
 from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.metric import Count, Middle, Ratio, Spread, Standing, Survival, Within
 from rollout_metrics.cli.session import opened, read_configuration
+from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.time import MINUTE, floor_minute, parse_span
+from rollout_metrics.domain.trust import Sign
 from rollout_metrics.overview.evidence import Asked, Wanted
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.evidence import explain
@@ -116,3 +118,33 @@ def test_every_failed_deployment_is_named_with_the_evidence_of_each_cause(pipeli
     window = {} if name == "open_failures" else {"window": "90d"}
     values = [value for (key, labels), value in published.items() if key == PREFIX + name and {"workflow": "refunds", **window}.items() <= dict(labels).items()]
     assert sum(values) == pytest.approx(len(failed) / (found.totals["denominator"] if name.endswith("ratio") else 1))
+
+
+def test_behind_a_spike_are_the_events_and_cases_it_counts(pipeline: Pipeline, published: dict[Any, float]) -> None:
+    looks = {labels: value for (name, labels), value in published.items() if name == METRICS["spike_cases"].name}
+
+    assert looks
+    for labels, cases in looks.items():
+        totals = explain(pipeline, asked(METRICS["spike"], labels), Wanted(1)).totals
+        assert totals == {"numerator": published[METRICS["spike_events"].name, labels], "denominator": cases}
+
+
+def test_behind_a_warning_sign_is_its_evidence(pipeline: Pipeline, published: dict[Any, float]) -> None:
+    signs = {labels: value for (name, labels), value in published.items() if name == METRICS["warning_sign"].name}
+
+    assert len(signs) > 5
+    for labels, there in signs.items():
+        if dict(labels)["sign"] == Sign.EARLY_AUTHORITY_ASK:
+            continue
+        found = explain(pipeline, asked(METRICS["warning_sign"], labels), Wanted(10**6))
+        assert len(found.rows) == sum(found.totals.values()) > 0
+        if there:
+            assert next(iter(found.totals.values())) > 0
+        assert "actor:" not in str([row["counts"] for row in found.rows])
+
+
+@pytest.mark.parametrize(("metric", "label"), [("warning_sign", "sign"), ("spike", "signal")])
+def test_which_sign_or_signal_has_to_be_said(pipeline: Pipeline, metric: str, label: str) -> None:
+    for labels in ({}, {label: "mood"}):
+        with pytest.raises(ConfigurationError, match=f"--label {label}="):
+            explain(pipeline, Asked(METRICS[metric], "triage", parse_span("1d"), labels), Wanted(1))

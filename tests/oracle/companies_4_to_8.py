@@ -21,11 +21,11 @@ def iso(moment: datetime) -> str:
 class Draft:
     """One company being made up."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, days: int | None = None) -> None:
         self.random = Random(seed)
         self.events: dict[str, list[dict[str, Any]]] = {"desk": [], "crm": [], "runtime": [], "pager": []}
         self.number = 0
-        self.days = self.random.choice([20, 45, 100])
+        self.days = self.random.choice([20, 45, 100]) if days is None else days
         self.t = START + timedelta(days=self.days, minutes=self.random.choice([0, 0, 7]))
         self.beats = [START + timedelta(minutes=10 * self.random.randrange(self.days * 144)) for _ in range(self.random.choice([3, 12, 30]))]
         self.ids: dict[str, list[str]] = {}
@@ -482,11 +482,11 @@ class Draft:
                     self.add("pager", case, at, "rule-1", "system", activity, attribute="status", before="x", after="y")
 
 
-def make(seed: int, folder: Path) -> tuple[Path, Draft]:
+def make(seed: int, folder: Path, *, days: int | None = None, cases: int | None = None) -> tuple[Path, Draft]:
     """Write a company's configuration and events; returns the configuration's file."""
-    draft = Draft(seed)
+    draft = Draft(seed, days)
     configuration = draft.company()
-    for number in range(draft.random.choice([4, 15, 40])):
+    for number in range(draft.random.choice([4, 15, 40]) if cases is None else cases):
         draft.case(number)
     if draft.some(0.3):
         draft.quiet(draft.random.choice([33, 70]))

@@ -9,9 +9,10 @@ from rollout_metrics.catalog.gates import GATES
 from rollout_metrics.catalog.metric import PREFIX, Metric, Section
 from rollout_metrics.catalog.rollout import AUTHORITY, BYPASS, ESCALATION, OUTCOMES, REVIEW
 from rollout_metrics.catalog.tallies import NO_WORKFLOW, TALLIES, Tally
+from rollout_metrics.catalog.trust import TRUST
 
 METRICS: Mapping[str, Metric] = {
-    metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *GATES, *DELIVERY, *WORKFLOW, *COLLECTION, *EXPORTER)
+    metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *GATES, *DELIVERY, *TRUST, *WORKFLOW, *COLLECTION, *EXPORTER)
 }
 """Every metric by its name without the prefix, in the order in which they are published."""
 

@@ -89,6 +89,20 @@ class Delivery(msgspec.Struct, frozen=True):
     figure: str
 
 
+class Warned(msgspec.Struct, frozen=True):
+    """The warning signs at T."""
+
+
+class Spiked(msgspec.Struct, frozen=True):
+    """What the look for spikes at T found, by the name of the figure."""
+
+    figure: str
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """The rate that the look for spikes at T is about, with Wilson's bounds."""
+
+
 class Told(msgspec.Struct, frozen=True):
     """What the workflow's configuration or the pipeline says of it at T, by name."""
 
@@ -105,7 +119,9 @@ class Exporter(msgspec.Struct, frozen=True):
     """Told by the exporter about itself and its sources; figures know nothing of it."""
 
 
-Obtained = Count | Merged | Standing | Ratio | Middle | Survival | Within | Oldest | Spread | Saved | Delivery | Told | Beside | Exporter
+Obtained = (
+    Count | Merged | Standing | Ratio | Middle | Survival | Within | Oldest | Spread | Saved | Delivery | Warned | Spiked | Observed | Told | Beside | Exporter
+)
 
 
 class Section(StrEnum):
@@ -118,6 +134,7 @@ class Section(StrEnum):
     AUTHORITY = "authority"
     GATES = "gates"
     DELIVERY = "delivery"
+    TRUST = "trust"
     WORKFLOW = "workflow"
     COLLECTION = "collection"
     EXPORTER = "exporter"

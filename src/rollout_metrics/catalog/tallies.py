@@ -12,6 +12,7 @@ import msgspec
 from rollout_metrics.domain.facts import DECIDED, HandlingKind, Mode, Outcome, ViolationKind
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Span
+from rollout_metrics.domain.trust import Signal
 
 OTHER, UNSPECIFIED, UNCATEGORISED = "other", "unspecified", "uncategorised"
 
@@ -35,6 +36,9 @@ AGREED, CHEAP, DANGEROUS = SHADOW_VERDICTS = ("agreed", "cheap", "dangerous")
 
 LATENCY_BUCKETS = (1, 5, 15, 30, 60, 300, 900, 3600, 14400, 86400, 604800)
 """Upper bounds of the review latency histogram, in seconds; the last bucket is `+Inf`."""
+
+REVIEWER = "reviewer"
+"""The label that says who decided: never shown."""
 
 Values = tuple[tuple[str, ...], ...]
 
@@ -137,6 +141,13 @@ TALLIES: Mapping[str, Tally] = {
         Tally("unrecorded_version_events", ("version",), None),
         Tally("failed_runs", ("at", "version", "source", "event"), None, standing=True),
         Tally("incident_cases", ("started_at", "ended_at", "change", "case_source", "case", "source", "event"), None, standing=True),
+        Tally("spike_cohort", ("signal", "counted"), _each(tuple(Signal), ("true", "false"))),
+        Tally("escalation_clarity", ("clear", "path", "catch_all"), None),
+        Tally("reviewed_cases", ("basis",), None),
+        Tally("throughput", (), None),
+        Tally("reviewers", ("explicit", REVIEWER), None),
+        Tally("case_comments", ("verdict", "comments"), None),
+        Tally("assisted_cases", ("cleaned",), None),
     )
 }
-"""Every tally by name. Those without `values` are looked into, never published as labels: an operator, a version or an incident is none."""
+"""Every tally by name. Those without `values` are looked into, never published as labels: an operator, a version or an incident is none. Nor are the cohorts of spikes."""

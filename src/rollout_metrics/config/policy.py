@@ -24,6 +24,7 @@ from rollout_metrics.domain.policy import (
     LevelFrom,
     Pause,
     Workflow,
+    plain_reason,
 )
 from rollout_metrics.domain.pseudonyms import Pseudonyms
 
@@ -113,6 +114,7 @@ def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...],
             owner_attribute=escalation.owner_attribute,
             target=escalation.target,
             paths={reason: EscalationPath(reason, path.owner, path.target, path.next_step) for reason, path in escalation.paths.items()},
+            catch_all=frozenset(map(plain_reason, escalation.catch_all)),
         ),
         bypass=Bypass(
             marker_values=marker_values,
@@ -127,6 +129,7 @@ def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...],
         categories=options.error_categories,
         should_escalate_attribute=options.should_escalate_attribute,
         cohort_age=options.cohort_age,
+        spike_age=options.spike_age,
         idle_cap=options.idle_cap,
         touch=options.touch_seconds,
         glance=options.glance_seconds,

@@ -129,6 +129,8 @@ class EscalationOptions(Options):
     """Working time in which an escalation should be acknowledged."""
     paths: dict[str, PathOptions] = Field(default={})
     """Reason -> where it goes."""
+    catch_all: Texts = frozenset({"other", "edge case", "misc", "unspecified"})
+    """Reasons that say nothing: a warning sign where most escalations give one of them."""
 
 
 class BypassOptions(Options):
@@ -168,6 +170,8 @@ class Parameters(Options):
     """From this similarity on another value is an edit, below an override."""
     cohort_age: Positive = 3 * DAY
     """The age at which cohort rates judge."""
+    spike_age: Positive = 6 * HOUR
+    """The age at which spikes judge: the longer, the surer and the later."""
     idle_cap: Positive = 300 * SECOND
     """Longest gap between an operator's events that counts as work."""
     touch_seconds: Duration = 30 * SECOND

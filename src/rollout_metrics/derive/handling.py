@@ -1,6 +1,8 @@
 """How an eligible case was handled first: with the agent, around it, or before it had a chance (bypass, SIGNALS section 6)."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from operator import attrgetter
 
 from rollout_metrics.derive.history import CHANGES, History, Step
 from rollout_metrics.derive.levels import level_at
@@ -11,8 +13,12 @@ from rollout_metrics.domain.facts import DECIDED, Escalated, Evidence, Handling,
 from rollout_metrics.domain.policy import Bypass, Company, Level, Workflow
 from rollout_metrics.domain.time import Instant
 
+_at = attrgetter("at")
+
 REDOING = frozenset(("undone", "changed", "reversed"))
 """`how` of overrides that redo what the agent did."""
+OUTSIDE = frozenset((HandlingKind.AGENT_ABSENT, HandlingKind.PREEMPTED))
+"""Handlings that are neither a bypass nor none."""
 
 
 def handling(
@@ -36,9 +42,10 @@ def handling(
     next_change_at: Instant | None = None
     proof: Evidence = ()
     agent_first = first.kind is ActorKind.AGENT
-    if (marker := _marker(history, workflow.bypass)) is not None:
+    redone = _redone(history, workflow, recommendations, history.as_of) if agent_first else ()
+    if (marker := _marker(history, workflow.bypass, history.as_of)) is not None:
         kind, proof = HandlingKind.MARKED, (marker.event.ref,)
-    elif agent_first and (redone := _redone(history, workflow, recommendations)):
+    elif redone:
         kind, proof = HandlingKind.REDONE, redone
     elif agent_first:
         kind = HandlingKind.ASSISTED
@@ -52,8 +59,31 @@ def handling(
             next_change_at = history.as_of + 1 if history.as_of < presence[1] else None
         else:
             kind = HandlingKind.PREEMPTED if first.at < grace_until else HandlingKind.UNASSISTED
-    fact = Handling(workflow=workflow.name, handling=kind, at=first.at, scoped_at=scoped_at, presence=presence, evidence=_once((first.event.ref, *proof)))
+    reversed_by = tuple(item.deciding for item in recommendations if item.how == "reversed" and item.deciding is not None) if agent_first else ()
+    fact = Handling(
+        workflow=workflow.name,
+        handling=kind,
+        at=first.at,
+        scoped_at=scoped_at,
+        presence=presence,
+        evidence=_once((first.event.ref, *reversed_by, *proof)),
+        bypassed_early=_bypassed(kind, history, workflow, recommendations, first),
+        cleaned=bool(redone or reversed_by),
+    )
     return fact, next_change_at
+
+
+def _bypassed(kind: HandlingKind, history: History, workflow: Workflow, recommendations: Sequence[Recommendation], first: Step) -> bool | None:
+    """Whether the case was bypassed as seen `spike_age` after its handling; None: outside the rate."""
+    until = first.at + workflow.spike_age
+    if _marker(history, workflow.bypass, until) is not None:
+        return True
+    if first.kind is ActorKind.AGENT:
+        return bool(_redone(history, workflow, recommendations, until))
+    if kind is HandlingKind.MARKED and not _side_channel(history, workflow, first):
+        # the marker came later; whether the agent was absent is not asked for its sake
+        return None if history.scoped_at is not None and first.at < history.scoped_at + workflow.bypass.agent_grace else True
+    return None if kind in OUTSIDE else True
 
 
 def _first_hand(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> Step | None:
@@ -73,16 +103,17 @@ def _does(step: Step, workflow: Workflow) -> bool:
     return step.activity in DOES and step.action in workflow.decides
 
 
-def _marker(history: History, bypass: Bypass) -> Step | None:
-    """The first event by which an operator set a bypass marker, up to the last close; on a case that never closed, up to T.
+def _marker(history: History, bypass: Bypass, until: Instant) -> Step | None:
+    """The first event by which an operator set a bypass marker, as of an instant: up to the last close; on a case that was never closed, up to there.
 
     Markers count from the beginning of the case: the case carries them into the workflow.
     """
     if not (bypass.marker_values or bypass.marker_via):
         return None
-    closes = [step.place for step in history.steps if step.activity is Activity.CLOSED]
-    until = closes[-1] + 1 if closes else len(history.steps)
-    return next((step for step in history.steps[:until] if step.kind is ActorKind.OPERATOR and _sets_marker(step, history, bypass)), None)
+    known = history.steps[: bisect_right(history.steps, until, key=_at)]
+    closes = [step.place for step in known if step.activity is Activity.CLOSED]
+    last = closes[-1] + 1 if closes else len(known)
+    return next((step for step in known[:last] if step.kind is ActorKind.OPERATOR and _sets_marker(step, history, bypass)), None)
 
 
 def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
@@ -100,14 +131,14 @@ def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
     return not marking.isdisjoint(added)
 
 
-def _redone(history: History, workflow: Workflow, recommendations: Sequence[Recommendation]) -> Evidence:
-    """The events that redid the agent's work, or none: at least half and at least `redo_actions` of what it did and people decided was undone or replaced,
-    by at least as many decided actions of operators as the agent's own (counting events on both sides)."""
-    judged = [item for item in recommendations if item.acted_at is not None and item.outcome in DECIDED]
-    redone = [item for item in judged if item.outcome is Outcome.OVERRIDDEN and item.how in REDOING]
+def _redone(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], until: Instant) -> Evidence:
+    """The events that redid the agent's work by an instant, or none: at least half and at least `redo_actions` of what it did and people decided was undone
+    or replaced, by at least as many decided actions of operators as the agent's own (counting events on both sides)."""
+    judged = [item for item in recommendations if item.acted_at is not None and item.outcome in DECIDED and (item.first_decided_at or 0) <= until]
+    redone = [item for item in judged if item.outcome is Outcome.OVERRIDDEN and item.how in REDOING and (item.decided_at or 0) <= until]
     if len(redone) < workflow.bypass.redo_actions or 2 * len(redone) < len(judged):
         return ()
-    steps = history.steps[history.start :]
+    steps = [step for step in history.steps[history.start :] if step.at <= until]
     acted = sum(step.own and step.acts and step.action in workflow.decides for step in steps)
     done = sum(step.kind is ActorKind.OPERATOR and _does(step, workflow) for step in steps)
     return tuple(deciding for _, deciding in sorted((item.decided_at or 0, item.deciding) for item in redone if item.deciding)) if done >= acted else ()

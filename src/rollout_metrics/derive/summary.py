@@ -8,9 +8,21 @@ from rollout_metrics.derive.effort import effort, review_effort
 from rollout_metrics.derive.history import CHANGES, ENDINGS, History, Step
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
-from rollout_metrics.domain.facts import CaseSummary, Closing, Escalated, Evidence, Handling, HandlingKind, Mode, Recommendation
+from rollout_metrics.domain.facts import (
+    DECIDED,
+    CaseSummary,
+    Closing,
+    Escalated,
+    Evidence,
+    Handling,
+    HandlingKind,
+    Mode,
+    Outcome,
+    Recommendation,
+    Verdict,
+)
 from rollout_metrics.domain.policy import Company, Workflow
-from rollout_metrics.domain.time import Instant
+from rollout_metrics.domain.time import Instant, Span
 
 _at = attrgetter("at")
 
@@ -19,7 +31,7 @@ ANSWERS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
 _AGENT, _OPERATOR, _LIVE, _ASSISTED = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE, HandlingKind.ASSISTED
-_CREATED, _CLOSED, _REOPENED, _RATED = Activity.CREATED, Activity.CLOSED, Activity.REOPENED, Activity.RATED
+_CREATED, _CLOSED, _REOPENED, _RATED, _COMMENTED = Activity.CREATED, Activity.CLOSED, Activity.REOPENED, Activity.RATED, Activity.COMMENTED
 
 
 def summary(  # noqa: PLR0917  (one shape for all derivations)
@@ -42,7 +54,8 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     handled = _handled(recommendations, escalations)
     handled_at = None if handled is None else handled[0]
     judged_at = None if handled_at is None else handled_at + workflow.cohort_age
-    complaint = None if handled_at is None else _complaint(history, workflow, handled_at)
+    complaint = None if handled_at is None else _complaint(history, workflow, handled_at, workflow.cohort_age)
+    verdict, concluded_at = _verdict(recommendations)
     closing = _closing(history)
     # A case that comes into the workflow closed is closed from then on: nothing of what went before was this workflow's.
     closed_at = None if closing is None else max(closing.at, scoped_at)
@@ -50,8 +63,10 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     review = review_effort(history, recommendations)
     drop_judged_at = scoped_at + workflow.drop_after
     first_agent_at = touched_at = None
+    comments = 0
     operators: dict[str | None, Instant] = {}
     for step in steps:
+        comments += step.activity is _COMMENTED
         if step.kind is _OPERATOR:
             operators[step.event.actor_id] = step.at
         elif step.kind is not _AGENT:
@@ -82,6 +97,11 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         first_agent_at=first_agent_at,
         evidence=_evidence(history, handled, complaint, closing, ending),
         unaided=tuple(_unaided(history, workflow, scoped_at)),
+        escalated_early=handled_at is not None and any(item.raised_at <= handled_at + workflow.spike_age for item in escalations),
+        complained_early=handled_at is not None and _complaint(history, workflow, handled_at, workflow.spike_age) is not None,
+        comments=comments,
+        verdict=verdict,
+        concluded_at=concluded_at,
     )
 
 
@@ -92,9 +112,17 @@ def _handled(recommendations: Sequence[Recommendation], escalations: Sequence[Es
     return min(handled, default=None)
 
 
-def _complaint(history: History, workflow: Workflow, handled_at: Instant) -> Step | None:
-    """What complains within `cohort_age` of first handling, inclusive: the last rating there if it is bad, else the first event that sets a marker."""
-    judged_at = handled_at + workflow.cohort_age
+def _verdict(recommendations: Sequence[Recommendation]) -> tuple[Verdict | None, Instant | None]:
+    """What operators thought of the agent's live recommendations on a case, and when they last decided about one."""
+    decided = [(item.outcome, item.decided_at) for item in recommendations if item.mode is _LIVE and item.outcome in DECIDED and item.decided_at is not None]
+    outcomes = {outcome for outcome, _ in decided}
+    verdict = Verdict.FAILED if Outcome.OVERRIDDEN in outcomes else Verdict.ACCEPTED if Outcome.ACCEPTED in outcomes else None
+    return verdict, max((at for _, at in decided), default=None)
+
+
+def _complaint(history: History, workflow: Workflow, handled_at: Instant, age: Span) -> Step | None:
+    """What complains within `age` of first handling, inclusive: the last rating there if it is bad, else the first event that sets a marker."""
+    judged_at = handled_at + age
     for step in reversed(history.steps):
         if step.activity is _RATED and handled_at <= step.at <= judged_at:
             if step.event.detail.get("score") == "bad":

@@ -159,7 +159,8 @@ class HandlingKind(StrEnum):
 class Handling(msgspec.Struct, frozen=True, gc=False, tag="handling", array_like=True):
     """The handling of an eligible case; `at` is the handling instant.
 
-    `presence`: the inclusive stretch that was asked for agent events, None where it did not matter.
+    `presence`: the inclusive stretch that was asked for agent events, None where it did not matter. `bypassed_early`: whether it was a bypass as seen
+    `spike_age` after `at`, None where it was outside the rate. `cleaned`: the agent was first, and operators redid the case or reversed a recommendation on it.
     """
 
     workflow: str
@@ -168,6 +169,8 @@ class Handling(msgspec.Struct, frozen=True, gc=False, tag="handling", array_like
     scoped_at: Instant
     presence: tuple[Instant, Instant] | None
     evidence: Evidence
+    bypassed_early: bool | None = None
+    cleaned: bool = False
 
 
 class Effort(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -188,6 +191,14 @@ class Closing(msgspec.Struct, frozen=True, gc=False, array_like=True):
     effort: Effort
 
 
+@choices
+class Verdict(StrEnum):
+    """What operators thought of the agent's work on a case."""
+
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+
+
 class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=True):
     """What counts once per case.
 
@@ -201,6 +212,8 @@ class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=
     `should_escalate`: what operators filled in, None if not;
     `unaided`: the times it stood closed without the agent that are over by T, for baselines that are frozen as of an instant in one of them.
     `operators`: each operator's last event on the case at or before T. `first_agent_at`: first event of an agent, whosever, since `scoped_at`.
+    `escalated_early`, `complained_early`: as in the cohort, but within `spike_age`. `comments`: how many, since `scoped_at`. `concluded_at`: the last live
+    decision on the case, None where nothing is decided; `verdict`: then `failed` if any was overridden, else `accepted` if any was accepted, else None.
     """
 
     workflow: str
@@ -224,6 +237,11 @@ class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=
     first_agent_at: Instant | None
     evidence: Evidence
     unaided: tuple[Closing, ...] = ()
+    escalated_early: bool = False
+    complained_early: bool = False
+    comments: int = 0
+    verdict: Verdict | None = None
+    concluded_at: Instant | None = None
 
 
 @choices

@@ -124,6 +124,13 @@ class Escalation(msgspec.Struct, frozen=True):
     owner_attribute: str
     target: Span
     paths: Mapping[str, EscalationPath]
+    catch_all: frozenset[str] = frozenset()
+    """Reasons that say nothing, as `plain_reason` writes them."""
+
+
+def plain_reason(reason: str) -> str:
+    """A reason without regard to case, and to how its words are joined: `Edge_Case` is `edge case`."""
+    return " ".join(reason.casefold().replace("_", " ").replace("-", " ").split())
 
 
 class Bypass(msgspec.Struct, frozen=True):
@@ -172,6 +179,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Configured reasons of blocked actions; others are published as `other`."""
     should_escalate_attribute: str | None
     cohort_age: Span
+    spike_age: Span
     idle_cap: Span
     touch: Span
     glance: Span

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+import msgspec
+
 from rollout_metrics.catalog import METRICS, NO_WORKFLOW, TALLIES, Family, Sample
 from rollout_metrics.catalog.metric import Count, Exporter
 from rollout_metrics.derive.delivery import Known, delivery, deployments
@@ -14,8 +16,11 @@ from rollout_metrics.figures.known import LATELY, known, version_deployed
 from rollout_metrics.figures.observed import observed
 from rollout_metrics.figures.produce import PRODUCERS
 from rollout_metrics.figures.samples import Samples
+from rollout_metrics.figures.sight import Sight
+from rollout_metrics.figures.signs import LOOKED_AT, warning_signs
 from rollout_metrics.figures.since import Since, Starts
 from rollout_metrics.figures.situation import Situation
+from rollout_metrics.figures.spikes import Looks
 from rollout_metrics.figures.told import UNUSED_AFTER
 from rollout_metrics.figures.trail import Trail
 from rollout_metrics.figures.view import Made, View, window_label
@@ -38,12 +43,13 @@ class Ledger:
         self._company = company
         spans = {workflow.name: frozenset(workflow.windows) for workflow in company.workflows}
         self._outside = sorted(frozenset().union(*spans.values()))
-        self._windows = Windows({NO_WORKFLOW: self._outside} | {name: windows | {UNUSED_AFTER, LATELY} for name, windows in spans.items()})
+        self._windows = Windows({NO_WORKFLOW: self._outside} | {name: windows | {UNUSED_AFTER, LATELY} | LOOKED_AT for name, windows in spans.items()})
         self.since = Since(company.workflows)
         """Sums since each agent is what it is."""
         self.assessments: dict[str, Assessment] = {}
         """Each workflow's gates, as of the figures last made."""
         self._trail = Trail(company.workflows)
+        self._looks = Looks()
         self._samples = Samples(spans)
         self._as_of: dict[str, Instant] = {}
         self._known: dict[str, Known] = {}
@@ -71,6 +77,7 @@ class Ledger:
         self._windows.load(self._as_of, ())
         self.since.load(self._as_of, starts, ())
         self._trail.load(self._as_of, ())
+        self._looks.forget()
         left = iter(rows)
         while part := tuple(islice(left, _PART)):
             self._windows.take(part)
@@ -87,6 +94,7 @@ class Ledger:
         self._windows.apply(difference)
         self.since.apply(difference)
         self._trail.apply(difference)
+        self._looks.changed(difference)
         self._samples.apply(gone, come)
 
     def stretches(self, as_of: AsOf, starts: Starts) -> list[Stretch]:
@@ -133,6 +141,7 @@ class Ledger:
 
     def _assessed(self, workflow: Workflow, situation: Situation, deployed: Known) -> Assessment:
         as_of = self._as_of[workflow.name]
+        situation = self._signed(workflow, situation)
         found = known(workflow, as_of, self.since, self._windows, situation, deployed.open_failures)
         return assess(workflow.name, workflow.ladder, found, version_deployed(workflow, as_of))
 
@@ -141,11 +150,28 @@ class Ledger:
         return deployments(workflow, as_of, observed(workflow, as_of, self._windows, self._trail, situation.readings))
 
     def _view(self, workflow: Workflow, situation: Situation) -> View:
-        as_of = self._as_of[workflow.name]
+        as_of, situation = self._as_of[workflow.name], self._signed(workflow, situation)
         deployed = self._known[workflow.name] = self._deployed(workflow, situation)
         deliveries = {span: delivery(deployed, span) for span in workflow.windows}
         assessment = self.assessments[workflow.name] = self._assessed(workflow, situation, deployed)
-        return View(workflow, self._company, as_of, situation, self._windows, self.since, self._trail, self._samples, deployed, deliveries, assessment)
+        return View(
+            workflow=workflow,
+            company=self._company,
+            windows=self._windows,
+            as_of=as_of,
+            situation=situation,
+            since=self.since,
+            trail=self._trail,
+            looks=self._looks,
+            samples=self._samples,
+            deployed=deployed,
+            deliveries=deliveries,
+            assessment=assessment,
+        )
+
+    def _signed(self, workflow: Workflow, situation: Situation) -> Situation:
+        """The situation with the warning signs in it."""
+        return situation if situation.signs else msgspec.structs.replace(situation, signs=warning_signs(Sight(workflow, self._company, self._windows)))
 
     def _of_no_workflow(self) -> Made:
         """What agents did outside every workflow, where they did anything: `workflow="none"` has no series otherwise."""

@@ -1,22 +1,44 @@
 """From window sums and samples to series: one way for each way in which the catalogue says a metric is obtained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from rollout_metrics.catalog import TALLIES, Metric
-from rollout_metrics.catalog.metric import Count, Delivery, Merged, Middle, Obtained, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Told, Within
+from rollout_metrics.catalog.metric import (
+    Count,
+    Delivery,
+    Merged,
+    Middle,
+    Observed,
+    Obtained,
+    Oldest,
+    Part,
+    Ratio,
+    Saved,
+    Spiked,
+    Spread,
+    Standing,
+    Survival,
+    Told,
+    Warned,
+    Within,
+)
 from rollout_metrics.catalog.tallies import LATENCY_BUCKETS
 from rollout_metrics.derive.calendar import elapsed
 from rollout_metrics.domain.facts import Mode
 from rollout_metrics.domain.time import SECOND
+from rollout_metrics.domain.trust import Sign, Signal
 from rollout_metrics.figures.lasting import NOTHING_CENSORED, Lasting, median, share_within
 from rollout_metrics.figures.samples import Waiting
 from rollout_metrics.figures.savings import savings
+from rollout_metrics.figures.signs import early_asks
+from rollout_metrics.figures.spikes import shown, signals, spike_limit
 from rollout_metrics.figures.told import DELIVERED, TOLD
 from rollout_metrics.figures.view import Made, View, of_estimate, of_ratio, window_label
 from rollout_metrics.figures.windows import Sums
 from rollout_metrics.rollup import WHOLE, share
+from rollout_metrics.stats.spike import Spike
 
 _LABELLED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "pending": tuple((mode.value,) for mode in Mode),
@@ -126,6 +148,31 @@ def _delivery(metric: Metric, how: Delivery, view: View) -> Made:
         yield from DELIVERED[how.figure](metric, view.deliveries[span], view.name, window_label(span))
 
 
+def _warned(metric: Metric, _how: Warned, view: View) -> Made:
+    early = (Sign.EARLY_AUTHORITY_ASK.value, bool(early_asks(view.workflow, view.assessment)))
+    for sign, there in (*view.situation.signs.items(), early):
+        yield metric.key, metric.sample(there, view.name, sign)
+
+
+def _looks(view: View) -> Iterator[tuple[Signal, Spike]]:
+    for signal in signals(view.situation.level_standing):
+        limit = spike_limit(view.workflow, view.situation.level_standing, signal)
+        yield signal, view.looks.at(view.workflow, signal, view.as_of, view.trail, limit)
+
+
+def _spiked(metric: Metric, how: Spiked, view: View) -> Made:
+    for signal, found in _looks(view):
+        value = shown(found, how.figure)
+        if value is not None:
+            yield metric.key, metric.sample(value, view.name, signal.value)
+
+
+def _observed(metric: Metric, _how: Observed, view: View) -> Made:
+    for signal, found in _looks(view):
+        if found.statistic is not None:
+            yield from of_ratio(metric, found.count, found.total, view.name, signal.value)
+
+
 def _told(metric: Metric, how: Told, view: View) -> Made:
     return TOLD[how.what](metric, view)
 
@@ -142,6 +189,9 @@ PRODUCERS: Mapping[type[Obtained], Callable[[Metric, Any, View], Made]] = {
     Spread: _spread,
     Saved: _saved,
     Delivery: _delivery,
+    Warned: _warned,
+    Spiked: _spiked,
+    Observed: _observed,
     Told: _told,
 }
 """How each kind of metric is made. What stands beside another is made with it, what the exporter tells of itself is not made here."""

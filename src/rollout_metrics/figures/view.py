@@ -3,56 +3,40 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-import msgspec
-
 from rollout_metrics.catalog import METRICS, TALLIES, Metric, Sample
 from rollout_metrics.derive.delivery import Delivery, Known
 from rollout_metrics.derive.gates import Assessment
-from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, Span, format_span
 from rollout_metrics.figures.lasting import Estimated
 from rollout_metrics.figures.samples import Samples
+from rollout_metrics.figures.sight import Sight
 from rollout_metrics.figures.since import Since
 from rollout_metrics.figures.situation import Situation
+from rollout_metrics.figures.spikes import Looks
 from rollout_metrics.figures.trail import Trail
-from rollout_metrics.figures.windows import Sums, Windows
+from rollout_metrics.figures.windows import Sums
 from rollout_metrics.stats.wilson import wilson
 
 Made = Iterator[tuple[str, Sample]]
 """`(metric's key, sample)`."""
 
 
-class View(msgspec.Struct, frozen=True):
+class View(Sight, frozen=True):
     """One workflow at its T, and all that its figures are made of."""
 
-    workflow: Workflow
-    company: Company
     as_of: Instant
     situation: Situation
-    windows: Windows
     since: Since
     trail: Trail
+    looks: Looks
     samples: Samples
     known: Known
     deliveries: Mapping[Span, Delivery]
     assessment: Assessment
 
-    @property
-    def name(self) -> str:
-        """The workflow's name."""
-        return self.workflow.name
-
     def spans(self, metric: Metric) -> Iterator[Span]:
         """The windows for which a metric may be published."""
         return (span for span in self.workflow.windows if not metric.personal or self.enough(span))
-
-    def enough(self, span: Span) -> bool:
-        """Whether operators' own behaviour may be shown: enough of them worked on the workflow's cases in (T - span, T]."""
-        return self.company.operator_figures and self.operators(span) >= self.company.min_operators
-
-    def operators(self, span: Span) -> int:
-        """How many operators had events on the workflow's cases in (T - span, T]."""
-        return len(self.windows.sums(self.name, span, "operators"))
 
     def of_tally(self, tally: str, sums: Sums) -> Iterator[tuple[tuple[str, ...], int]]:
         """Every series a configured workflow has of a tally, 0 where nothing was counted, then whatever else was."""

@@ -16,6 +16,7 @@ _TITLES = {
     Section.AUTHORITY: "Authority",
     Section.GATES: "Gates and the ladder",
     Section.DELIVERY: "Changes and delivery",
+    Section.TRUST: "Spikes and warning signs",
     Section.WORKFLOW: "Workflows",
     Section.COLLECTION: "Collection",
     Section.EXPORTER: "Exporter",

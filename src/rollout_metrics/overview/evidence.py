@@ -8,7 +8,24 @@ import msgspec
 
 from rollout_metrics.catalog import METRICS, PREFIX, Metric
 from rollout_metrics.catalog.gates import OF_GATES
-from rollout_metrics.catalog.metric import Beside, Count, Delivery, Merged, Middle, Oldest, Ratio, Saved, Spread, Standing, Survival, Told, Within
+from rollout_metrics.catalog.metric import (
+    Beside,
+    Count,
+    Delivery,
+    Merged,
+    Middle,
+    Observed,
+    Oldest,
+    Ratio,
+    Saved,
+    Spiked,
+    Spread,
+    Standing,
+    Survival,
+    Told,
+    Warned,
+    Within,
+)
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import CaseKey, EventRef
 from rollout_metrics.domain.time import Instant, Span, format_instant
@@ -18,7 +35,7 @@ Row = dict[str, Any]
 
 _CORRECTIONS = "corrections_to_settled"
 _TOLD_BY_CASES = ("open_failures", "unrecorded_versions")
-_FROM_CASES = (Count, Delivery, Merged, Middle, Oldest, Ratio, Saved, Spread, Standing, Survival, Within)
+_FROM_CASES = (Count, Delivery, Merged, Middle, Observed, Oldest, Ratio, Saved, Spiked, Spread, Standing, Survival, Warned, Within)
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -8,21 +8,28 @@ import msgspec
 from rollout_metrics import rollup
 from rollout_metrics.catalog import METRICS, TALLIES, Metric
 from rollout_metrics.catalog.gates import OF_GATES
-from rollout_metrics.catalog.metric import Count, Merged, Middle, Oldest, Part, Ratio, Saved, Spread, Standing, Survival, Told, Within
-from rollout_metrics.catalog.tallies import ASSUMED, LATENCY_BUCKETS
+from rollout_metrics.catalog.metric import Count, Merged, Middle, Observed, Oldest, Part, Ratio, Saved, Spiked, Spread, Standing, Survival, Told, Warned, Within
+from rollout_metrics.catalog.tallies import ASSUMED, LATENCY_BUCKETS, REVIEWER
+from rollout_metrics.catalog.trust import EVIDENCE, PERSONAL_SIGNS, SPIKE_COHORT
+from rollout_metrics.derive.standing import level_standing
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import CaseKey, Event, EventRef, text_value
 from rollout_metrics.domain.facts import Fact, Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
-from rollout_metrics.domain.time import MINUTE, SECOND, Instant, minute_of
+from rollout_metrics.domain.time import HOUR, MINUTE, SECOND, Instant, minute_of
+from rollout_metrics.domain.trust import Sign, Signal
+from rollout_metrics.figures.signs import WINDOW
+from rollout_metrics.figures.spikes import look, spike_limit
+from rollout_metrics.figures.trail import Trail
 from rollout_metrics.overview.evidence import Asked, Explained, Place, Receipt, Seen, Wanted
 from rollout_metrics.pipeline.deployed import receipts_of, told_by_deployments
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all
-from rollout_metrics.pipeline.gate_evidence import behind, gate_named, told
+from rollout_metrics.pipeline.gate_evidence import asked_early, behind, gate_named, told
 from rollout_metrics.pipeline.glances import everywhere
 from rollout_metrics.rollup import STATE
+from rollout_metrics.stats.spike import Spike
 
 _GLANCED, _CORRECTIONS = "glanced_decisions", "corrections_to_settled"
 _BEGINNING: Instant = 0
@@ -61,6 +68,8 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
         return _of_gate(pipeline, asked, wanted)
     if told_by_deployments(asked.metric):
         return _of_deployments(pipeline, asked, wanted)
+    if isinstance(asked.metric.obtained, Warned) and _sign(asked.labels) is Sign.EARLY_AUTHORITY_ASK:
+        return _asked_early(pipeline, asked, wanted)
     asked = _over_versions(pipeline, asked)
     parts = _parts(asked.metric, asked.labels)
     at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in _names(pipeline) else "", NOTHING)
@@ -68,9 +77,22 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
         at = min(at, asked.end)
     if at == NOTHING:
         return Explained()
+    if isinstance(asked.metric.obtained, Warned):
+        asked = msgspec.structs.replace(asked, window=WINDOW)
     _permitted(pipeline, asked, at)
-    start = at - asked.window if asked.metric.windowed else _BEGINNING
+    if isinstance(asked.metric.obtained, Spiked | Observed):
+        seen = _spike(pipeline, asked, at)
+        if seen.since is None or seen.until is None:
+            return Explained()
+        asked, at = msgspec.structs.replace(asked, window=(seen.until - seen.since) * HOUR), seen.until * HOUR
+    start = at - asked.window if _windowed(asked.metric) else _BEGINNING
     return _explained(pipeline, asked, parts, (start, at), wanted)
+
+
+def _asked_early(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
+    assessment = pipeline.assessed().get(asked.workflow)
+    workflow = next((item for item in pipeline.company.workflows if item.name == asked.workflow), None)
+    return Explained() if assessment is None or workflow is None else Explained(asked_early(workflow, assessment)[: wanted.limit])
 
 
 def _of_gate(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
@@ -153,19 +175,29 @@ def _names(pipeline: Pipeline) -> set[str]:
 
 def _permitted(pipeline: Pipeline, asked: Asked, at: Instant) -> None:
     """Figures on operators' behaviour are not explained where they are not published."""
-    if not asked.metric.personal:
+    if not _personal(asked):
         return
     company = pipeline.company
     if not company.operator_figures:
         raise ConfigurationError(f"{asked.metric.name} rests on operators' own behaviour, which privacy.operator_figures switches off")
     workflow = next((workflow for workflow in company.workflows if workflow.name == asked.workflow), None)
-    span = asked.window if asked.metric.windowed or workflow is None else max(workflow.windows)
+    span = asked.window if _windowed(asked.metric) or workflow is None else max(workflow.windows)
     counts: dict[tuple[str, ...], int] = {}
     for _, series, amount in pipeline.store.counts(asked.workflow, (at - span) // MINUTE, at // MINUTE):
         if series[1] == "operators":
             counts[series] = counts.get(series, 0) + amount
     if sum(1 for amount in counts.values() if amount) < company.min_operators:
         raise ConfigurationError(f"{asked.metric.name} rests on operators' own behaviour: it is withheld for fewer than {company.min_operators} of them")
+
+
+def _windowed(metric: Metric) -> bool:
+    """Whether only what falls into the window counts."""
+    return metric.windowed or isinstance(metric.obtained, Warned | Spiked | Observed)
+
+
+def _personal(asked: Asked) -> bool:
+    """Whether the number rests on operators' own behaviour."""
+    return asked.metric.personal or (isinstance(asked.metric.obtained, Warned) and _sign(asked.labels) in PERSONAL_SIGNS)
 
 
 def _parts(metric: Metric, labels: Mapping[str, str]) -> list[_Part]:
@@ -190,11 +222,54 @@ def _parts(metric: Metric, labels: Mapping[str, str]) -> list[_Part]:
         known = ("basis",)
         asked = {label: values for label, values in asked.items() if values != {ASSUMED}}
         parts = [_Part("sample", "effort", known, asked, sampled=True, complete=True)]
+    elif isinstance(obtained, Warned):
+        known = metric.labels
+        parts = _of_sign(_sign(labels))
+    elif isinstance(obtained, Spiked | Observed):
+        known = metric.labels
+        signal = frozenset((_signal(labels).value,))
+        where = {"signal": signal, "counted": frozenset(("true",))}
+        parts = [_Part(role, SPIKE_COHORT, TALLIES[SPIKE_COHORT].labels, part) for role, part in (("numerator", where), ("denominator", {"signal": signal}))]
     else:
         raise ConfigurationError(f"{metric.name} is not counted from cases: it comes from the configuration, change records or the exporter itself")
     unknown = sorted(labels.keys() - set(known))
     if unknown:
         raise ConfigurationError(f"{metric.name} is not told apart by {', '.join(unknown)}" + (f": its labels are {', '.join(known)}" if known else ""))
+    return parts
+
+
+def _sign(labels: Mapping[str, str]) -> Sign:
+    """The one warning sign that is asked about."""
+    named = labels.get("sign")
+    if named not in {sign.value for sign in Sign}:
+        raise ConfigurationError(f"name one warning sign: --label sign={'|'.join(sign.value for sign in Sign)}")
+    return Sign(named)
+
+
+def _signal(labels: Mapping[str, str]) -> Signal:
+    """The one signal that is asked about."""
+    named = labels.get("signal")
+    if named not in {signal.value for signal in Signal}:
+        raise ConfigurationError(f"name one signal: --label signal={'|'.join(signal.value for signal in Signal)}")
+    return Signal(named)
+
+
+def _spike(pipeline: Pipeline, asked: Asked, at: Instant) -> Spike:
+    """The look behind the figures: it says which hours they are about."""
+    workflow = next(workflow for workflow in pipeline.company.workflows if workflow.name == asked.workflow)
+    trail = Trail((workflow,))
+    needed = trail.needed({workflow.name: at})
+    counts = (row for stretch in needed for row in pipeline.store.counts(workflow.name, stretch.after, stretch.up_to))
+    trail.load({workflow.name: at}, ((series, minute, amount) for minute, series, amount in counts))
+    level, signal = level_standing(workflow, at, pipeline.store.surroundings({workflow.name: at}))[0], _signal(asked.labels)
+    return look(workflow, signal, at, trail, spike_limit(workflow, level, signal))
+
+
+def _of_sign(sign: Sign) -> list[_Part]:
+    parts = []
+    for role, part in EVIDENCE[sign]:
+        labels = tuple(label for label in TALLIES[part.tally].labels if label != REVIEWER)
+        parts.append(_Part(role, part.tally, labels, dict(part.where), scale=1 / SECOND if part.tally == "review_effort" else None))
     return parts
 
 
@@ -237,7 +312,7 @@ _Item = tuple[tuple[str, ...], int, float | None]
 
 def _wanted(item: _Item, asked: Asked, start: Instant, at: Instant) -> bool:
     minute = item[1]
-    return minute == STATE or not asked.metric.windowed or start < minute * MINUTE <= at
+    return minute == STATE or not _windowed(asked.metric) or start < minute * MINUTE <= at
 
 
 def _counts(workflows: Mapping[str, Workflow], glanced: frozenset[tuple[CaseKey, EventRef]]) -> Callable[[CaseKey, Fact, _Part], Iterator[_Item]]:

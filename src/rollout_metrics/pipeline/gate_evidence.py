@@ -14,7 +14,9 @@ from rollout_metrics.domain.gates import CountGate, RateGate, StateGate
 from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import MINUTE, Instant, minute_of
 from rollout_metrics.figures.known import GRAVE, LATELY, mode_at
+from rollout_metrics.figures.signs import early_asks
 from rollout_metrics.overview.evidence import Receipt
+from rollout_metrics.stats.anytime import Verdict
 
 
 class Behind(msgspec.Struct, frozen=True):
@@ -62,6 +64,16 @@ def told(found: Assessment, gate: Gate, deployed: Known | None) -> tuple[Receipt
     """The receipts of a gate that no cases stand behind: the changes it is about, else what it says."""
     about = _failures(deployed) if gate.name == StateGate.NO_OPEN_FAILURES and deployed is not None else ()
     return about or (_receipt(("gate", gate.name), found.as_of, gate.verdict.value, gate.why),)
+
+
+def asked_early(workflow: Workflow, found: Assessment) -> tuple[Receipt, ...]:
+    """The receipts of asking for authority too early: the changes that ask, and the gates that are not passed."""
+    asks = early_asks(workflow, found)
+    closed = [gate for gate in found.gates if gate.verdict is not Verdict.PASS] if asks else []
+    return (
+        *(_receipt(("change", change.id), change.proposed_at, "proposed", change.title or "a higher level") for change in asks),
+        *(_receipt(("gate", gate.name), found.as_of, gate.verdict.value, gate.why) for gate in closed),
+    )
 
 
 def _failures(deployed: Known) -> tuple[Receipt, ...]:

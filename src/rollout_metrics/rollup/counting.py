@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from rollout_metrics.catalog.tallies import AGREED, CHEAP, DANGEROUS, LATENCY_BUCKETS, TALLIES, UNCATEGORISED, UNSPECIFIED, bounded, reasons
+from rollout_metrics.catalog.tallies import AGREED, CHEAP, DANGEROUS, EXPLICIT_HOWS, LATENCY_BUCKETS, TALLIES, UNCATEGORISED, UNSPECIFIED, bounded, reasons
 from rollout_metrics.domain.events import EventRef
 from rollout_metrics.domain.facts import (
     DECIDED,
@@ -19,6 +19,7 @@ from rollout_metrics.domain.facts import (
     Evaluated,
     Fact,
     Handling,
+    HandlingKind,
     IncidentSeen,
     Mode,
     Outcome,
@@ -30,8 +31,9 @@ from rollout_metrics.domain.facts import (
     Violation,
 )
 from rollout_metrics.domain.gates import ErrorCosts
-from rollout_metrics.domain.policy import Workflow
+from rollout_metrics.domain.policy import Workflow, plain_reason
 from rollout_metrics.domain.time import SECOND, Instant, minute_of
+from rollout_metrics.domain.trust import Signal
 
 Series = tuple[str, ...]
 """`(workflow, tally, *label values)`."""
@@ -50,12 +52,15 @@ _UNKNOWN: frozenset[str] = frozenset()
 
 
 class Row(msgspec.Struct, Generic[F], frozen=True):
-    """A fact counts in `tally` if `when`, in the minute of `at` (unused by what stands at T), by `amount`; without `amount` by one."""
+    """A fact counts in `tally` if `when`, in the minute of `at` (unused by what stands at T), by `amount`; without `amount` by one.
+
+    Where its `labels` are None it does not count: whether it does depends on the workflow.
+    """
 
     tally: str
     at: Callable[[F], Instant | None]
     when: Callable[[F], bool] | None = None
-    labels: Callable[[F, Workflow | None], tuple[str, ...]] | None = None
+    labels: Callable[[F, Workflow | None], tuple[str, ...] | None] | None = None
     amount: Callable[[F], int] | None = None
 
 
@@ -111,6 +116,43 @@ def _now(_fact: object) -> Instant:
     return STATE
 
 
+def _said(claim: bool) -> str:
+    return "true" if claim else "false"
+
+
+MOST_COMMENTS = 10_000
+"""Beyond so many comments on a case all is alike."""
+
+_OVERRIDING_ROWS = frozenset((1, 3, 7, 11))
+_DECIDING_ROWS = EXPLICIT_ROWS | {3, 9, 10, 11}
+
+
+def _overridden_early(fact: Recommendation, workflow: Workflow | None) -> tuple[str, ...] | None:
+    """Whether a recommendation was overridden within `spike_age` of its opening; None where nothing was decided by then."""
+    if workflow is None:
+        return None
+    until = fact.opened_at + workflow.spike_age
+    if fact.how == "reversed" and fact.decided_at is not None and fact.decided_at <= until:
+        return (Signal.OVERRIDE.value, "true")
+    if fact.row not in _DECIDING_ROWS or fact.first_decided_at is None or fact.first_decided_at > until:
+        return None
+    return (Signal.OVERRIDE.value, _said(fact.row in _OVERRIDING_ROWS))
+
+
+def _corrected_early(fact: Act, workflow: Workflow | None) -> tuple[str, ...] | None:
+    if workflow is None:
+        return None
+    return (Signal.CORRECTION.value, _said(fact.reversed_at is not None and fact.reversed_at <= fact.at + workflow.spike_age))
+
+
+def _clarity(fact: Escalated, workflow: Workflow | None) -> tuple[str, ...]:
+    """Whether it has a reason and an owner; whether its reason, if it has one, has a path with owner and next step; whether that reason says nothing."""
+    stated = fact.reason != UNSPECIFIED
+    path = None if workflow is None else workflow.escalation.paths.get(fact.reason)
+    led = not stated or (path is not None and bool(path.owner) and bool(path.next_step))
+    return (_said(stated and fact.owned), _said(led), _said(workflow is not None and plain_reason(fact.reason) in workflow.escalation.catch_all))
+
+
 _EDITED_OR_OVERRIDDEN = (Outcome.EDITED, Outcome.OVERRIDDEN)
 
 _RECOMMENDATION: tuple[Row[Recommendation], ...] = (
@@ -129,12 +171,21 @@ _RECOMMENDATION: tuple[Row[Recommendation], ...] = (
     Row("review_latency_total", _now, _explicit, amount=_latency),
     Row("shadow_comparisons", lambda f: f.decided_at, lambda f: f.mode is Mode.SHADOW and f.outcome in DECIDED, lambda f, w: (compared(f, w),)),
     Row("decisions_settled", _now, is_settled, lambda f, _: (f.outcome.value,)),
+    Row("spike_cohort", lambda f: f.opened_at, None, _overridden_early),
+    Row("throughput", lambda f: f.decided_at, lambda f: _live(f) and f.outcome in (Outcome.ACCEPTED, Outcome.UNREVIEWED)),
+    Row(
+        "reviewers",
+        lambda f: f.decided_at,
+        lambda f: _live(f) and f.outcome in DECIDED and f.decider is not None,
+        lambda f, _: (_said(f.outcome is Outcome.ACCEPTED and f.how in EXPLICIT_HOWS), f.decider or ""),
+    ),
 )
 
 _ACT: tuple[Row[Act], ...] = (
     Row("acts", lambda f: f.judged_at),
     Row("corrected_acts", lambda f: f.judged_at, lambda f: f.corrected),
     Row("edited_acts", lambda f: f.judged_at, lambda f: f.edited),
+    Row("spike_cohort", lambda f: f.at, None, _corrected_early),
 )
 
 _REFERENCE: tuple[Row[ReferenceValue], ...] = (
@@ -152,9 +203,21 @@ _ESCALATED: tuple[Row[Escalated], ...] = (
     Row("escalation_targets", lambda f: f.breach_at, _due, lambda f, _: ("true" if _met(f) else "false",)),
     Row("escalations_open", _now, _open),
     Row("escalations_unowned", _now, lambda f: _open(f) and not f.owned),
+    Row("escalation_clarity", lambda f: f.raised_at, None, _clarity),
 )
 
-_HANDLING: tuple[Row[Handling], ...] = (Row("handled_cases", lambda f: f.at, None, lambda f, _: (f.handling.value,)),)
+_AGENT_FIRST = (HandlingKind.ASSISTED, HandlingKind.REDONE)
+
+_HANDLING: tuple[Row[Handling], ...] = (
+    Row("handled_cases", lambda f: f.at, None, lambda f, _: (f.handling.value,)),
+    Row(
+        "spike_cohort",
+        lambda f: f.at,
+        lambda f: f.bypassed_early is not None,
+        lambda f, _: (Signal.BYPASS.value, _said(f.bypassed_early is True)),
+    ),
+    Row("assisted_cases", lambda f: f.at, lambda f: f.handling in _AGENT_FIRST, lambda f, _: (_said(f.cleaned),)),
+)
 
 
 def _basis(effort: Effort | None) -> tuple[str, ...]:
@@ -179,6 +242,15 @@ _CASE: tuple[Row[CaseSummary], ...] = (
         lambda f: f.review_effort is not None,
         lambda f, _: _basis(f.review_effort),
         lambda f: microseconds(f.review_effort),
+    ),
+    Row("reviewed_cases", lambda f: f.reviewed_at, lambda f: f.review_effort is not None, lambda f, _: _basis(f.review_effort)),
+    Row("spike_cohort", lambda f: f.handled_at, None, lambda f, _: (Signal.ESCALATION.value, _said(f.escalated_early))),
+    Row("spike_cohort", lambda f: f.handled_at, None, lambda f, _: (Signal.COMPLAINT.value, _said(f.complained_early))),
+    Row(
+        "case_comments",
+        lambda f: f.concluded_at,
+        lambda f: f.verdict is not None,
+        lambda f, _: ("" if f.verdict is None else f.verdict.value, str(min(f.comments, MOST_COMMENTS))),
     ),
     Row("judged_escalated_cases", lambda f: f.handled_at, lambda f: f.escalated and f.should_escalate is not None),
     Row("should_escalate_cases", lambda f: f.handled_at, lambda f: f.should_escalate is True),
@@ -230,8 +302,9 @@ def counted(fact: Fact, workflow: Workflow | None) -> list[Contribution]:
         if when is None or when(fact):
             at = at_of(fact)
             if at is not None:
-                series = (name, tally) if labels is None else (name, tally, *labels(fact, workflow))
-                found.append((series, STATE if stands else minute_of(at), 1 if amount is None else amount(fact)))
+                values = () if labels is None else labels(fact, workflow)
+                if values is not None:
+                    found.append(((name, tally, *values), STATE if stands else minute_of(at), 1 if amount is None else amount(fact)))
     if type(fact) is CaseSummary:
         # who was there is never published: how many differ in a window decides what may be shown of it
         found += [((name, "operators", operator), minute_of(at), 1) for operator, at in fact.operators]
