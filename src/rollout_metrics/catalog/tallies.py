@@ -150,4 +150,4 @@ TALLIES: Mapping[str, Tally] = {
         Tally("assisted_cases", ("cleaned",), None),
     )
 }
-"""Every tally by name. Those without `values` are looked into, never published as labels: an operator, a version or an incident is none. Nor are the cohorts of spikes."""
+"""Every tally by name. Those without `values` are looked into, never published: an operator, a version or an incident is no label."""

@@ -164,7 +164,7 @@ class Ledger:
             trail=self._trail,
             looks=self._looks,
             samples=self._samples,
-            deployed=deployed,
+            known=deployed,
             deliveries=deliveries,
             assessment=assessment,
         )
