@@ -1,5 +1,6 @@
 """Health of collection: whether every source is read, how far, how completely, and what it costs."""
 
+from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.catalog.alerts import Thresholds
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.generate import measures
@@ -51,7 +52,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     coverage = p.table(
         "Coverage, now",
         (measures.by_workflow(), Key(label="kind", title="Kind")),
-        (*measures.share_columns("coverage_ratio", "Seen", "workflow", "kind", interval=True),),
+        (*measures.share_columns("coverage_ratio", "Seen", "workflow", "kind", steps=measures.at_least(thresholds.coverage_limit), interval=True),),
         description=described("coverage_ratio"),
     )
     covered = p.for_each(
@@ -59,6 +60,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             "$workflow: coverage over time",
             [Query(shown("coverage_ratio", **CHOSEN), "{{kind}}")],
             unit="percentunit",
+            limit=thresholds.coverage_limit,
             top=measures.top("coverage_ratio"),
             description=described("coverage_ratio"),
         )
@@ -71,7 +73,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     )
     return p.dashboard(
         "Collection health",
-        uid="rollout-collection",
+        uid=Uid.COLLECTION,
         description="Freshness, coverage, throttling and quarantine of every source, and the exporter itself.",
         pages_url=thresholds.pages_url,
         variables=measures.variables(several=True),

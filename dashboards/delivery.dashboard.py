@@ -1,8 +1,10 @@
 """The five delivery metrics, for changes of agents' behaviour and authority."""
 
+from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.catalog.alerts import Thresholds
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
+from rollout_metrics.generate.queries import CHOSEN, Column, Key, cell
 
 READ_ME = """\
 **Do we change our agents quickly and safely?** A change is of prompt, model, tool, policy, permission, retrieval, memory, workflow or level; a deployment is
@@ -27,9 +29,30 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         ),
         description="Medians, shares with their 95 % intervals, and how many deployments or failures each rests on.",
     )
+    trouble = p.table(
+        "Trouble over $window, and open now",
+        (measures.by_workflow(),),
+        (
+            measures.count_column("open_failures", "Failures open now", alarming=True),
+            measures.count_column("failed_deployments", "Failed", alarming=True),
+            measures.count_column("inferred_failed_deployments", "Failed, inferred"),
+            measures.count_column("unrecorded_versions", "Versions without record", alarming=True),
+            measures.count_column("unrecorded_version_events", "Their events"),
+        ),
+        description="Failed deployments, those that only an unlinked incident speaks against, and versions that run without a deployed record.",
+    )
+    linked = p.table(
+        "Incidents and what they belong to over $window",
+        (measures.by_workflow(), Key(label="link", title="Link")),
+        (
+            Column(title="Incidents", expression=cell("incidents", "workflow", "link", **CHOSEN), decimals=0),
+            *measures.share_columns("incident_link_ratio", "Share", "workflow", "link", interval=True),
+        ),
+        description=measures.described("incidents"),
+    )
     return p.dashboard(
         "Delivery metrics for agents",
-        uid="rollout-delivery",
+        uid=Uid.DELIVERY,
         description="Lead time, frequency, fail rate, recovery time and rework of changes of agents' behaviour and authority.",
         pages_url=thresholds.pages_url,
         variables=measures.variables(several=True, default_window="90d"),
@@ -42,12 +65,14 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                     *measures.freshness(thresholds, several=True),
                     measures.count("deployments", "Deployments", several=True),
                     measures.count("safe_deployments", "Safe deployments", several=True),
+                    measures.count("open_failures", "Failures open", several=True, steps=((None, p.BLUE), (1, p.VERMILLION))),
                 ),
-                (5, 4, 5, 5, 5),
+                (5, 4, 4, 4, 4, 3),
                 height=4,
             ),
             p.Row("", (p.text("How to read this", READ_ME, description="What the figures are about."),), (24,), height=3),
             p.Row("", (five,), (24,), height=7),
+            p.Row("", (trouble, linked), (12, 12), height=7),
             p.Row(
                 "Speed",
                 (

@@ -1,6 +1,8 @@
 """Escalations: who has them, whether they are answered in time, and which have been lying there longest."""
 
+from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.catalog.alerts import Thresholds
+from rollout_metrics.domain.time import SECOND
 from rollout_metrics.generate import links, measures
 from rollout_metrics.generate import panels as p
 from rollout_metrics.generate.measures import described
@@ -16,7 +18,9 @@ SOME: p.Steps = ((None, p.BLUE), (1, p.VERMILLION))
 
 
 def dashboard(thresholds: Thresholds) -> p.Dashboard:
-    """The dashboard."""
+    """The dashboard; lines and colours turn at the limits of the alerts."""
+    rots_after = thresholds.rots_after / SECOND
+    rotten: p.Steps = ((None, "text"), (rots_after, p.VERMILLION))
     oldest = shown("escalation_oldest_open_timestamp_seconds", **CHOSEN)
     queue = p.table(
         "Queue and answers of every workflow over $window",
@@ -24,8 +28,8 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         (
             measures.count_column("escalations_open", "Open now"),
             measures.count_column("escalations_unowned", "Unowned now", alarming=True),
-            measures.age_column("escalation_oldest_open_timestamp_seconds", "Oldest open, age"),
-            *measures.share_columns("escalation_within_target_ratio", "Within target", interval=True),
+            measures.age_column("escalation_oldest_open_timestamp_seconds", "Oldest open, age", steps=rotten),
+            *measures.share_columns("escalation_within_target_ratio", "Within target", steps=measures.at_least(thresholds.within_target), interval=True),
             *measures.share_columns("escalation_acknowledge_median_seconds", "To acknowledge"),
             *measures.share_columns("escalation_resolve_median_seconds", "To resolve"),
         ),
@@ -56,7 +60,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     )
     return p.dashboard(
         "Escalations",
-        uid="rollout-escalations",
+        uid=Uid.ESCALATIONS,
         description="Open, unowned and oldest escalations; share acknowledged within target and times to acknowledge and resolve, the unfinished counted.",
         pages_url=thresholds.pages_url,
         variables=measures.variables(several=True),
@@ -72,6 +76,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                         "Oldest open, age now",
                         [Query(f"time() - min({oldest})", "age")],
                         unit="s",
+                        steps=((None, p.BLUE), (rots_after, p.VERMILLION)),
                         description=described("escalation_oldest_open_timestamp_seconds"),
                         missing="none open",
                     ),
@@ -82,7 +87,11 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             p.Row("", (p.text("How to read this", READ_ME, description="What the figures are about."),), (24,), height=3),
             p.Row("", (queue,), (24,), height=7),
             p.Row("Queue", (measures.lines("escalations_open", "Open"), measures.lines("escalations_unowned", "Unowned")), (12, 12)),
-            p.Row("Answers", (measures.banded("escalation_within_target_ratio", "acknowledged within target", color=p.GREEN),), (24,)),
+            p.Row(
+                "Answers",
+                (measures.banded("escalation_within_target_ratio", "acknowledged within target", color=p.GREEN, limit=thresholds.within_target),),
+                (24,),
+            ),
             p.Row(
                 "",
                 (

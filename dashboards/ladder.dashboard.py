@@ -1,5 +1,6 @@
 """The autonomy ladder of one workflow: where it stands, what it may do, and what speaks for or against the next step."""
 
+from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.catalog.alerts import Thresholds
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
@@ -13,6 +14,8 @@ against any step. Nothing is promoted by itself: people decide, and what they de
 
 LIVE = {"mode": "live"}
 VERDICTS = p.states((1, "pass", p.GREEN), (0, "inconclusive", p.GREY), (-1, "fail", p.VERMILLION))
+VERDICT = f"{cell('gate', 'gate', verdict='pass')} - {cell('gate', 'gate', verdict='fail')}"
+COMPARISONS = (("agreed", p.BLUE), ("cheap", p.YELLOW), ("dangerous", p.VERMILLION))
 VIOLATIONS = (("forbidden", p.VERMILLION), ("out_of_scope", p.ORANGE), ("unapproved", p.PURPLE), ("level", p.YELLOW), ("unlisted", p.GREY))
 
 
@@ -37,9 +40,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         "Gates to the next level, now",
         (Key(label="gate", title="Gate", width=220),),
         (
-            Column(
-                title="Verdict", expression=f"{cell('gate', 'gate', verdict='pass')} - {cell('gate', 'gate', verdict='fail')}", mappings=VERDICTS, decimals=0
-            ),
+            Column(title="Verdict", expression=VERDICT, mappings=VERDICTS, decimals=0),
             Column(title="Rate", expression=cell("gate_ratio", "gate"), unit="percentunit", decimals=1),
             Column(title="Rate, at least", expression=cell("gate_ratio_lower", "gate"), unit="percentunit", decimals=1),
             Column(title="Rate, at most", expression=cell("gate_ratio_upper", "gate"), unit="percentunit", decimals=1),
@@ -49,9 +50,29 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         ),
         description=measures.described("gate", "Still missing: how many more decisions at the present rate would settle it."),
     )
+    verdicts = p.timeline(
+        "Verdicts over time",
+        [Query(VERDICT, "{{gate}}")],
+        mappings=VERDICTS,
+        description=measures.described("gate"),
+    )
+    proposal = p.stat(
+        "Proposal of the gates, now",
+        [Query(measures.proposed(), "proposal")],
+        unit="locale",
+        mappings=measures.PROPOSALS,
+        missing="none",
+        description=measures.described("level_proposal", "None at the highest level."),
+    )
+    since = p.stat(
+        "At this level for, now",
+        [Query(f"time() - {shown('level_since_timestamp_seconds')}", "age")],
+        unit="s",
+        description=measures.described("level_since_timestamp_seconds"),
+    )
     return p.dashboard(
         "Ladder and gates",
-        uid="rollout-ladder",
+        uid=Uid.LADDER,
         description="Autonomy level of one workflow over time, the evidence for the next step, authority and evaluations.",
         pages_url=thresholds.pages_url,
         variables=measures.variables(several=False),
@@ -63,14 +84,16 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                 (
                     *measures.freshness(thresholds),
                     measures.level_now(),
-                    measures.count("unused_grants", "Granted and never used"),
+                    since,
+                    proposal,
+                    measures.count("forced_promotions", "Promoted against the gates", steps=((None, p.BLUE), (1, p.VERMILLION))),
                 ),
-                (5, 4, 5, 5, 5),
+                (4, 3, 3, 4, 3, 4, 3),
                 height=4,
             ),
             p.Row("", (p.text("How to read this", READ_ME, description="What the ladder is."),), (24,), height=3),
             p.Row("Ladder", (measures.level_strip(several=False),), (24,), height=5),
-            p.Row("Gates", (gates,), (24,), height=12),
+            p.Row("Gates", (gates, verdicts), (14, 10), height=13),
             p.Row("Rates that gates are about", rates, (4, 8) * len(rates[::2])),
             p.Row(
                 "Authority and evaluations",
@@ -78,8 +101,11 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                     measures.kinds("violations", "Acts outside authority", "kind", VIOLATIONS),
                     measures.kinds("blocked_actions", "Acts that a guardrail refused", "reason"),
                     evaluations,
+                    measures.kinds("shadow_comparisons", "Shadow against people", "verdict", COMPARISONS),
+                    measures.kinds("escalation_targets", "Escalation targets by whether met", "met", (("true", p.BLUE), ("false", p.VERMILLION))),
+                    measures.count("unused_grants", "Granted and never used"),
                 ),
-                (8, 8, 8),
+                (8, 8, 8, 8, 8, 8),
             ),
         ),
     )

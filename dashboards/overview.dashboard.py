@@ -1,6 +1,7 @@
 """All rollouts at a glance: how far each agent is trusted, how healthy that is, and what changed."""
 
 from rollout_metrics.catalog.alerts import NAMES, Severity, Thresholds
+from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
@@ -69,7 +70,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     )
     return p.dashboard(
         "Rollout overview",
-        uid="rollout-overview",
+        uid=Uid.OVERVIEW,
         description="Every workflow with an agent: autonomy level, health, freshness, and what changed.",
         pages_url=thresholds.pages_url,
         variables=measures.variables(several=True),

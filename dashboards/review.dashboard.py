@@ -1,5 +1,6 @@
 """The quarter of every workflow: what a change board looks at before it says hold, promote or go back."""
 
+from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.catalog.alerts import Thresholds
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
@@ -61,6 +62,9 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             Column(title="Level", expression=cell("autonomy_level", **CHOSEN), mappings=measures.LEVELS),
             measures.count_column("deployments", "Deployments"),
             *measures.share_columns("change_fail_ratio", "Change fail rate"),
+            Column(title="Gates propose", expression=measures.proposed(**CHOSEN), mappings=measures.PROPOSALS),
+            measures.count_column("forced_promotions", "Forced promotions", alarming=True),
+            measures.count_column("open_failures", "Failures open", alarming=True),
             measures.count_column("violations", "Acts outside authority", alarming=True),
             measures.count_column("escalations_open", "Escalations open"),
             Column(title="what", expression=cell("workflow_info", "workflow", "risk_tier", "owner_team", "version", **CHOSEN), hidden=True),
@@ -69,7 +73,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     )
     return p.dashboard(
         "Quarterly review",
-        uid="rollout-review",
+        uid=Uid.REVIEW,
         description="The figures behind the quarterly review: trust, work around the agent, cost and gain, against the window before.",
         pages_url=thresholds.pages_url,
         variables=measures.variables(several=True, default_window="90d"),

@@ -1,6 +1,7 @@
 """Bypass and override spikes: in which workflow, since when, against which baseline, by which kinds and reasons."""
 
 from rollout_metrics.catalog.alerts import WINDOW, Thresholds
+from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
 from rollout_metrics.generate.queries import CHOSEN, Column, Key, Query, cell, shown
@@ -65,7 +66,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
 
     return p.dashboard(
         "Bypass and override spikes",
-        uid="rollout-spikes",
+        uid=Uid.SPIKES,
         description="The last day of every workflow against its month: override, correction, bypass, escalation, and which kinds and reasons they are of.",
         pages_url=thresholds.pages_url,
         variables=measures.variables(several=True),

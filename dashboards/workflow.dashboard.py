@@ -1,7 +1,8 @@
 """Rollout health of one workflow: do people still trust its agent, and can these figures be trusted?"""
 
 from rollout_metrics.catalog import PREFIX
-from rollout_metrics.catalog.alerts import DASHBOARD, Thresholds
+from rollout_metrics.catalog.alerts import Dashboard as Uid
+from rollout_metrics.catalog.alerts import Thresholds
 from rollout_metrics.generate import links, measures
 from rollout_metrics.generate import panels as p
 from rollout_metrics.generate.measures import described
@@ -59,7 +60,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         *measures.interval("bypass_ratio", "Bypass", limit=thresholds.bypass_limit, color=p.PURPLE),
         *measures.interval("escalation_ratio", "Escalation", color=p.GREEN),
         *measures.interval("complaint_ratio", "Complaint", color=p.VERMILLION),
-        *measures.interval("rubber_stamp_ratio", "Rubber stamp", color=p.SKY),
+        *measures.interval("rubber_stamp_ratio", "Rubber stamp", limit=thresholds.rubber_stamp_limit, color=p.SKY),
     )
     review = (
         *measures.interval("review_latency_median_seconds", "Median review latency"),
@@ -111,7 +112,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     )
     return p.dashboard(
         "Rollout health of a workflow",
-        uid=DASHBOARD,
+        uid=Uid.WORKFLOW,
         description="Acceptance, override, correction, bypass, escalation, review time and time saved of one workflow, with intervals, counts and freshness.",
         pages_url=thresholds.pages_url,
         variables=(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rollout_metrics.catalog import METRICS, PREFIX
-from rollout_metrics.catalog.alerts import DASHBOARD, Thresholds
+from rollout_metrics.catalog.alerts import Dashboard, Thresholds
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.generate import links
 from rollout_metrics.generate import panels as p
@@ -19,8 +19,8 @@ LEVELS = p.states(
 )
 """Words and colours of the autonomy levels."""
 
-YES = p.states((0, "no", p.BLUE), (1, "yes", p.VERMILLION))
-"""For what should better not be."""
+PROPOSALS = p.states((1, "promote", p.GREEN), (0, "hold", p.BLUE), (-1, "demote", p.VERMILLION))
+"""Words and colours of what `proposed` yields."""
 
 _UNITS = {"ratio": "percentunit", "seconds": "s", "": "locale"}
 _INTERVAL = "at least, at most: 95 % interval. n: how many it rests on. No data is not 0."
@@ -33,6 +33,11 @@ _MOSTLY_HIGH = frozenset(("acceptance_ratio", "explicit_acceptance_ratio", "esca
 def top(key: str) -> p.Top | None:
     """Where the scale of a figure ends."""
     return None if unit_of(key) != "percentunit" else p.Top(1) if key in _MOSTLY_HIGH else p.Top(0.5, soft=True)
+
+
+def at_least(limit: float) -> p.Steps:
+    """Colours of what should not be below a limit."""
+    return ((None, p.VERMILLION), (limit, "text"))
 
 
 def unit_of(key: str) -> str:
@@ -69,7 +74,7 @@ def interval(key: str, title: str, *, limit: float | None = None, color: str = p
         description=described(key, _INTERVAL if bounds else "n: how many it rests on. No data is not 0."),
         links=leads,
     )
-    of_limit = () if limit is None else (f"Dashed line: the limit of the alert, {limit:g}, which is about the lower bound over 1d.",)
+    of_limit = () if limit is None else (f"Dashed line: the limit of the alert, {limit:g}, which is about the bound of the interval.",)
     of_band = ("The band is the 95 % interval: where it is wide, n is small.",) if bounds else ()
     over_time = p.series(
         title + window,
@@ -113,7 +118,7 @@ def lines(key: str, title: str, *, limit: float | None = None, **labels: str) ->
         limit=limit,
         top=top(key),
         description=described(key, "A line for each workflow; unlike work is no league table."),
-        links=[*links.evidence(key, workflow=links.SERIES, **labels), *links.dashboard(DASHBOARD, "This workflow", workflow=links.SERIES)],
+        links=[*links.evidence(key, workflow=links.SERIES, **labels), *links.dashboard(Dashboard.WORKFLOW, "This workflow", workflow=links.SERIES)],
     )
 
 
@@ -194,7 +199,7 @@ def count_column(key: str, title: str, *, alarming: bool = False, **labels: str)
 
 def by_workflow() -> Key:
     """Workflows as rows of a table; each leads to its own dashboard."""
-    return Key(label="workflow", title="Workflow", links=links.dashboard(DASHBOARD, "Rollout health of this workflow", workflow=links.ROW), width=130)
+    return Key(label="workflow", title="Workflow", links=links.dashboard(Dashboard.WORKFLOW, "Rollout health of this workflow", workflow=links.ROW), width=130)
 
 
 def freshness(thresholds: Thresholds, *, several: bool = False) -> tuple[p.Panel, p.Panel, p.Panel]:
@@ -247,8 +252,13 @@ def level_strip(*, several: bool) -> p.Panel:
         [Query(shown("autonomy_level", **(CHOSEN if several else {})), "{{workflow}}")],
         mappings=LEVELS,
         description=described("autonomy_level"),
-        links=links.dashboard("rollout-ladder", "Ladder and gates", workflow=links.SERIES),
+        links=links.dashboard(Dashboard.LADDER, "Ladder and gates", workflow=links.SERIES),
     )
+
+
+def proposed(**labels: str) -> str:
+    """PromQL of what the gates propose, by workflow: 1 to promote, 0 to hold, -1 to demote."""
+    return f"{cell('level_proposal', proposal='promote', **labels)} - {cell('level_proposal', proposal='demote', **labels)}"
 
 
 def marks(*, several: bool = False) -> tuple[dict[str, object], ...]:

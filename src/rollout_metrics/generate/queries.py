@@ -15,6 +15,9 @@ CHOSEN: Mapping[str, str] = {"workflow": Pattern("$workflow")}
 _DENOMINATORS = {"coverage_ratio": "coverage_checked", "change_fail_ratio": "judged_deployments", "deployment_rework_ratio": "deployments"}
 """Ratios that are not counted from tallies, and the metric that is their n."""
 
+_OF_ALL = {"incident_link_ratio": "incidents"}
+"""Ratios that say how a whole is made up, and the counts of the whole."""
+
 
 class Query(msgspec.Struct, frozen=True):
     """An expression with the words of its legend, its colour and its unit where that differs from the panel's."""
@@ -94,6 +97,9 @@ def n_cell(key: str, *by: str, ago: str = "", **labels: str) -> str:
 
 def _counted(key: str, labels: Mapping[str, str], ago: str = "") -> str:
     metric = METRICS[key]
+    if key in _OF_ALL:
+        counts = _OF_ALL[key]
+        return f"sum without ({', '.join(METRICS[counts].labels)}) ({chosen(counts, ago=ago, **labels)})"
     if isinstance(metric.obtained, Ratio):
         return denominator(metric, ago=ago, **_wanted(metric, labels))
     return chosen(_DENOMINATORS.get(key, f"{key}_cases"), ago=ago, **labels)

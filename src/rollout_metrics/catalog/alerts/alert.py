@@ -36,7 +36,7 @@ class Topic(StrEnum):
 
 
 class Dashboard(StrEnum):
-    """The uids of the dashboards that alerts link to."""
+    """The uids of the dashboards, which alerts and they themselves link to."""
 
     OVERVIEW = "rollout-overview"
     WORKFLOW = "rollout-workflow"
@@ -44,6 +44,7 @@ class Dashboard(StrEnum):
     ESCALATIONS = "rollout-escalations"
     DELIVERY = "rollout-delivery"
     LADDER = "rollout-ladder"
+    REVIEW = "rollout-review"
     COLLECTION = "rollout-collection"
 
 
