@@ -20,6 +20,7 @@ from rollout_metrics.publish.listener import Listener
 from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board
 from rollout_metrics.schedule import Schedule
+from rollout_metrics.sources.alertmanager import Alertmanager
 from rollout_metrics.sources.push import Push
 from rollout_metrics.web.app import web_app
 from rollout_metrics.web.desk import Desk
@@ -63,9 +64,12 @@ class Service:
 
 
 def _web(configuration: Configuration, pipeline: Pipeline) -> Flask:
-    sources = [source for source in pipeline.sources.values() if isinstance(source, Push)]
+    configured = pipeline.sources.values()
+    sources = [source for source in configured if isinstance(source, Push)]
+    alerts = [source for source in configured if isinstance(source, Alertmanager)]
     desk = Desk(pipeline.board, pipeline.company, configuration.settings.web, partial(explain, pipeline))
-    return web_app(sources, pipeline.accept, clock, judge=standing_of(pipeline.company, pipeline.pseudonyms), held=pipeline.store.held, desk=desk)
+    judge, held = standing_of(pipeline.company, pipeline.pseudonyms), pipeline.store.held
+    return web_app(sources, pipeline.accept, clock, judge=judge, held=held, desk=desk, alerts=alerts)
 
 
 @contextmanager

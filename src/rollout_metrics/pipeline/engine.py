@@ -10,7 +10,7 @@ import msgspec
 
 from rollout_metrics.catalog import DEFINITIONS, TALLIES, Family
 from rollout_metrics.collect.http import Api
-from rollout_metrics.collect.source import Source
+from rollout_metrics.collect.source import Rejected, Source
 from rollout_metrics.collect.sweep import Sweep, run
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.delivery import Known
@@ -131,10 +131,10 @@ class Pipeline:
         self._tell(name, sweep, error)
         return Collected(name, sweep, None if error is None else f"{error}" or type(error).__name__)
 
-    def accept(self, name: str, events: Sequence[Event]) -> None:
-        """Store what was pushed to a source; with no events, its heartbeat."""
+    def accept(self, name: str, events: Sequence[Event], rejected: Sequence[Rejected] = ()) -> None:
+        """Store what was pushed to a source, and what of it was not understood; with neither, its heartbeat."""
         landing = Landing(self.store, name, self.pseudonyms)
-        landing(events, [], {"heard_at": self.clock()})
+        landing(events, rejected, {"heard_at": self.clock()})
         landing.commit()
         self.metrics.add("source_events_total", len(events), source=name)
         self.metrics.set("source_up", 1, source=name)

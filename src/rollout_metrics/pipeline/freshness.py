@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from rollout_metrics.collect.received import Received
 from rollout_metrics.collect.source import Source
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, Span, floor_minute
-from rollout_metrics.sources.push import Push
 
 NOTHING: Instant = 0
 """The T of a workflow none of whose sources has been read: no event is that old."""
@@ -32,7 +32,7 @@ def reading(source: Source, progress: Mapping[str, object] | None, now: Instant,
         partial = bool(progress.get("partial", not progress))
     else:
         heard = progress.get("heard_at")
-        patience = (source.heartbeat if isinstance(source, Push) else None) or heartbeat
+        patience = (source.heartbeat if isinstance(source, Received) else None) or heartbeat
         watermark = now if isinstance(heard, int) and now - heard <= patience else heard
         partial = False
     if not isinstance(watermark, int):

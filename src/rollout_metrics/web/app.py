@@ -1,19 +1,42 @@
-"""The listener for people and senders: the pages, and the push endpoint."""
+"""The listener for people and senders: the pages, the push endpoint and the webhook of Alertmanager."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from flask import Flask
 
+from rollout_metrics.collect.source import Rejected
+from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
+from rollout_metrics.web.alerts import AlertSource, alerts_blueprint
 from rollout_metrics.web.desk import Desk
+from rollout_metrics.web.doors import Receiving, Sender, doors_of
 from rollout_metrics.web.evidence import evidence_blueprint
 from rollout_metrics.web.pages import pages_blueprint
-from rollout_metrics.web.push import Accept, Held, Judge, PushSource, push_blueprint
+from rollout_metrics.web.push import Held, Judge, PushSource, push_blueprint
 
 
-def web_app(sources: Iterable[PushSource], accept: Accept, clock: Callable[[], Instant], *, judge: Judge, held: Held, desk: Desk) -> Flask:
+class AcceptAll(Protocol):
+    """Lands a source's events and what was not understood, and notes when the request came."""
+
+    def __call__(self, source: str, events: list[Event], rejected: list[Rejected] = ..., /) -> object: ...
+
+
+def web_app(
+    sources: Sequence[PushSource],
+    accept: AcceptAll,
+    clock: Callable[[], Instant],
+    *,
+    judge: Judge,
+    held: Held,
+    desk: Desk,
+    alerts: Sequence[AlertSource] = (),
+) -> Flask:
     """The application. Raises `ConfigurationError` where two tokens share a secret."""
+    pushing: list[tuple[Receiving, Sender]] = [(source, token) for source in sources for token in source.tokens]
+    doors_of([*pushing, *((source, token) for source in alerts for token in source.tokens)])
     app = Flask(__name__, static_folder=None, template_folder=None)
+    app.register_blueprint(alerts_blueprint(alerts, accept, clock))
     app.register_blueprint(push_blueprint(sources, accept, clock, judge=judge, held=held))
     app.register_blueprint(pages_blueprint(desk))
     app.register_blueprint(evidence_blueprint(desk))

@@ -1,37 +1,27 @@
 """The push endpoint: events and heartbeats over HTTP, each request bound to what its bearer token may say, all or nothing."""
 
-import hmac
 import logging
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from flask import Blueprint, Response, request
-from pydantic import SecretStr
 
 from rollout_metrics.collect.event_format import Problem, read_event
-from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.pseudonyms import Pseudonyms
-from rollout_metrics.domain.time import MINUTE, SECOND, Instant
+from rollout_metrics.domain.time import Instant
+from rollout_metrics.web.doors import Door, Receiving, Refusal, Sender, answered, body_of, doors_of
 
 log = logging.getLogger(__name__)
 
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
-RETRY_SECONDS = 30
 
 
-class PushToken(Protocol):
+class PushToken(Sender, Protocol):
     """A sender and what it may speak of."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def secret(self) -> SecretStr: ...
     @property
     def activities(self) -> frozenset[Activity]: ...
     @property
@@ -40,21 +30,16 @@ class PushToken(Protocol):
     def workflows(self) -> frozenset[str]: ...
 
 
-class PushSource(Protocol):
+class PushSource(Receiving, Protocol):
     """A configured push source."""
 
     @property
-    def name(self) -> str: ...
-    @property
     def tokens(self) -> Sequence[PushToken]: ...
     @property
-    def max_body(self) -> int: ...
-    @property
     def max_events(self) -> int: ...
-    @property
-    def requests_per_minute(self) -> int: ...
 
 
+PushDoor = Door[PushSource, PushToken]
 Accept = Callable[[str, list[Event]], object]
 """Lands a source's events and notes when the request came; an empty list is a heartbeat."""
 Held = Callable[[str, Collection[str]], Mapping[str, Event]]
@@ -69,15 +54,6 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 Judge = Callable[[Event], Standing]
-
-
-class Refusal(Exception):  # noqa: N818  (an answer, not a mishap)
-    """A request that is answered with a 4xx or 5xx; `problems`: `(index, problem)` of single records."""
-
-    def __init__(self, status: int, message: str, problems: Sequence[tuple[int, Problem]] = (), **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.problems = status, problems
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def standing_of(company: Company, pseudonyms: Pseudonyms) -> Judge:
@@ -104,102 +80,33 @@ def push_blueprint(
     held: Held,
 ) -> Blueprint:
     """`POST /api/v1/events` and `POST /api/v1/heartbeat` for all push sources; raises `ConfigurationError` where two share a secret."""
-    doors = _doors(sources)
+    doors = doors_of((source, token) for source in sources for token in source.tokens)
     blueprint = Blueprint("push", __name__)
 
     @blueprint.post("/api/v1/events")
     def events() -> Response:
-        def handle(door: _Door) -> int:
+        def handle(door: PushDoor) -> int:
             found = _events(door)
             _bound(door, found, judge, held)
             accept(door.source.name, found)
             return len(found)
 
-        return _answered(doors, clock, handle)
+        return answered(doors, clock, handle)
 
     @blueprint.post("/api/v1/heartbeat")
     def heartbeat() -> Response:
-        def handle(door: _Door) -> int:
+        def handle(door: PushDoor) -> int:
             accept(door.source.name, [])
             return 0
 
-        return _answered(doors, clock, handle)
+        return answered(doors, clock, handle)
 
     return blueprint
 
 
-class _Door:
-    """One token of one source, with its budget of requests."""
-
-    def __init__(self, source: PushSource, token: PushToken) -> None:
-        self.source, self.token = source, token
-        self.digest = sha256(token.secret.get_secret_value().encode()).digest()
-        self._lock = Lock()
-        self._left = float(source.requests_per_minute)
-        self._seen: Instant | None = None
-
-    def pass_one(self, now: Instant) -> None:
-        """Take one request from the budget, which fills up within a minute."""
-        most = self.source.requests_per_minute
-        with self._lock:
-            gone = 0 if self._seen is None else max(0, now - self._seen)
-            self._left = min(float(most), self._left + gone * most / MINUTE)
-            self._seen = now
-            if self._left < 1:
-                wait = -(-int((1 - self._left) * MINUTE / most) // SECOND) or 1
-                raise Refusal(429, f"more than {most} requests a minute: send more events in each", Retry_After=str(wait))
-            self._left -= 1
-
-
-def _doors(sources: Iterable[PushSource]) -> list[_Door]:
-    doors = [_Door(source, token) for source in sources for token in source.tokens]
-    owners: dict[bytes, _Door] = {}
-    for door in doors:
-        other = owners.setdefault(door.digest, door)
-        if other is not door:
-            raise ConfigurationError(
-                f"sources.{door.source.name}: token {door.token.name!r} has the same secret as {other.token.name!r} of {other.source.name}: give each its own"
-            )
-    return doors
-
-
-def _answered(doors: Sequence[_Door], clock: Callable[[], Instant], handle: Callable[[_Door], int]) -> Response:
-    door: _Door | None = None
-    try:
-        door = _door(doors)
-        door.pass_one(clock())
-        return _json(200, {"accepted": handle(door)}, {})
-    except Refusal as refusal:
-        fields = {"status": refusal.status, "problems": len(refusal.problems)}
-        log.warning("push refused", extra={"fields": fields | ({"source": door.source.name, "token": door.token.name} if door else {})})
-        body: dict[str, Any] = {"error": str(refusal)}
-        if refusal.problems:
-            body["problems"] = [{"index": index, "field": problem.field, "message": problem.message} for index, problem in refusal.problems]
-        return _json(refusal.status, body, refusal.headers)
-    except RolloutMetricsError as error:
-        log.error("push failed", extra={"fields": {"error": str(error)}})
-        return _json(503, {"error": "the events could not be stored; send them again later"}, {"Retry-After": str(RETRY_SECONDS)})
-
-
-def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
-    return Response(msgspec.json.encode(body) + b"\n", status, dict(headers), content_type="application/json")
-
-
-def _door(doors: Sequence[_Door]) -> _Door:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    presented = sha256(given.strip().encode("utf-8", "surrogateescape")).digest()
-    found = None
-    for door in doors:  # all of them, so that time does not tell which one was close
-        if hmac.compare_digest(door.digest, presented):
-            found = door
-    if found is None or scheme.lower() != "bearer":
-        raise Refusal(401, "send Authorization: Bearer with a token of a push source", WWW_Authenticate='Bearer realm="rollout-metrics"')
-    return found
-
-
-def _events(door: _Door) -> list[Event]:
+def _events(door: PushDoor) -> list[Event]:
     lines = _lines_expected()
-    records = list(_records(_body(door.source.max_body), lines=lines))
+    records = list(_records(body_of(door.source.max_body), lines=lines))
     if len(records) > door.source.max_events:
         raise Refusal(413, f"{len(records)} events are more than {door.source.max_events} in one request: send them in several")
     events: list[Event] = []
@@ -224,35 +131,6 @@ def _lines_expected() -> bool:
     raise Refusal(415, f"the content type must be application/json or application/x-ndjson, not {request.mimetype or 'missing'}")
 
 
-def _body(most: int) -> bytes:
-    if (request.content_length or 0) > most:
-        raise Refusal(413, f"the body is larger than {most} bytes: send fewer events in each request")
-    packed = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if packed not in ("identity", "gzip"):
-        raise Refusal(415, f"the content encoding must be gzip or none, not {packed}")
-    data = request.stream.read(most + 1)
-    if packed == "gzip":
-        data = _inflated(data, most)
-    if len(data) > most:
-        raise Refusal(413, f"the body is larger than {most} bytes: send fewer events in each request")
-    return data
-
-
-def _inflated(data: bytes, most: int) -> bytes:
-    """At most `most + 1` bytes of what gzip packed, so that a small body cannot become a huge one."""
-    found = b""
-    while data and len(found) <= most:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            found += member.decompress(data, most + 1 - len(found))
-        except zlib.error:
-            raise Refusal(400, "the body is not gzip, as its content encoding says") from None
-        if not member.eof and len(found) <= most:
-            raise Refusal(400, "the gzip body breaks off")
-        data = member.unused_data
-    return found
-
-
 class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
     events: list[msgspec.Raw]
 
@@ -269,7 +147,7 @@ def _records(body: bytes, *, lines: bool) -> Iterator[tuple[int, bytes]]:
     yield from ((index, bytes(raw)) for index, raw in enumerate(raws))
 
 
-def _bound(door: _Door, events: Sequence[Event], judge: Judge, held: Held) -> None:
+def _bound(door: PushDoor, events: Sequence[Event], judge: Judge, held: Held) -> None:
     """Refuse a request that says what its token may not, or that would correct what another one said."""
     indices = {id(event): index for index, event in enumerate(events)}
     problems = [(indices[id(event)], problem) for event in events for problem in _beyond(door.token, event, judge(event))]
