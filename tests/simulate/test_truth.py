@@ -13,8 +13,10 @@ from rollout_metrics.collect.source import Rejected
 from rollout_metrics.collect.sweep import run
 from rollout_metrics.config.load import loads
 from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.delivery import deployments
+from rollout_metrics.derive.failures import FailedRun, Observed
 from rollout_metrics.domain.events import ActorKind, CaseKey, Event, resolve
-from rollout_metrics.domain.facts import Blocked, CaseFacts, Escalated, Handling, Recommendation, Violation
+from rollout_metrics.domain.facts import Blocked, CaseFacts, Escalated, Evaluated, Handling, Recommendation, Unrecorded, Violation
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, floor_minute
 from rollout_metrics.simulate import expected
@@ -108,6 +110,33 @@ def test_every_act_outside_authority_is_found_and_no_other(judged: tuple[World, 
 
     assert {Breach(case, fact.workflow, str(fact.kind), fact.action, fact.at) for case, fact in of_kind(Violation, found)} == expected.breaches(world, as_of)
     assert {(case, fact.at, fact.reason) for case, fact in of_kind(Blocked, found)} == expected.blocked(world, as_of)
+
+
+def test_every_event_of_a_version_without_a_record_is_found_and_no_other(judged: tuple[World, Instant, list[CaseFacts]]) -> None:
+    world, as_of, found = judged
+
+    assert {(case, fact.at, fact.version) for case, fact in of_kind(Unrecorded, found)} == expected.drift(world, as_of)
+
+
+def test_the_drift_was_planted(known: Known) -> None:
+    assert len(expected.drift(known.world, NOW)) > 2
+
+
+@pytest.mark.parametrize("as_of", [*INSTANTS, START + 40 * DAY + 20 * HOUR, START + 41 * DAY + 4 * HOUR], ids=str)
+def test_the_planted_failure_is_found_with_its_recovery_and_every_cause_and_no_other(known: Known, as_of: Instant) -> None:
+    runs = [fact for _, fact in of_kind(Evaluated, facts(known, as_of)) if not fact.passed]
+    failed: dict[str, tuple[str, Instant, Instant | None]] = {}
+    causes: set[str] = set()
+    for workflow in known.policies.workflows:
+        own = tuple(FailedRun(run.at, run.version, run.evidence[0]) for run in runs if run.workflow == workflow.name)
+        for item in deployments(workflow, as_of, Observed(failed_runs=own)).deployments:
+            if item.failure is not None:
+                failed[item.change] = (str(item.failure.cause), item.failure.started_at, item.failure.recovered_at)
+                causes |= {str(trouble.cause) for trouble in item.failure.evidence}
+
+    assert failed == expected.failures(known.world, as_of)
+    if as_of > START + 41 * DAY + 3.5 * HOUR:
+        assert causes == {"incident", "intervention", "evaluation"}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -97,6 +97,10 @@ class Plot(msgspec.Struct, frozen=True):
         """When contract review began to run in shadow."""
         return self.day(20.0)
 
+    def contracts_drift(self) -> tuple[Instant, Instant]:
+        """When contract review ran a version that nobody had recorded."""
+        return self.day(70.3), self.day(75.0)
+
     def bypass_share(self, at: Instant) -> float:
         """How many leads people route around the agent: low until day 55, then rising to half by day 88."""
         days = (at - self.start) / DAY

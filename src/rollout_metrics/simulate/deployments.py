@@ -81,10 +81,15 @@ def write_records(directory: Path, plot: Plot, now: Instant) -> None:
             (directory / f"{record['id'].lower()}.yaml").write_text(yaml.safe_dump(record, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
+UNRECORDED = "contracts-2-hotfix"
+"""The version that ran without a record."""
+
+
 class Versions:
     """Which version of a workflow's agent was in production at an instant."""
 
     def __init__(self, plot: Plot) -> None:
+        self._drift = plot.contracts_drift()
         self._since: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
         for record in records(plot):
@@ -94,4 +99,6 @@ class Versions:
 
     def at(self, workflow: str, at: Instant) -> str:
         """The version in production at `at`."""
+        if workflow == CONTRACTS and self._drift[0] <= at < self._drift[1]:
+            return UNRECORDED
         return self._names[workflow][bisect_right(self._since[workflow], format_instant(at)) - 1]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rollout_metrics.domain.time import HOUR, MINUTE, Instant
 from rollout_metrics.simulate.cast import CONTRACT_BOT, CONTRACTS, LEADS, REFUND_BOT, REFUNDS, ROUTER_APP, RUNTIME, TRIAGE, TRIAGE_BOT, WORKFLOWS
+from rollout_metrics.simulate.deployments import UNRECORDED
 from rollout_metrics.simulate.feed import evaluations
 from rollout_metrics.simulate.truth import Breach, Case, Decision, Handover
 from rollout_metrics.simulate.world import World
@@ -50,6 +51,23 @@ def breaches(world: World, as_of: Instant) -> set[Breach]:
 def blocked(world: World, as_of: Instant) -> set[tuple[Case, Instant, str]]:
     """Every act that a guardrail refused by T, with its reason."""
     return {((case.system, str(case.id)), at, reason) for case in world.cases(as_of) for at, reason in case.plans.blocked if at <= as_of}
+
+
+def drift(world: World, as_of: Instant) -> set[tuple[Case, Instant, str]]:
+    """Every report by T of a version that nobody had recorded."""
+    return {
+        ((case.system, str(case.id)), report.at, UNRECORDED)
+        for case in world.cases(as_of)
+        for report in case.reports
+        if report.at <= as_of and report.detail.get("version") == UNRECORDED
+    }
+
+
+def failures(world: World, as_of: Instant) -> dict[str, tuple[str, Instant, Instant | None]]:
+    """By change, what its failure began with, when, and when it was over, as known at T."""
+    failed_at, rolled_back_at = world.plot.refunds_failure()
+    began_at = failed_at + 5 * HOUR
+    return {"CHG-104": ("incident", began_at, rolled_back_at if rolled_back_at <= as_of else None)} if began_at <= as_of else {}
 
 
 def outcomes(world: World, workflow: str, start: Instant, end: Instant, as_of: Instant) -> Counter[str]:
