@@ -1,11 +1,12 @@
 """All rollouts at a glance: how far each agent is trusted, how healthy that is, and what changed."""
 
+from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.alerts import NAMES, Severity, Thresholds
 from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.generate import measures
 from rollout_metrics.generate import panels as p
-from rollout_metrics.generate.queries import CHOSEN, Column, Key, Query, cell, shown
+from rollout_metrics.generate.queries import CHOSEN, Column, Key, Query, cell, shown, type_cell
 
 READ_ME = """\
 **Which rollout needs somebody today?** One line for each workflow; click at a figure for the cases behind it, at a name for its own dashboard.
@@ -42,6 +43,28 @@ def health(thresholds: Thresholds) -> p.Panel:
             Column(title="what", expression=cell("workflow_info", "workflow", "workflow_type", "risk_tier", "owner_team", **CHOSEN), hidden=True),
         ),
         description="Level, and the shares that tell whether people trust the agent, each with its n. Coloured from the limit of the alert up.",
+    )
+
+
+def of_types() -> p.Panel:
+    """Several workflows as one, as the recording rules add them up."""
+    live = {"mode": "live"}
+    columns: list[Column] = []
+    for key, title in (("override_ratio", "Override"), ("correction_ratio", "Correction"), ("bypass_ratio", "Bypass"), ("escalation_ratio", "Escalation")):
+        labels = live if "mode" in METRICS[key].labels else {}
+        for operation, said, unit in (
+            ("ratio", "", "percentunit"),
+            ("lower", ", at least", "percentunit"),
+            ("upper", ", at most", "percentunit"),
+            ("denominator", ", n", "locale"),
+        ):
+            columns.append(Column(title=title + said, expression=type_cell(key, operation, **labels), unit=unit, decimals=0 if unit == "locale" else 1))
+    return p.table(
+        "Every type of work over $window",
+        (Key(label="workflow_type", title="Type"),),
+        columns,
+        description="All workflows of a type together, with 95 % intervals: counts are added, then divided. Recorded by the shipped rules.",
+        missing="no data, or the rules are not loaded",
     )
 
 
@@ -100,6 +123,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             ),
             p.Row("", (p.text("How to read this", READ_ME, description="What the figures are about."),), (24,), height=3),
             p.Row("", (health(thresholds),), (24,), height=7),
+            p.Row("", (of_types(),), (24,), height=6),
             p.Row("Autonomy and changes", (measures.level_strip(several=True), changed), (12, 12), height=7),
             p.Row(
                 "Trends",

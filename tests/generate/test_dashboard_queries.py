@@ -10,9 +10,10 @@ from boards import DASHBOARDS, expressions, interpolated, matchers, metric_of, s
 from checkout import promtool
 from rollout_metrics.catalog import METRICS, MetricType
 from rollout_metrics.catalog.promql import REPLICAS
+from rollout_metrics.catalog.recording import shares
 
-PROMETHEUS_OWN = {"ALERTS"}
-"""What Prometheus itself keeps about its rules."""
+RECORDED = {"ALERTS", *(rule.record for rule in shares())}
+"""What Prometheus itself keeps about its rules, and what they record."""
 
 OVER_TIME = {"rate", "irate", "increase", "delta", "idelta", "deriv", "resets"}
 
@@ -25,7 +26,7 @@ def asked(request):
 def test_every_metric_is_in_the_catalogue(asked):
     for expression in asked:
         for selector, _ in selectors(expression):
-            assert metric_of(selector) is not None or selector.name in PROMETHEUS_OWN, expression
+            assert metric_of(selector) is not None or selector.name in RECORDED, expression
 
 
 def test_every_label_that_is_selected_by_is_one_the_metric_has(asked):

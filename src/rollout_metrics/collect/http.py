@@ -59,6 +59,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The longest wait inside a sweep, in seconds; a longer one ends the sweep with `RetryLater`."""
     max_bytes: int = 256 * MIB
     """The largest response body, unpacked."""
+    then: str = "the next sweep tries again"
+    """What happens after the last attempt, in words."""
     shown: frozenset[str] = SHOWN
     """Query parameters whose values may appear in messages."""
 
@@ -159,7 +161,7 @@ class Api:
             if attempt + 1 < self.endpoint.attempts:
                 throttled = wait is not None
                 self._wait(wait if wait is not None else self._random() * min(60.0, 2.0**attempt), throttled=throttled)
-        raise RetryLater(f"{trouble}: the next sweep tries again" + (f", in {wait:.0f} s at the earliest" if wait else ""), wait)
+        raise RetryLater(f"{trouble}: {self.endpoint.then}" + (f", in {wait:.0f} s at the earliest" if wait else ""), wait)
 
     def _once(self, method: str, url: str, data: bytes | None, where: str) -> tuple[Answer | None, str, float | None]:
         limits = (self.endpoint.connect_timeout, self.endpoint.read_timeout)

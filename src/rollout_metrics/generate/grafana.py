@@ -56,7 +56,7 @@ class Grafana:
     """One Grafana, seen with one token. Raises `CredentialsError`, `ConfigurationError`, `RetryLater`, `PayloadError`."""
 
     def __init__(self, url: str, token: SecretStr) -> None:
-        self._api = Api(Endpoint(base_url=url, authorization=bearer(token), attempts=3, patience=10.0, read_timeout=30.0))
+        self._api = Api(Endpoint(base_url=url, authorization=bearer(token), attempts=3, patience=10.0, read_timeout=30.0, then="try again later"))
 
     def folder(self, title: str, *, make: bool) -> str | None:
         """The uid of the folder with this title; where there is none it is made, or None."""

@@ -34,7 +34,9 @@ class Prometheus:
 
     def __init__(self, url: str) -> None:
         shown = frozenset(("query", "match[]", "time"))
-        self._api = Api(Endpoint(base_url=url, attempts=ATTEMPTS, patience=5.0, read_timeout=60.0, shown=shown))
+        self._api = Api(
+            Endpoint(base_url=url, attempts=ATTEMPTS, patience=5.0, read_timeout=60.0, shown=shown, then="see that it runs, and that the address is right")
+        )
 
     def now(self, expression: str, at: float) -> list[Sampled]:
         """The vector of an expression at an instant; a scalar is one series without labels."""

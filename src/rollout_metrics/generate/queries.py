@@ -8,6 +8,7 @@ import msgspec
 from rollout_metrics.catalog import METRICS, Metric
 from rollout_metrics.catalog.metric import Ratio
 from rollout_metrics.catalog.promql import Pattern, denominator, once, per, selector
+from rollout_metrics.catalog.recording import recorded
 
 CHOSEN: Mapping[str, str] = {"workflow": Pattern("$workflow")}
 """Several workflows at once, where the dashboard's variable allows that; without it an expression is about the one workflow chosen."""
@@ -60,6 +61,13 @@ def shown(key: str, *, ago: str = "", **labels: str) -> str:
 def cell(key: str, *by: str, ago: str = "", **labels: str) -> str:
     """The same for a table whose rows are told apart by these labels; by workflow unless told otherwise."""
     return per(chosen(key, ago=ago, **labels), *(by or ("workflow",)))
+
+
+def type_cell(key: str, operation: str, **labels: str) -> str:
+    """A share of all workflows of a type, as recorded, for a table whose rows are the types chosen. `operation`: ratio, lower, upper, denominator."""
+    wanted = {"workflow_type": '=~"$type"', "window": '="$window"', **{label: f'="{value}"' for label, value in labels.items()}}
+    matchers = ", ".join(label + value for label, value in wanted.items())
+    return per(f"{recorded(key, operation, level='workflow_type')}{{{matchers}}}", "workflow_type")
 
 
 def chosen(key: str, *, ago: str = "", **labels: str) -> str:
