@@ -45,6 +45,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             Column(title="Requests", expression=grown("source_requests_total", "source"), decimals=0),
             Column(title="Retries", expression=grown("source_retries_total", "source"), decimals=0),
             Column(title="Throttled", expression=grown("source_throttled_seconds_total", "source"), unit="s"),
+            Column(title="Set aside now", expression=cell("source_quarantine_records", "source"), decimals=0, steps=some),
             Column(title="Set aside", expression=grown("source_quarantined_total", "source"), decimals=0, steps=some),
         ),
         description="How far each source has been read and whether that works; events, requests, waits and records set aside over the time range.",
@@ -64,6 +65,13 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             top=measures.top("coverage_ratio"),
             description=described("coverage_ratio"),
         )
+    )
+    failures = p.table(
+        "Why sources fail, now",
+        (Key(label="source", title="Source"), Key(label="kind", title="Kind")),
+        (Column(title="fails", expression=f"{cell('source_failure', 'source', 'kind')} == 1", hidden=True),),
+        description=described("source_failure"),
+        missing="none fails, or no data",
     )
     replicas = p.table(
         "Exporters, now",
@@ -116,7 +124,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                 ),
                 (8, 8, 8, 8, 8, 8),
             ),
-            p.Row("Coverage", (coverage, replicas), (18, 6)),
+            p.Row("Coverage", (coverage, failures, replicas), (14, 6, 4)),
             p.Row("", (covered,), (24,)),
             p.Row(
                 "Exporter",
@@ -128,8 +136,9 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                         description=described("pass_duration_seconds"),
                     ),
                     measures.lines("sources_stale", "Stale sources"),
+                    growth("harm_readings_total", "Readings of harm metrics from elsewhere", "cps", "outcome"),
                 ),
-                (12, 12),
+                (8, 8, 8),
             ),
         ),
     )

@@ -2,7 +2,7 @@
 
 from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.catalog.alerts import Thresholds
-from rollout_metrics.generate import measures
+from rollout_metrics.generate import links, measures
 from rollout_metrics.generate import panels as p
 from rollout_metrics.generate.queries import Column, Key, Query, cell, shown
 
@@ -38,7 +38,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     )
     gates = p.table(
         "Gates to the next level, now",
-        (Key(label="gate", title="Gate", width=220),),
+        (Key(label="gate", title="Gate", width=220, links=links.evidence("gate", gate="${__data.fields.Gate:percentencode}")),),
         (
             Column(title="Verdict", expression=VERDICT, mappings=VERDICTS, decimals=0),
             Column(title="Rate", expression=cell("gate_ratio", "gate"), unit="percentunit", decimals=1),

@@ -4,7 +4,7 @@ from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.alerts import NAMES, Severity, Thresholds
 from rollout_metrics.catalog.alerts import Dashboard as Uid
 from rollout_metrics.domain.time import SECOND
-from rollout_metrics.generate import measures
+from rollout_metrics.generate import links, measures
 from rollout_metrics.generate import panels as p
 from rollout_metrics.generate.queries import CHOSEN, Column, Key, Query, cell, shown, type_cell
 
@@ -39,6 +39,11 @@ def health(thresholds: Thresholds) -> p.Panel:
             *measures.share_columns("bypass_ratio", "Bypass", steps=over(thresholds.bypass_limit)),
             *measures.share_columns("escalation_ratio", "Escalation"),
             *measures.share_columns("complaint_ratio", "Complaint"),
+            measures.count_column("spike", "Spikes", alarming=True, leads=links.dashboard(Uid.SPIKES, "Bypass and override spikes", workflow=links.ROW)),
+            measures.count_column(
+                "warning_sign", "Warning signs", alarming=True, leads=links.dashboard(Uid.WORKFLOW, "Warning signs of this workflow", workflow=links.ROW)
+            ),
+            Column(title="Gates propose", expression=measures.proposed(**CHOSEN), mappings=measures.PROPOSALS),
             measures.age_column("as_of_timestamp_seconds", "Age of figures", steps=over(thresholds.stale_after / SECOND)),
             Column(title="what", expression=cell("workflow_info", "workflow", "workflow_type", "risk_tier", "owner_team", **CHOSEN), hidden=True),
         ),

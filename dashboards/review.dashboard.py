@@ -63,6 +63,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             measures.count_column("deployments", "Deployments"),
             *measures.share_columns("change_fail_ratio", "Change fail rate"),
             Column(title="Gates propose", expression=measures.proposed(**CHOSEN), mappings=measures.PROPOSALS),
+            measures.count_column("warning_sign", "Warning signs", alarming=True),
             measures.count_column("forced_promotions", "Forced promotions", alarming=True),
             measures.count_column("open_failures", "Failures open", alarming=True),
             measures.count_column("violations", "Acts outside authority", alarming=True),

@@ -2,7 +2,7 @@
 
 from rollout_metrics.catalog.alerts import WINDOW, Thresholds
 from rollout_metrics.catalog.alerts import Dashboard as Uid
-from rollout_metrics.generate import measures
+from rollout_metrics.generate import links, measures
 from rollout_metrics.generate import panels as p
 from rollout_metrics.generate.queries import CHOSEN, Column, Key, Query, cell, shown
 
@@ -10,39 +10,51 @@ MONTH = "28d"
 """The window by which the last day is judged."""
 
 READ_ME = f"""\
-**Who stopped trusting which agent, and since when?** The last **{WINDOW}** is held against the month around it, **{MONTH}**. A spike is news only if the whole
-95 % interval lies beyond the limit, on enough cases, in figures that are fresh: then the alert fires. Below, which way people took instead, and why.
+**Who stopped trusting which agent, and since when?** A **spike** is a rate that has risen over the workflow's own past by more than chance (docs/spikes.md
+says how). Below, the last **{WINDOW}** against its month, **{MONTH}**, and the limits of the alerts; then which way people took instead, and why.
 Look for a change or a promotion just before it (vertical lines), then open the cases.
 """
 
 LIVE = {"mode": "live"}
 
 
-_THERE = ((None, "text"), (1, p.VERMILLION))
-
-
 def _risen() -> p.Panel:
     by = ("workflow", "signal")
+
+    def share(key: str, title: str) -> Column:
+        return Column(title=title, expression=cell(key, *by, **CHOSEN), unit="percentunit", decimals=1)
+
+    leads = links.evidence("spike_observed_ratio", workflow=links.ROW, signal="${__data.fields.Signal:percentencode}")
     return p.table(
-        "Spikes, and how far from one",
-        (measures.by_workflow(), Key(label="signal", title="Signal")),
+        "Spikes against each workflow's own past, now",
+        (measures.by_workflow(), Key(label="signal", title="Signal", links=leads)),
         (
-            Column(title="Spike from 1", expression=cell("spike_statistic", *by, **CHOSEN), decimals=2, steps=_THERE),
-            Column(title="Now", expression=cell("spike_observed_ratio", *by, **CHOSEN), unit="percentunit", decimals=1),
-            Column(title="Now, n", expression=cell("spike_cases", *by, **CHOSEN)),
-            Column(title="Usual", expression=cell("spike_baseline_ratio", *by, **CHOSEN), unit="percentunit", decimals=1),
-            Column(title="Usual, n", expression=cell("spike_baseline_cases", *by, **CHOSEN)),
+            Column(title="State", expression=cell("spike", *by, **CHOSEN), mappings=measures.SPIKES),
+            measures.age_column("spike_since_timestamp_seconds", "Since, ago", *by),
+            Column(
+                title="Score, spike from 1",
+                expression=cell("spike_statistic", *by, **CHOSEN),
+                unit="none",
+                decimals=2,
+                steps=((None, "text"), (1, p.VERMILLION)),
+            ),
+            share("spike_observed_ratio", "Observed"),
+            share("spike_observed_ratio_lower", "Observed, at least"),
+            share("spike_observed_ratio_upper", "Observed, at most"),
+            Column(title="Observed, n", expression=cell("spike_cases", *by, **CHOSEN), decimals=0),
+            share("spike_baseline_ratio", "Usual"),
+            Column(title="Usual, n", expression=cell("spike_baseline_cases", *by, **CHOSEN), decimals=0),
         ),
-        description=measures.described("spike_statistic"),
+        description=measures.described("spike_statistic", "Usual, n of 0: a limit stands in for a baseline."),
     )
 
 
-def _signs() -> p.Panel:
-    return p.table(
-        "Warning signs",
-        (measures.by_workflow(), Key(label="sign", title="Sign")),
-        (Column(title="There", expression=cell("warning_sign", "workflow", "sign", **CHOSEN), steps=_THERE),),
-        description=measures.described("warning_sign"),
+def _over_time() -> p.Panel:
+    return p.timeline(
+        "Spikes over time",
+        [Query(shown("spike", **CHOSEN), "{{workflow}} {{signal}}")],
+        mappings=measures.SPIKES,
+        description=measures.described("spike"),
     )
 
 
@@ -84,7 +96,8 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                 height=4,
             ),
             p.Row("", (p.text("How to read this", READ_ME, description="What a spike is."),), (24,), height=3),
-            p.Row("Risen over their own past", (_risen(), _signs()), (16, 8), height=8),
+            p.Row("Spikes", (_risen(),), (24,), height=11),
+            p.Row("", (_over_time(),), (24,), height=10),
             p.Row(
                 "Where",
                 (

@@ -110,6 +110,20 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         unit="locale",
         description="How many cases each of the two figures beside it rests on.",
     )
+    signs = p.timeline(
+        "Warning signs over time",
+        [Query(shown("warning_sign"), "{{sign}}")],
+        mappings=measures.SIGNS,
+        description=described("warning_sign"),
+        links=links.evidence("warning_sign", sign="${__field.labels.sign:percentencode}"),
+    )
+    spikes = p.series(
+        "Score of spikes over time",
+        [Query(shown("spike_statistic"), "{{signal}}")],
+        unit="none",
+        limit=1,
+        description=described("spike_statistic", "Dashed line: where a spike begins."),
+    )
     return p.dashboard(
         "Rollout health of a workflow",
         uid=Uid.WORKFLOW,
@@ -124,6 +138,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             p.Row("", (*measures.freshness(thresholds), measures.level_now(), decided), (5, 4, 5, 5, 5), height=4),
             p.Row("", (p.text("How to read this", READ_ME, description="What the figures are about."),), (24,), height=4),
             p.Row("Trust", trust, (4, 8) * len(trust[::2])),
+            p.Row("Warning signs", (signs, spikes), (12, 12)),
             p.Row(
                 "What people did instead",
                 (

@@ -42,18 +42,30 @@ def configured(company: Company, tmp_path: Path) -> Configured:
 
 
 @pytest.fixture(scope="session")
-def shared_prometheus(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus with the shipped rules that scrapes an exporter of the company, for tests that only ask; it has some scrapes and evaluations behind it."""
-    folder = tmp_path_factory.mktemp("shared")
-    with Exporter(_configured(company, folder)()) as exporter:
-        exporter.ready()
-        rules = [file for file in sorted((ROOT / "deploy/prometheus").glob("*.yaml")) if file.name != "prometheus.yaml"]
-        running = Prometheus(folder, exporter.url.removeprefix("http://"), rules=rules)
-        try:
-            until(lambda: (running.value("count_over_time(up[5m])") or 0) >= 10, "ten scrapes")
-            yield running
-        finally:
-            running.stop()
+def shared_exporter(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    """An exporter of the company for tests that only ask."""
+    with Exporter(_configured(company, tmp_path_factory.mktemp("shared"))()) as exporter:
+        yield exporter.ready()
+
+
+@pytest.fixture(scope="session")
+def shared_prometheus(shared_exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus with the shipped rules that scrapes it; it has some scrapes and evaluations behind it."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    rules = []
+    for file in sorted((ROOT / "deploy/prometheus").glob("*.yaml")):
+        shipped = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if "groups" in shipped:
+            hurried = {"groups": [group | {"interval": "1s"} for group in shipped["groups"]]}
+            rules.append(folder / file.name)
+            rules[-1].write_text(yaml.safe_dump(hurried), encoding="utf-8")
+    running = Prometheus(folder, shared_exporter.url.removeprefix("http://"), rules=rules)
+    try:
+        until(lambda: (running.value("count_over_time(up[5m])") or 0) >= 10, "ten scrapes")
+        until(lambda: running.query("company:agent_rollout_override_ratio:ratio"), "recorded rules")
+        yield running
+    finally:
+        running.stop()
 
 
 def _configured(company: Company, tmp_path: Path) -> Configured:

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rollout_metrics.catalog import METRICS
-from rollout_metrics.catalog.metric import Beside
+from rollout_metrics.catalog.metric import Beside, Observed, Spiked, Told, Warned
 from rollout_metrics.overview.evidence import has_cases
 
 PAGES = "pages"
@@ -15,12 +15,16 @@ SERIES = "${__field.labels.workflow:percentencode}"
 CHOSEN = "${workflow:percentencode}"
 """The workflow that is clicked at: of a table's row, of one series among several, or the one chosen on the dashboard."""
 
+_ONE_BY_ONE = (Observed, Spiked, Told, Warned)
+"""Figures with evidence for each value of their label only: of a spike, a sign, a gate."""
+
 
 def evidence(key: str, *, workflow: str = CHOSEN, **labels: str) -> list[dict[str, Any]]:
     """A link to the cases behind a figure, in which the labels that single out its series are named; none where no cases stand behind it."""
     metric = METRICS[key]
     main = METRICS[metric.obtained.key] if isinstance(metric.obtained, Beside) else metric
-    if not has_cases(main):
+    one_by_one = isinstance(main.obtained, _ONE_BY_ONE) and bool(main.labels)
+    if not has_cases(main) or (one_by_one and main.labels[0] not in labels):
         return []
     window = labels.get("window", "${window}")
     asked = [("metric", main.key), ("workflow", workflow), *([("window", window)] if main.windowed else [])]

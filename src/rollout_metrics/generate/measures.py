@@ -19,6 +19,10 @@ LEVELS = p.states(
 )
 """Words and colours of the autonomy levels."""
 
+SPIKES = p.states((0, "quiet", p.BLUE), (1, "spike", p.VERMILLION))
+SIGNS = p.states((0, "quiet", p.BLUE), (1, "there", p.VERMILLION))
+"""Words and colours of spikes and warning signs."""
+
 PROPOSALS = p.states((1, "promote", p.GREEN), (0, "hold", p.BLUE), (-1, "demote", p.VERMILLION))
 """Words and colours of what `proposed` yields."""
 
@@ -186,14 +190,14 @@ def age_column(key: str, title: str, *by: str, steps: p.Steps = (), **labels: st
     return Column(title=title, expression=f"time() - {cell(key, *by, **CHOSEN, **labels)}", unit="s", steps=steps)
 
 
-def count_column(key: str, title: str, *, alarming: bool = False, **labels: str) -> Column:
-    """A count in a table of workflows, whatever its other labels are; `alarming`: any is too many."""
+def count_column(key: str, title: str, *, alarming: bool = False, leads: p.Links = (), **labels: str) -> Column:
+    """A count in a table of workflows, whatever its other labels are; `alarming`: any is too many; `leads`: where to, if not to its cases."""
     return Column(
         title=title,
         expression=added(key, "workflow", **CHOSEN, **labels),
         decimals=0,
         steps=((None, "text"), (1, p.VERMILLION)) if alarming else (),
-        links=links.evidence(key, workflow=links.ROW, **labels),
+        links=leads or links.evidence(key, workflow=links.ROW, **labels),
     )
 
 
