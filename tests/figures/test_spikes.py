@@ -84,7 +84,7 @@ def test_without_anything_to_compare_with_there_is_no_sample() -> None:
 @pytest.mark.parametrize(
     "again",
     [
-        company(changes=[change(kind=ChangeKind.PROMPT, level=None, deployed_at=after(8 * DAY))]),
+        company(changes=[change(kind=ChangeKind.PROMPT, level=None, risk_class="medium", deployed_at=after(8 * DAY))]),
         company({"levels": [{"level": "assisted", "since": "2026-01-01"}, {"level": "low_risk_autonomous", "since": "2026-03-10T09:00:00Z"}]}),
         company({"authority": [{"automatic": ["set:priority"]}, {"since": "2026-03-10T09:00:00Z", "automatic": []}]}),
     ],
@@ -95,10 +95,12 @@ def test_the_past_begins_anew_at_every_deployment_level_and_authority(again: Com
     assert found([*CALM, *RISEN], of=again)["bypass", "spike_baseline_cases"] == 0
 
 
-def test_a_deployment_elsewhere_cuts_nothing_and_one_to_come_neither() -> None:
+def test_a_deployment_of_low_risk_or_elsewhere_cuts_nothing_and_one_to_come_neither() -> None:
+    low = company(changes=[change(kind=ChangeKind.PROMPT, level=None, deployed_at=after(8 * DAY))])
     elsewhere = company(changes=[change(environment="staging", deployed_at=after(8 * DAY)), change(id="c2", deployed_at=after(T + DAY))])
 
     assert found([*CALM, *RISEN], of=elsewhere)["bypass", "spike"] == 1
+    assert found([*CALM, *RISEN], of=low)["bypass", "spike_baseline_cases"] > 0
 
 
 def test_override_is_watched_up_to_assisted_and_correction_from_there_on() -> None:
@@ -130,12 +132,12 @@ def one(signal: str, claim: str, offset: str | int = 0) -> set[Contribution]:
         (acted(0, reversed_at=after("6h") + 1), one("correction", "false")),
         (acted(0), one("correction", "false")),
         (recommended(0, "overridden", "rejected", "6h"), one("override", "true")),
-        (recommended(0, "overridden", "rejected", "7h"), set()),
+        (recommended(0, "overridden", "rejected", "7h"), one("override", "false")),
         (recommended(0, "accepted", "approved", "1h"), one("override", "false")),
         (recommended(0, "overridden", "reversed", "5h", first_decided_at=after("1h")), one("override", "true")),
         (recommended(0, "overridden", "reversed", "2d", first_decided_at=after("1h")), one("override", "false")),
-        (recommended(0, "pending"), set()),
-        (recommended(0, "ignored", "ignored", "1h", row=12), set()),
+        (recommended(0, "pending"), one("override", "false")),
+        (recommended(0, "ignored", "ignored", "1h", row=12), one("override", "false")),
         (handled(0, "marked", bypassed_early=False), one("bypass", "false")),
         (handled(0, "agent_absent"), set()),
     ],

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from rollout_metrics.catalog.trust import SPIKE_COHORT
 from rollout_metrics.derive.levels import PRODUCTION
+from rollout_metrics.derive.standing import LOW
+from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.gates import RateGate
 from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import HOUR, MINUTE, SECOND, Instant
@@ -32,8 +34,12 @@ def spike_limit(workflow: Workflow, level: Level, signal: Signal) -> float | Non
 
 
 def began(workflow: Workflow, by: Instant) -> Instant | None:
-    """The last instant up to `by` at which what can be compared begins anew: a deployment, another level, other authority; None: never."""
-    deployed = (change.deployed_at for change in workflow.changes if change.environment == PRODUCTION)
+    """The last instant up to `by` at which what can be compared begins anew: a deployment, another level, other authority; None: never.
+
+    A deployment of low risk is one that should change nothing: if people correct more after it, that is the spike to be seen.
+    """
+    own = (change for change in workflow.changes if change.environment == PRODUCTION)
+    deployed = (change.deployed_at for change in own if change.kind is ChangeKind.LEVEL or change.risk_class != LOW)
     dated = (*deployed, *(entry.since for entry in workflow.levels), *(lists.since for lists in workflow.authority))
     return max((at for at in dated if at is not None and at <= by), default=None)
 

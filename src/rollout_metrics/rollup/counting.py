@@ -124,19 +124,15 @@ MOST_COMMENTS = 10_000
 """Beyond so many comments on a case all is alike."""
 
 _OVERRIDING_ROWS = frozenset((1, 3, 7, 11))
-_DECIDING_ROWS = EXPLICIT_ROWS | {3, 9, 10, 11}
 
 
 def _overridden_early(fact: Recommendation, workflow: Workflow | None) -> tuple[str, ...] | None:
-    """Whether a recommendation was overridden within `spike_age` of its opening; None where nothing was decided by then."""
+    """Whether a recommendation was overridden within `spike_age` of its opening. Of all: people override fast and accept late."""
     if workflow is None:
         return None
     until = fact.opened_at + workflow.spike_age
-    if fact.how == "reversed" and fact.decided_at is not None and fact.decided_at <= until:
-        return (Signal.OVERRIDE.value, "true")
-    if fact.row not in _DECIDING_ROWS or fact.first_decided_at is None or fact.first_decided_at > until:
-        return None
-    return (Signal.OVERRIDE.value, _said(fact.row in _OVERRIDING_ROWS))
+    at = fact.first_decided_at if fact.row in _OVERRIDING_ROWS else fact.decided_at if fact.how == "reversed" else None
+    return (Signal.OVERRIDE.value, _said(at is not None and at <= until))
 
 
 def _corrected_early(fact: Act, workflow: Workflow | None) -> tuple[str, ...] | None:

@@ -137,6 +137,7 @@ def _refunds(plot: Plot) -> dict[str, Any]:
                 "suspected_fraud": {"owner": "refund-tier-2", "target": "2h", "next_step": "freeze the account"},
                 "angry_customer": {"owner": "refund-tier-2", "target": "1h", "next_step": "call the customer"},
                 "missing_invoice": {"owner": "refund-tier-2", "target": "4h", "next_step": "ask for the invoice"},
+                "other": {"owner": "refund-tier-2", "next_step": "read it and decide"},
             },
         },
         "bypass": {"markers": {"tags": ["no_agent"]}},
