@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...] [--full]`: landing, whole, derivation, passes, windows, exposition, spikes, gates; all in a few minutes unless `--full`."""
+"""`python -m benchmarks [NAME...] [--full]`: landing, whole, derivation, passes, windows, exposition, pages, spikes, gates; all in minutes unless `--full`."""
 
 import argparse
 import platform
@@ -8,7 +8,7 @@ from importlib import import_module
 from os import cpu_count
 from pathlib import Path
 
-NAMES = ("landing", "whole", "derivation", "passes", "windows", "exposition", "spikes", "gates")
+NAMES = ("landing", "whole", "derivation", "passes", "windows", "exposition", "pages", "spikes", "gates")
 
 
 def main() -> None:

@@ -38,23 +38,26 @@ class Standing:
         address = self._serving.__enter__()
         self.now = (START + SPAN + 61) * 1_000_000
         self._path, self._settings = f"{scratch}/{count}.db", configuration(address, depth="91d", lookback="0s")
+        self.left = ROUNDS + 3
+        """Passes for which there is news."""
         self._open()
         self.once()
         if times > 1:
             self._store.close()
             multiply(self._path, times)
             self._open()
-            self._pipeline.refresh()
+            self.pipeline.refresh()
 
     def _open(self) -> None:
         self._store = open_store(f"sqlite:///{self._path}", clock=lambda: self.now)
-        self._pipeline = Pipeline(self._settings, self._store, lambda: self.now, Board(), SelfMetrics("1"))
+        self.pipeline = Pipeline(self._settings, self._store, lambda: self.now, Board(), SelfMetrics("1"))
 
     def once(self) -> int:
         """One pass; how many events it brought."""
-        collected = self._pipeline.collect("desk")
+        collected = self.pipeline.collect("desk")
         assert collected.error is None, collected.error
         self.now += EVERY * 1_000_000
+        self.left -= 1
         return collected.sweep.events
 
     def close(self) -> None:
@@ -88,6 +91,7 @@ RENAMED = {
     "cases": _CASE,
     "elsewhere": _CASE,
     "decisions": _CASE,
+    "receipts": _CASE,
     "touches": {"at": "t.at + c.n"},
 }
 

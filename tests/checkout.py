@@ -10,6 +10,7 @@ import pytest
 from rollout_metrics import sources
 from rollout_metrics.config.changes import ChangeRecord
 from rollout_metrics.config.model import AlertOptions, Settings
+from rollout_metrics.config.privacy import terms
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 def inputs(**alerts: Any) -> dict[str, Any]:
     """What generation is told, with these thresholds instead of the defaults."""
     kinds = {kind: sources.find(kind) for kind in sources.kinds()}
-    return {"settings": Settings, "record": ChangeRecord, "thresholds": AlertOptions(**alerts), "sources": kinds}
+    return {"settings": Settings, "record": ChangeRecord, "thresholds": AlertOptions(**alerts), "terms": terms(Settings()), "sources": kinds}
 
 
 def run(program: str, *arguments: str | Path, package: str) -> subprocess.CompletedProcess[str]:

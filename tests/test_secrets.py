@@ -18,7 +18,8 @@ from rollout_metrics.cli import main
 from rollout_metrics.cli.session import _Json, _Logfmt, database_url
 from rollout_metrics.collect.http import Api, Endpoint, basic
 from rollout_metrics.config.load import load
-from rollout_metrics.config.model import WebOptions
+from rollout_metrics.config.model import Settings, WebOptions
+from rollout_metrics.config.privacy import terms
 from rollout_metrics.domain.errors import RolloutMetricsError
 from rollout_metrics.domain.time import HOUR
 from rollout_metrics.overview.evidence import Explained
@@ -187,7 +188,7 @@ def test_web_configuration_and_pages_tell_no_hash_and_no_token(tmp_path: Path, t
             read_web_config(file)
         said.append("".join(traceback.format_exception(raised.value)))
     push = Push.model_validate({"name": "runtime", "tokens": [{"name": "bot", "secret": SECRETS["PUSH"], "workflows": ["w"]}]})
-    desk = Desk(Board(), company(), WebOptions(), lambda *_: Explained())
+    desk = Desk(Board(), company(), WebOptions(), lambda *_: Explained(), (), terms(Settings()))
     senders = web_app([push], lambda *_: None, lambda: 0, judge=standing_of(company(), Plain()), held=lambda *_: {}, desk=desk)
     listeners = [Listener(application, "127.0.0.1:0").start() for application in (metrics_app(Board()), senders)]
     try:

@@ -70,26 +70,31 @@ def shared_prometheus(shared_exporter: Exporter, tmp_path_factory: pytest.TempPa
 
 def _configured(company: Company, tmp_path: Path) -> Configured:
     def making(name: str = "rollout-metrics", *, grace: str = "5s", **sources: dict[str, Any]) -> Path:
-        folder: Path = company.folder  # type: ignore[attr-defined]
-        text = demo_config(
-            company.world.plot,
-            zendesk_url=company.zendesk_url,
-            hubspot_url=company.hubspot_url,
-            feeds=folder / "feeds",
-            changes=folder / "changes",
-            every="1m",
-            more={
-                "store": {"url": f"sqlite:///{tmp_path / name}.db"},
-                "listen": {"metrics": f"127.0.0.1:{free_port()}", "web": f"127.0.0.1:{free_port()}"},
-                "privacy": {"min_operators": 2},
-                "schedule": {"grace": grace},
-            },
-        )
-        options = yaml.safe_load(text)
-        for source, changed in sources.items():
-            options["sources"][source] |= changed
-        file = tmp_path / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
-        return file
+        return configure(company, tmp_path, name, {"schedule": {"grace": grace}}, sources)
 
     return making
+
+
+def configure(company: Company, folder: Path, name: str, settings: dict[str, Any], sources: dict[str, dict[str, Any]]) -> Path:
+    """A configuration file that reads the company, with a database of its own in `folder`."""
+    home: Path = company.folder  # type: ignore[attr-defined]
+    text = demo_config(
+        company.world.plot,
+        zendesk_url=company.zendesk_url,
+        hubspot_url=company.hubspot_url,
+        feeds=home / "feeds",
+        changes=home / "changes",
+        every="1m",
+        more={
+            "store": {"url": f"sqlite:///{folder / name}.db"},
+            "listen": {"metrics": f"127.0.0.1:{free_port()}", "web": f"127.0.0.1:{free_port()}"},
+            "privacy": {"min_operators": 2},
+            **settings,
+        },
+    )
+    options = yaml.safe_load(text)
+    for source, changed in sources.items():
+        options["sources"][source] |= changed
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
+    return file

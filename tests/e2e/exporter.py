@@ -42,6 +42,7 @@ class Exporter:
         self.log = file.with_suffix(".log")
         options = yaml.safe_load(file.read_text(encoding="utf-8"))
         self.url = f"http://{options['listen']['metrics']}"
+        self.pages = f"http://{options['listen']['web']}"
         with self.log.open("w") as log:
             self.process = subprocess.Popen([*PROGRAM, verb, "--config", str(file)], stdout=log, stderr=log)
 

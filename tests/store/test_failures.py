@@ -242,7 +242,7 @@ def _described(database: Database) -> list[tuple[Any, ...]]:
     with database.reading() as connection:
         if connection.dialect.name == "sqlite":
             told = connection.execute(text("SELECT name, coalesce(sql, '') FROM sqlite_master ORDER BY name"))
-            return [(name, sorted(re.split(r",?\s*\n\s*", sql))) for name, sql in told]
+            return [(name, sorted(re.split(r",?\s*\n\s*|, (?=[a-z_]+ [A-Z]+)", sql))) for name, sql in told]
         columns = text(
             "SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default, is_identity, identity_generation,"
             " character_maximum_length FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 2"

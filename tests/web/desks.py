@@ -8,7 +8,9 @@ from flask.testing import FlaskClient
 
 from builders import Plain, company
 from rollout_metrics.catalog import METRICS, Family
-from rollout_metrics.config.model import WebOptions
+from rollout_metrics.config.model import Settings, WebOptions
+from rollout_metrics.config.privacy import terms
+from rollout_metrics.domain.records import Record
 from rollout_metrics.domain.time import MINUTE, SECOND, parse_instant
 from rollout_metrics.overview import SourceState
 from rollout_metrics.overview.evidence import Asked, Explained, Receipt, Seen, Wanted
@@ -95,7 +97,13 @@ class Pages:
     """The application on a desk, as one viewer after the other sees it."""
 
     def __init__(
-        self, receipts: tuple[Receipt, ...] = (), *, options: dict[str, Any] | None = None, names: tuple[str, ...] = ("triage", "billing"), error: str = ""
+        self,
+        receipts: tuple[Receipt, ...] = (),
+        *,
+        options: dict[str, Any] | None = None,
+        names: tuple[str, ...] = ("triage", "billing"),
+        error: str = "",
+        records: tuple[Record, ...] = (),
     ) -> None:
         self.asked: list[tuple[Asked, Wanted]] = []
         self.receipts = receipts
@@ -105,7 +113,8 @@ class Pages:
         )
         self.board.hang(take(merged(*(families(name) for name in names)), NOW, Renderer(), sources=[source]))
         made = company(*({"name": name, "sources": ["desk"], "agents": [f"{name}-bot"]} for name in names))
-        desk = Desk(self.board, made, WebOptions.model_validate(options or {}), self.explain)
+        web = WebOptions.model_validate(options or {})
+        desk = Desk(self.board, made, web, self.explain, records, terms(Settings(web=web)))
         self.app: Flask = web_app([], lambda *_: None, lambda: NOW, judge=standing_of(made, Plain()), held=lambda *_: {}, desk=desk)
         self.client: FlaskClient = self.app.test_client()
 

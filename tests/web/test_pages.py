@@ -5,11 +5,14 @@ import io
 import logging
 import re
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 
+from rollout_metrics.domain.changes import Change, ChangeKind, Incident
+from rollout_metrics.domain.records import Links, Record, Signature, SignOff
 from rollout_metrics.domain.time import DAY, parse_instant
-from web.desks import HOSTILE, Pages, receipt
+from web.desks import HOSTILE, NOW, Pages, receipt
 
 RATIO = "/evidence?metric=override_ratio&workflow=triage&window=28d&mode=live"
 RIGHTS = {
@@ -43,7 +46,7 @@ def test_the_status_shows_each_workflow_with_its_rates_their_intervals_and_numbe
     page = Read(Pages().get("/").text)
 
     assert page.text.count("25.0 %") == 2
-    assert "15.0 % to 40.0 %, n=40" in page.text
+    assert "15.0 to 40.0 %, n=40" in page.text
     assert "2 assisted" in page.text
     assert "90.0 %" in page.text  # of the source's records were understood
 
@@ -201,3 +204,53 @@ def test_the_list_goes_on_where_the_page_ended() -> None:
     pages.get(older)
 
     assert pages.asked[-1][1].before == (1, "desk", "7")
+
+
+def record(text: str, **changes: str) -> Record:
+    change = Change(
+        id=text[:100] or "c1", workflow="triage", kind=ChangeKind.PROMPT, title=text, version=text, environment="production", risk_class="medium",
+        proposed_at=NOW - 3 * DAY, reviewed_at=None, approved_at=None, deployed_at=NOW - DAY, recovered_at=None, level=None, reworks=None, fixes=(text,),
+        incidents=(Incident(text, NOW - DAY, None, "javascript:alert(1)"),), interventions=(),
+    )  # fmt: skip
+    return Record(change=change, owner=text, audience=text, sign_offs={SignOff.SEMANTICS: Signature(text, NOW)}, links=Links(pull_request=text), **changes)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_change_record_shows_as_text_too(text: str) -> None:
+    found, harmless = record(text), record("plain")
+    pages = Pages(records=(found,))
+    address = "/changes/" + quote(found.change.id, safe="")
+
+    shown, plain = pages.get(address), Pages(records=(harmless,)).get("/changes/plain")
+
+    assert shown.status_code == 200
+    assert Read(shown.text).tags == Read(plain.text).tags
+    assert "javascript:" not in re.sub(r"<bdi>.*?</bdi>", "", shown.text)
+    assert re.search("[\u202a-\u202e\u2066-\u2069]", shown.text + pages.get("/changes").text + pages.get("/workflows/triage").text) is None
+
+
+def test_a_change_record_says_where_it_stands_who_signed_and_what_it_lacks() -> None:
+    pages = Pages(records=(record("CHG-1"),), options=RIGHTS)
+
+    page = Read(pages.get("/changes/CHG-1", user="anna").text)
+
+    assert "incident open" in page.text
+    assert "The record lacks" in page.text
+    assert "CHG-1" in pages.get("/changes", user="anna").text
+    assert pages.get("/changes/CHG-1").status_code == 404  # of a workflow that is not everyone's to see
+    assert "CHG-1" not in pages.get("/changes").text
+
+
+def test_the_sheet_on_data_protection_says_what_is_configured() -> None:
+    said = Read(Pages(options=RIGHTS).get("/data-protection").text).text
+
+    assert "180d" in said
+    assert "at least 5 operators" in said
+    assert "3 entries of web.rights" in said
+
+
+def test_reviews_are_listed_by_quarter_of_the_calendar() -> None:
+    said = Read(Pages().get("/review").text).text
+
+    assert re.findall(r"\d{4}Q\d", said)[:2] == ["2026Q1", "2025Q4"]
+    assert "still running" in said

@@ -16,15 +16,20 @@ from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import probe
 from rollout_metrics.config.model import AlertOptions, Settings
+from rollout_metrics.config.privacy import terms
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
 from rollout_metrics.domain.time import Instant, floor_minute, format_instant
 from rollout_metrics.generate import configuration_schema
 from rollout_metrics.generate import generate as generate_files
+from rollout_metrics.overview import Values, at_a_glance
 from rollout_metrics.overview.evidence import Asked, Wanted, metric_named
+from rollout_metrics.overview.status import windows
+from rollout_metrics.overview.told import COLUMNS, RIGHT, source_values, status_rows, status_values
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
 from rollout_metrics.pipeline.evidence import explain as explain_figure
 from rollout_metrics.pipeline.freshness import as_of_all
+from rollout_metrics.pipeline.reach import source_states
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.sources import find
 from rollout_metrics.sources import kinds as known_kinds
@@ -121,14 +126,49 @@ def sources(file: Path, as_json_: bool) -> None:
     """How far each source has been read."""
     configuration = read_configuration(file)
     with opened(configuration) as pipeline:
-        rows = glance.sources(pipeline)
+        rows = source_values(source_states(pipeline.store, pipeline.sources, pipeline.readings()))
     if as_json_:
         as_json(rows)
         return
-    columns = ("source", "kind", "watermark", "newest_event", "events", "quarantined", "state")
     table(
-        columns, [tuple(str(row[column] if row[column] is not None else "-") for column in columns) for row in rows], right=frozenset(("events", "quarantined"))
+        glance.SOURCES,
+        [tuple(str(row[column] if row[column] is not None else "-") for column in glance.SOURCES) for row in rows],
+        right=glance.SOURCES_RIGHT,
     )
+
+
+@program.command()
+@config_option
+@click.option("--window", help="A window such as 7d; default: 28d where the workflow has it.")
+@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
+@json_option
+def status(file: Path, window: str | None, workflows: tuple[str, ...], as_json_: bool) -> int:
+    """Every workflow at a glance: level, key rates with interval and number of cases, trends, what stands out; the pages show the same."""
+    configuration = read_configuration(file)
+    with opened(configuration) as pipeline, bars() as watch:
+        known_workflows(pipeline, workflows)
+        _known_window(pipeline, window)
+        picture = pipeline.picture(watch=watch)
+        chosen = [workflow for workflow in pipeline.company.workflows if not workflows or workflow.name in workflows]
+    if picture is None:
+        say("a rebuild is under way: look again when it is through")
+        return FAILED
+    values = Values(picture.families)
+    glances = [at_a_glance(values, workflow, window, picture.trends) for workflow in chosen]
+    if as_json_:
+        as_json(status_values(picture.taken_at, glances, picture.sources))
+        return 0
+    table(COLUMNS, status_rows(glances), right=RIGHT)
+    for source in picture.sources:
+        if source.state != "current":
+            say(f"source {source.name} is {source.state}" + (f": {source.error}" if source.failing else ""))
+    return 0
+
+
+def _known_window(pipeline: Pipeline, window: str | None) -> None:
+    known = windows(pipeline.company.workflows)
+    if window is not None and window not in known:
+        raise ConfigurationError(f"no workflow has a window {window!r}: there are {', '.join(known)}")
 
 
 @program.command()
@@ -278,7 +318,9 @@ def generate(check_: bool, root: Path) -> int:
     """Write rules, alerts, dashboards and documents from the catalogue."""
     from rollout_metrics.config.changes import ChangeRecord
 
-    changed = generate_files(root, program, settings=Settings, record=ChangeRecord, thresholds=AlertOptions(), sources=_kinds(), check=check_)
+    changed = generate_files(
+        root, program, settings=Settings, record=ChangeRecord, thresholds=AlertOptions(), terms=terms(Settings()), sources=_kinds(), check=check_
+    )
     for file in changed:
         data(str(file))
     if check_ and changed:

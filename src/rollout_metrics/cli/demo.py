@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
-from rollout_metrics.cli.glance import at_a_glance
 from rollout_metrics.cli.serve import Service, serving
 from rollout_metrics.cli.session import clock, set_up_log
 from rollout_metrics.cli.talk import bars, say, table
 from rollout_metrics.config.load import load
 from rollout_metrics.domain.time import SECOND, moment
+from rollout_metrics.overview import Values, at_a_glance
+from rollout_metrics.overview.told import COLUMNS, RIGHT, status_rows
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.schedule import Schedule
 from rollout_metrics.simulate.configuration import demo_config
@@ -19,7 +20,6 @@ from rollout_metrics.simulate.world import World
 
 GRACE = 5 * SECOND
 WINDOW = "28d"
-COLUMNS = ("workflow", "mode", "acceptance", "override", "escalation", "review time", "bypass")
 
 
 def demo(directory: Path, *, seed: int, once: bool) -> None:
@@ -63,8 +63,10 @@ def _first_pass(pipeline: Pipeline) -> None:
 
 def _show(service: Service, url: str, file: Path) -> None:
     pipeline = service.pipeline
-    families = pipeline.families() or []
-    rows = at_a_glance(families, [w.name for w in pipeline.company.workflows], WINDOW)
-    say(f"\nthe last {WINDOW[:-1]} days, each with its 95 % interval and the number of cases:\n")
-    table(COLUMNS, rows)
-    say(f"\nfigures       {url}/metrics\nlanding page  {url}/\nconfiguration {file}")
+    picture = pipeline.board.picture
+    if picture is None:
+        return
+    values = Values(picture.families)
+    say(f"\nthe last {WINDOW[:-1]} days, each with its 95 % interval and the number of cases, and how the rates went:\n")
+    table(COLUMNS, status_rows(at_a_glance(values, workflow, WINDOW, picture.trends) for workflow in pipeline.company.workflows), right=RIGHT)
+    say(f"\npages         {service.pages}/\nfigures       {url}/metrics\nconfiguration {file}")

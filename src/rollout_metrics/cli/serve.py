@@ -12,6 +12,7 @@ from rollout_metrics.catalog import DEFINITIONS
 from rollout_metrics.cli.session import clock, database_url, new_pipeline, opened_store
 from rollout_metrics.cli.talk import say
 from rollout_metrics.config.load import Configuration
+from rollout_metrics.config.privacy import terms
 from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.evidence import explain
@@ -38,6 +39,8 @@ class Service:
     def __init__(self, configuration: Configuration, pipeline: Pipeline, board: Board) -> None:
         self.configuration = configuration
         self.pipeline = pipeline
+        self.pages = ""
+        """The URL of the pages, once they are served."""
         self._board = board
         self._web = _web(configuration, pipeline)
 
@@ -67,7 +70,8 @@ def _web(configuration: Configuration, pipeline: Pipeline) -> Flask:
     configured = pipeline.sources.values()
     sources = [source for source in configured if isinstance(source, Push)]
     alerts = [source for source in configured if isinstance(source, Alertmanager)]
-    desk = Desk(pipeline.board, pipeline.company, configuration.settings.web, partial(explain, pipeline))
+    settings = configuration.settings
+    desk = Desk(pipeline.board, pipeline.company, settings.web, partial(explain, pipeline), configuration.records, terms(settings))
     judge, held = standing_of(pipeline.company, pipeline.pseudonyms), pipeline.store.held
     return web_app(sources, pipeline.accept, clock, judge=judge, held=held, desk=desk, alerts=alerts)
 
@@ -84,6 +88,7 @@ def serving(configuration: Configuration) -> Iterator[tuple[Service, str]]:
         listeners = [Listener(metrics_app(board, web_address=listen.web), listen.metrics, web_config=listen.metrics_web_config).start()]
         try:
             listeners.append(Listener(service.web, listen.web, web_config=listen.web_web_config, open_to=("/api/v1/",)).start())
+            service.pages = listeners[1].url
             yield service, listeners[0].url
         finally:
             for listener in listeners:
@@ -96,6 +101,7 @@ def run(read: Callable[[], Configuration]) -> None:
     if not configuration.sources:
         raise ConfigurationError("there are no sources: add at least one under `sources`")
     with serving(configuration) as (service, url):
-        say(f"figures at {url}/metrics, from {len(configuration.sources)} sources for {len(configuration.settings.workflows)} workflows")
+        feeding = f"{len(configuration.sources)} sources for {len(configuration.settings.workflows)} workflows"
+        say(f"pages at {service.pages}/, figures at {url}/metrics, from {feeding}")
         Schedule(service.pipeline, grace=configuration.settings.schedule.grace, reload=lambda: service.reload(read)).run()
     say("stopped; everything read so far is kept")

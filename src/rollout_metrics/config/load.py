@@ -21,6 +21,7 @@ from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.pseudonyms import Pseudonyms
+from rollout_metrics.domain.records import Record
 
 SOURCE_NAME = re.compile(r"[a-zA-Z0-9_][\w.-]*", re.ASCII)
 
@@ -30,8 +31,13 @@ class Configuration(msgspec.Struct, frozen=True):
 
     settings: Settings
     sources: dict[str, Source]
-    changes: tuple[Change, ...]
+    records: tuple[Record, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Of the change records, the part that the numbers need."""
+        return tuple(record.change for record in self.records)
 
     def pseudonyms(self, key: bytes) -> Pseudonyms:
         """The hashes of persons and words under a key."""
@@ -77,19 +83,19 @@ def _checked(document: Document, environment: Mapping[str, str]) -> Configuratio
     read_sources = _sources(raw.get("sources"), document)
     settings = _settings(prepared(raw, Settings, document, ()), document)
     checked(settings, read_sources, raw, document)
-    changes, problems = _changes(settings, names(raw), environment, document)
+    records, problems = _records(settings, names(raw), document)
     problems = [*document.problems, *problems]
     if problems:
         raise ConfigurationError(*problems)
-    return Configuration(settings, read_sources, changes, tuple(warnings(settings, document)))
+    return Configuration(settings, read_sources, records, tuple(warnings(settings, document)))
 
 
-def _changes(settings: Settings, workflows: list[str], environment: Mapping[str, str], document: Document) -> tuple[tuple[Change, ...], list[str]]:
+def _records(settings: Settings, workflows: list[str], document: Document) -> tuple[tuple[Record, ...], list[str]]:
     if not settings.changes.paths:
         return (), []
-    from rollout_metrics.config.changes import read_changes  # many models, needed only where there are records
+    from rollout_metrics.config.changes import read_records  # many models, needed only where there are records
 
-    return read_changes(settings.changes.paths, workflows, environment, document)
+    return read_records(settings.changes.paths, workflows, document)
 
 
 def _settings(raw: Mapping[str, Any], document: Document) -> Settings:

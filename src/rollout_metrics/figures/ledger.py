@@ -23,6 +23,7 @@ from rollout_metrics.figures.situation import Situation
 from rollout_metrics.figures.spikes import Looks
 from rollout_metrics.figures.told import UNUSED_AFTER
 from rollout_metrics.figures.trail import Trail
+from rollout_metrics.figures.trends import Point, trends
 from rollout_metrics.figures.view import Made, View, window_label
 from rollout_metrics.figures.windows import Stretch, Track, Windows, merged
 from rollout_metrics.rollup import Contribution, Difference
@@ -148,6 +149,11 @@ class Ledger:
     def _deployed(self, workflow: Workflow, situation: Situation) -> Known:
         as_of = self._as_of[workflow.name]
         return deployments(workflow, as_of, observed(workflow, as_of, self._windows, self._trail, situation.readings))
+
+    def trends(self) -> dict[tuple[str, str, tuple[str, ...]], tuple[Point, ...]]:
+        """How the rates of every workflow went, by workflow, metric and label values."""
+        known = [workflow for workflow in self._company.workflows if workflow.name in self._as_of]
+        return {key: points for workflow in known for key, points in trends(workflow, self._trail, self._as_of[workflow.name])}
 
     def _view(self, workflow: Workflow, situation: Situation) -> View:
         as_of, situation = self._as_of[workflow.name], self._signed(workflow, situation)

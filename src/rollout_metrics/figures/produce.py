@@ -70,7 +70,8 @@ def _picker(part: Part, group: tuple[str, ...]) -> tuple[tuple[tuple[int, frozen
     return tuple((labels.index(label), values) for label, values in part.where), tuple(labels.index(label) for label in group)
 
 
-def _grouped(part: Part, group: tuple[str, ...], sums: Sums) -> dict[tuple[str, ...], int]:
+def grouped(part: Part, group: tuple[str, ...], sums: Sums) -> dict[tuple[str, ...], int]:
+    """The sums of a part, added up by the labels of `group`."""
     wanted, places = _picker(part, group)
     totals: dict[tuple[str, ...], int] = {}
     for labels, total in sums.items():
@@ -82,8 +83,8 @@ def _grouped(part: Part, group: tuple[str, ...], sums: Sums) -> dict[tuple[str, 
 
 def _ratio(metric: Metric, how: Ratio, view: View) -> Made:
     for span in view.spans(metric):
-        numerators = _grouped(how.numerator, metric.labels, view.windows.sums(view.name, span, how.numerator.tally))
-        denominators = _grouped(how.denominator, metric.labels, view.windows.sums(view.name, span, how.denominator.tally))
+        numerators = grouped(how.numerator, metric.labels, view.windows.sums(view.name, span, how.numerator.tally))
+        denominators = grouped(how.denominator, metric.labels, view.windows.sums(view.name, span, how.denominator.tally))
         for labels, total in sorted(denominators.items()):
             yield from of_ratio(metric, numerators.get(labels, 0), total, view.name, window_label(span), *labels)
 

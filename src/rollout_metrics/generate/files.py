@@ -14,10 +14,12 @@ from rollout_metrics.generate.alerting import ALERTMANAGER, ALERTS, PROMETHEUS_R
 from rollout_metrics.generate.alertmanager import TEMPLATES, alertmanager
 from rollout_metrics.generate.commands import commands_document
 from rollout_metrics.generate.dashboards import SUFFIX, dashboard_files, dashboard_json
+from rollout_metrics.generate.data_protection import data_protection_document
 from rollout_metrics.generate.event_format import event_format_document
 from rollout_metrics.generate.kubernetes import manifests
 from rollout_metrics.generate.metrics import metrics_document
 from rollout_metrics.generate.options import configuration_document, configuration_schema, record_schema, schema_text
+from rollout_metrics.overview.data_protection import Terms
 
 DASHBOARDS = Path("deploy/grafana/dashboards")
 
@@ -37,17 +39,19 @@ def generate(
     settings: type[BaseModel],
     record: type[BaseModel],
     thresholds: Thresholds,
+    terms: Terms,
     sources: Mapping[str, type[Source]],
     check: bool = False,
 ) -> list[str]:
     """Bring the generated files under `root`, a checkout, up to date. Returns what was written or removed; with `check`, what would be, touching nothing.
 
-    `settings` is the configuration's model, `record` that of a change record, `thresholds` its alerts, `sources` every kind with its model.
+    `settings` is the configuration's model, `record` that of a change record, `thresholds` its alerts, `terms` what it says of people's
+    data, `sources` every kind with its model.
     Raises `ConfigurationError` where `root` is no checkout.
     """
     if not (root / "dashboards").is_dir():
         raise ConfigurationError(f"{root.resolve()} holds no dashboards folder: run it in a checkout of rollout-metrics")
-    wanted = contents(root, commands, settings=settings, record=record, thresholds=thresholds, sources=sources)
+    wanted = contents(root, commands, settings=settings, record=record, thresholds=thresholds, terms=terms, sources=sources)
     differing = [file for file, text in wanted.items() if not (root / file).is_file() or (root / file).read_bytes() != text.encode()]
     left_over = [file.relative_to(root).as_posix() for folder in GENERATED_FOLDERS for file in sorted((root / folder).glob("*"))]
     left_over = [file for file in left_over if file not in wanted]
@@ -67,6 +71,7 @@ def contents(
     settings: type[BaseModel],
     record: type[BaseModel],
     thresholds: Thresholds,
+    terms: Terms,
     sources: Mapping[str, type[Source]],
 ) -> dict[str, str]:
     """Every generated file's path under `root` and its text."""
@@ -77,6 +82,7 @@ def contents(
         "docs/configuration.md": configuration_document(options),
         "docs/rollout-metrics.schema.json": schema_text(options),
         "docs/change-record.schema.json": schema_text(record_schema(record, comment=_COMMENT.format("the change record's model"))),
+        "docs/data-protection.md": data_protection_document(terms),
         "docs/event-format.md": event_format_document(),
         "docs/cli.md": commands_document(commands),
         "src/rollout_metrics/sources/event.schema.json": event_schema_text(),

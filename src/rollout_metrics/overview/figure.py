@@ -41,8 +41,12 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def interval(self) -> str:
-        """`10.2 % to 14.8 %`, empty where it has no bounds."""
-        return "" if self.lower is None or self.upper is None else f"{self.written(self.lower)} to {self.written(self.upper)}"
+        """`10.2 to 14.8 %`, empty where it has no bounds."""
+        if self.lower is None or self.upper is None:
+            return ""
+        low, high = self.written(self.lower), self.written(self.upper)
+        shared = low.rpartition(" ")[2]
+        return f"{low.removesuffix(shared).rstrip()} to {high}" if high.endswith(f" {shared}") else f"{low} to {high}"
 
     @property
     def cases(self) -> str:
@@ -51,7 +55,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def line(self) -> str:
-        """All of it in one line: `12.3 % (10.2 % to 14.8 %, n=1,234)`."""
+        """All of it in one line: `12.3 % (10.2 to 14.8 %, n=1,234)`."""
         if self.value is None:
             return written.NONE
         beside = [part for part in (self.interval, f"n={self.cases}" if self.cases else "") if part]

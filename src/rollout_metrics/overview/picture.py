@@ -33,7 +33,7 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> str:
         """In a word or two."""
-        words = ("failing" if self.failing else "", "reading history" if self.partial else "", "stale" if self.stale else "")
+        words = ("failing" if self.failing else "", "partial" if self.partial else "", "stale" if self.stale else "")
         return ", ".join(filter(None, words)) or "current"
 
 

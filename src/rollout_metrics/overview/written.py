@@ -1,6 +1,7 @@
 """Numbers, durations and instants as people read them; one way for pages, command line and review."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 NONE = "no data"
 
@@ -33,9 +34,10 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
+@lru_cache(maxsize=4096)
 def instant(seconds: float | None) -> str:
     """`2026-03-01 10:00 UTC`."""
-    return NONE if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    return NONE if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(" ", "minutes").replace("+00:00", " UTC")
 
 
 def machine_instant(seconds: float) -> str:

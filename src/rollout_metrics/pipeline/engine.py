@@ -172,7 +172,7 @@ class Pipeline:
 
     def _taken(self, families: Sequence[Family], readings: Mapping[str, Reading], now: Instant) -> Snapshot:
         sources = source_states(self.store, self.sources, readings)
-        return take([*families, *self.metrics.families()], now, self._renderer, sources=sources)
+        return take([*families, *self.metrics.families()], now, self._renderer, sources=sources, trends=self._figures.trends())
 
     def families(self, readings: Mapping[str, Reading] | None = None, *, watch: Watch = silent) -> list[Family] | None:
         """Every figure as far as sources have been read; None while a rebuild is not through."""

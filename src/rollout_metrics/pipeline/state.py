@@ -11,6 +11,7 @@ from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
 from rollout_metrics.figures import Ledger, Situation, Stretch, assisted_since, situation, starts
 from rollout_metrics.figures.situation import Shares
+from rollout_metrics.overview import Trends
 from rollout_metrics.pipeline.freshness import NOTHING
 from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.rollup import Bucket, Contribution, Sample
@@ -100,6 +101,10 @@ class Figures:
     def assessments(self) -> dict[str, Assessment]:
         """Each workflow's gates, as of the figures last made."""
         return self._ledger.assessments
+
+    def trends(self) -> Trends:
+        """How rates went, up to the T of the last advance."""
+        return self._ledger.trends()
 
     def _frozen(self, store: Store, as_of: Mapping[str, Instant]) -> dict[str, Instant | None]:
         """Since when each workflow without an assumed baseline is assisted: there its baseline is frozen."""

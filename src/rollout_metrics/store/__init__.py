@@ -6,6 +6,7 @@ from rollout_metrics.store.counting import STATE
 from rollout_metrics.store.events import Landed
 from rollout_metrics.store.judgements import Judged, Judgement
 from rollout_metrics.store.quarantine import Quarantined
+from rollout_metrics.store.receipts import Posted
 from rollout_metrics.store.store import Store, open_store, upgrade
 from rollout_metrics.store.sweeps import Feed
 from rollout_metrics.store.touches import FORMER_PREFIX
@@ -20,6 +21,7 @@ __all__ = [
     "Judged",
     "Judgement",
     "Landed",
+    "Posted",
     "Quarantined",
     "Series",
     "Store",

@@ -1,6 +1,7 @@
 """Cases: which are due, what was derived of them, and replacing it with the exact difference in the counts."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -15,8 +16,9 @@ from rollout_metrics.store.judgements import add_for_good
 from rollout_metrics.store.names import NO_WORKFLOW
 from rollout_metrics.store.persons import Persons
 from rollout_metrics.store.quarantine import release
+from rollout_metrics.store.receipts import Receipts
 from rollout_metrics.store.relations import decided_in, workflows_in
-from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements
+from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements, receipts
 from rollout_metrics.store.spans import span_of
 from rollout_metrics.store.tables import PERSONS_UNTIL, add, meta_number, subtract
 
@@ -44,10 +46,14 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """A case as derived now: its facts and all that they contribute to the counts, `(series, minute) -> amount`."""
+    """A case as derived now: its facts and all that they contribute to the counts, `(series, minute) -> amount`.
+
+    `sampled`: the same of its samples and their number, which are counted nowhere but lead to the case.
+    """
 
     facts: CaseFacts
     counted: Mapping[tuple[Series, int], int]
+    sampled: Mapping[tuple[Series, int], int] = {}
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -71,10 +77,12 @@ class _Changes(msgspec.Struct):
     groups: set[Row] = set()
     added_elsewhere: set[Row] = set()
     gone_elsewhere: set[Row] = set()
+    posted: list[Row] = []
+    unposted: list[Row] = []
     changed: int = 0
 
 
-class Cases(Persons):
+class Cases(Persons, Receipts):
     """Deriving cases in batches."""
 
     def due(self, as_of: Mapping[str, Instant], limit: int = 2000) -> Due:
@@ -173,6 +181,8 @@ class Cases(Persons):
         facts = encode_facts(derived.facts)
         counted = self._numbered(update.counted)
         packed = encode_numbers(counted)
+        sampled = self._numbered(update.sampled)
+        packed_samples = encode_numbers(sampled)
         if old is None and not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
             return
         if old is not None and old[_COUNTED] != packed:
@@ -187,13 +197,22 @@ class Cases(Persons):
         if not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
             if old is not None:
                 changes.gone.append(key)
+                changes.unposted += [(*place, *key) for place in self._postings(old[_COUNTED], old[_SAMPLED])]
                 changes.led.add(old[_WORKFLOW])
             return
-        row = (*key, *self._columns(derived), facts, recorded, packed)
+        if old is None or old[_COUNTED] != packed or old[_SAMPLED] != packed_samples:
+            before = {} if old is None else self._postings(old[_COUNTED], old[_SAMPLED])
+            self._post(changes, key, before, self._posts(chain(counted, sampled)))
+        row = (*key, *self._columns(derived), facts, recorded, packed, packed_samples)
         if row != old:
             changes.rows.append(row)
             if old is None or (old[_WORKFLOW], old[_FIRST_AGENT]) != (row[_WORKFLOW], row[_FIRST_AGENT]):
                 changes.led |= {row[_WORKFLOW]} if old is None else {row[_WORKFLOW], old[_WORKFLOW]}
+
+    def _post(self, changes: _Changes, key: tuple[int, str], before: dict[tuple[int, int], int], after: Mapping[tuple[int, int], int]) -> None:
+        """What leads to a case is exchanged row by row, so that a rewritten case costs what changed in it."""
+        changes.posted += [(*place, *key, amount) for place, amount in after.items() if before.get(place) != amount]
+        changes.unposted += [(*place, *key) for place in before if place not in after]
 
     def _columns(self, derived: CaseFacts) -> Row:
         first_agent_at = presence = None
@@ -231,6 +250,8 @@ class Cases(Persons):
         dialect.delete(connection, cases, changes.gone)
         dialect.upsert(connection, elsewhere, sorted(changes.added_elsewhere))
         dialect.delete(connection, elsewhere, sorted(changes.gone_elsewhere))
+        dialect.delete(connection, receipts, sorted(changes.unposted))
+        dialect.upsert(connection, receipts, sorted(changes.posted))
         if changes.groups:
             mark, forgotten = self._next_mark(connection), meta_number(connection, PERSONS_UNTIL)
             dialect.delete(connection, decisions, sorted(changes.undecided))
@@ -253,7 +274,9 @@ class Cases(Persons):
         connection.execute(_LEVEL_MOVED, {"mark": self._next_mark(connection), "workflow": workflow, "start": start, "end": end})
 
 
-_WORKFLOW, _FIRST_AGENT, _FACTS, _RECORDED, _COUNTED = (_COLUMNS.index(name) for name in ("workflow", "first_agent_at", "facts", "recorded", "counted"))
+_WORKFLOW, _FIRST_AGENT, _FACTS, _RECORDED, _COUNTED, _SAMPLED = (
+    _COLUMNS.index(name) for name in ("workflow", "first_agent_at", "facts", "recorded", "counted", "sampled")
+)
 
 
 def _recorded(old: Row | None, facts: tuple[Fact, ...], now: Instant) -> bytes:

@@ -24,8 +24,11 @@ decode_body = msgspec.json.Decoder(_Body).decode
 encode_facts = msgspec.msgpack.Encoder().encode
 _decode_facts = msgspec.msgpack.Decoder(tuple[Fact, ...]).decode
 
-LAYOUT = blake2b(repr([(kind.__name__, [(f.name, str(f.type)) for f in fields(kind)]) for kind in get_args(Fact)]).encode(), digest_size=8).hexdigest()
-"""Changes with the fields of facts: facts stored in another layout are derived again."""
+_INDEXED = "receipts 1"
+LAYOUT = blake2b(
+    repr([_INDEXED, *((kind.__name__, [(f.name, str(f.type)) for f in fields(kind)]) for kind in get_args(Fact))]).encode(), digest_size=8
+).hexdigest()
+"""Changes with the fields of facts and with what is indexed of them: what was stored in another layout is derived again."""
 
 encode_numbers = msgspec.msgpack.Encoder().encode
 decode_recorded = msgspec.msgpack.Decoder(list[int]).decode

@@ -88,6 +88,7 @@ cases = Table(
     Column("facts", LargeBinary, nullable=False),
     Column("recorded", LargeBinary, nullable=False),
     Column("counted", LargeBinary, nullable=False),
+    Column("sampled", LargeBinary),
     Index("cases_due", "workflow", "next_change_at", postgresql_where=text("next_change_at IS NOT NULL"), sqlite_where=text("next_change_at IS NOT NULL")),
     Index("cases_ends", "workflow", "ends_at", "case_source", "case_id"),
     Index("cases_scoped", "workflow", "scoped_at", postgresql_where=text("scoped_at IS NOT NULL"), sqlite_where=text("scoped_at IS NOT NULL")),
@@ -100,7 +101,22 @@ cases = Table(
     ),
     Index("cases_absent", "workflow", "presence_end", postgresql_where=text("agent_absent = 1"), sqlite_where=text("agent_absent = 1")),
 )
-"""What was derived of a case: its facts (MessagePack), when each was recorded, and what it has contributed to `counts`. `workflow` 0: none."""
+"""What was derived of a case: its facts (MessagePack), when each was recorded, and what it has contributed to `counts`. `workflow` 0: none.
+
+`sampled`: the series and minutes of its samples, which with those of `counted` are its rows in `receipts`; NULL while it has none there yet.
+"""
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("minute", Integer, primary_key=True, autoincrement=False),
+    Column("case_source", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", Words, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Which cases stand behind a series (its name holds the workflow) in a minute, and how much each contributes: the other way round from `counts`."""
 
 elsewhere = Table(
     "elsewhere",

@@ -9,6 +9,7 @@ from rollout_metrics.collect.source import Rejected
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.web.alerts import AlertSource, alerts_blueprint
+from rollout_metrics.web.changes import changes_blueprint
 from rollout_metrics.web.desk import Desk
 from rollout_metrics.web.doors import Receiving, Sender, doors_of
 from rollout_metrics.web.evidence import evidence_blueprint
@@ -40,6 +41,7 @@ def web_app(
     app.register_blueprint(push_blueprint(sources, accept, clock, judge=judge, held=held))
     app.register_blueprint(pages_blueprint(desk))
     app.register_blueprint(evidence_blueprint(desk))
+    app.register_blueprint(changes_blueprint(desk))
 
     @app.get("/healthz")
     def health() -> tuple[str, int, dict[str, str]]:

@@ -1,11 +1,13 @@
 """What the pages are made of: the published picture, the configuration, and whom to ask for the cases behind a number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Protocol
 
 from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.records import Record
 from rollout_metrics.overview import Picture, Values
+from rollout_metrics.overview.data_protection import Terms
 from rollout_metrics.overview.evidence import Asked, Explained, Wanted
 from rollout_metrics.web.rights import Admission, Viewer
 
@@ -24,11 +26,15 @@ class Shown(Protocol):
 class Desk:
     """Everything a page may look at; nothing on it can be changed from there."""
 
-    def __init__(self, board: Shown, company: Company, admission: Admission, explain: Explain) -> None:
+    def __init__(  # noqa: PLR0917
+        self, board: Shown, company: Company, admission: Admission, explain: Explain, records: Iterable[Record], terms: Terms
+    ) -> None:
         self.board = board
         self.company = company
         self.admission = admission
         self.explain = explain
+        self.records = {record.change.id: record for record in records}
+        self.terms = terms
         self._lock = Lock()
         self._seen = (Picture(taken_at=0), Values(()))
 

@@ -8,8 +8,10 @@ from werkzeug.exceptions import HTTPException
 
 from rollout_metrics import __version__
 from rollout_metrics.catalog import DEFINITIONS
+from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import format_span
+from rollout_metrics.overview.records import lacking, newest_first, stage
 from rollout_metrics.overview.sections import parts
 from rollout_metrics.overview.status import MARKED, at_a_glance, usual_window, windows
 from rollout_metrics.web import links
@@ -29,7 +31,7 @@ HEADERS: Mapping[str, str] = {
 }
 """On every answer of the pages: nothing from elsewhere, no script at all, in no frame, kept nowhere."""
 
-NAVIGATION = (("pages.status", "Status"), ("evidence.evidence", "Evidence"))
+NAVIGATION = (("pages.status", "Status"), ("evidence.evidence", "Evidence"), ("changes.index", "Changes"), ("changes.reviews", "Reviews"))
 """`(endpoint, what it is called)` of the pages that every page leads to, in order."""
 
 
@@ -101,7 +103,7 @@ def pages_blueprint(desk: Desk, navigation: tuple[tuple[str, str], ...] = NAVIGA
             parts=parts(values, found.name, glance.window, glance.mode, MARKED),
             trends=trends,
             sources=[source for source in picture.sources if source.name in found.sources],
-            changes=(),
+            changes=[(change, stage(change, picture.taken_at), lacking(desk.records[change.id])) for change in newest_first(_changes(desk, found))],
         )
 
     return blueprint
@@ -119,6 +121,10 @@ def known_workflow(desk: Desk, name: str) -> Workflow:
     if found is None:
         abort(404, f"There is no workflow {name!r} that you may see.")
     return found
+
+
+def _changes(desk: Desk, workflow: Workflow) -> list[Change]:
+    return [record.change for record in desk.records.values() if record.change.workflow == workflow.name]
 
 
 def _chosen(workflows: list[Workflow], wanted: str | None) -> str | None:

@@ -13,6 +13,7 @@ from rollout_metrics.config.problems import note_problems, suggestion
 from rollout_metrics.config.yaml import Document, Place, read_yaml
 from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.errors import ConfigurationError
+from rollout_metrics.domain.records import Record
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -32,14 +33,17 @@ class Recorded(msgspec.Struct, frozen=True):
 def read_changes(
     paths: Iterable[Path], workflows: Iterable[str], environment: Mapping[str, str], named_in: Document | None = None
 ) -> tuple[tuple[Change, ...], list[str]]:
-    """All change records under the paths, and every problem found in them; paths that are not there are noted in the document that names them.
-
-    Nothing in a record comes from the `environment`: records are proposed by people who must not read it.
-    """
+    """Of `read_records`, the part that the numbers need. Nothing in a record comes from the `environment`: they are proposed by people who must not read it."""
     del environment
+    records, problems = read_records(paths, workflows, named_in)
+    return tuple(record.change for record in records), problems
+
+
+def read_records(paths: Iterable[Path], workflows: Iterable[str], named_in: Document | None = None) -> tuple[tuple[Record, ...], list[str]]:
+    """All change records under the paths, and every problem found in them; paths that are not there are noted in the document that names them."""
     problems: list[str] = []
     recorded, found = records_in(_documents(record_files(paths, named_in, problems), problems), workflows)
-    return tuple({item.record.id: item.record.change() for item in reversed(recorded)}.values())[::-1], problems + found
+    return tuple({item.record.id: item.record.record() for item in reversed(recorded)}.values())[::-1], problems + found
 
 
 def records_in(documents: Iterable[Document], workflows: Iterable[str] | None) -> tuple[list[Recorded], list[str]]:

@@ -1,0 +1,109 @@
+"""From a number to its cases: which cases contributed to a series, by minute, the newest first; a page costs what is on it."""
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import msgspec
+from sqlalchemy import bindparam, text
+
+from rollout_metrics.domain.events import CaseKey
+from rollout_metrics.store.codec import Series, decode_counted
+from rollout_metrics.store.dialects import Row
+from rollout_metrics.store.tables import Tables
+
+CHUNK = 200
+
+_NEWEST = text(
+    "SELECT minute, case_source, case_id, amount FROM receipts WHERE series = :series AND minute > :after AND minute <= :up_to"
+    " AND (minute, case_source, case_id) < (:minute, :source, :case) ORDER BY minute DESC, case_source DESC, case_id DESC LIMIT :limit"
+)
+_OLDEST = text("SELECT min(minute) FROM receipts WHERE series IN :series").bindparams(bindparam("series", expanding=True))
+_SUMS = text("SELECT count(*), coalesce(sum(amount), 0) FROM receipts WHERE series IN :series AND minute > :after AND minute <= :up_to").bindparams(
+    bindparam("series", expanding=True)
+)
+
+BEYOND = 2**31 - 1
+"""A minute after every other."""
+
+
+UNPOSTED = frozenset(("versioned", "used", "review_latency_total"))
+"""Tallies that nobody asks the cases of."""
+
+
+class Posted(msgspec.Struct, frozen=True, order=True):
+    """A case that stands behind a series in a minute."""
+
+    minute: int
+    case: CaseKey
+
+
+class Receipts(Tables):
+    """The cases behind series."""
+
+    def series_named(self, workflow: str, kinds: Collection[str]) -> list[Series]:
+        """Every series of these kinds that a workflow ever had."""
+        if not self._names.complete:
+            self._names.load()
+        return [name for name in list(self._names.series) if name[0] == workflow and name[1] in kinds]
+
+    def posted(self, series: Sequence[Series], after: int, up_to: int, before: Posted | None = None) -> Iterator[Posted]:
+        """Cases behind any of the series in the minutes (after, up_to], each minute's once, newest first, from before a place on."""
+        place = Posted(BEYOND, ("", "")) if before is None else before
+        source = -1 if before is None else self._names.sources.known(place.case[0]) or 0
+        streams = [self._stream(number, after, up_to, (place.minute, source, place.case[1])) for number in self._numbers(series)]
+        last: Row | None = None
+        for row in heapq.merge(*streams, reverse=True):
+            if row != last:
+                last = row
+                yield Posted(row[0], (self._names.sources.names[row[1]], row[2]))
+
+    def posted_sum(self, series: Sequence[Series], after: int, up_to: int) -> tuple[int, int]:
+        """How many cases (a minute's once for each series) stand behind the series, and what they contribute in all."""
+        numbers = self._numbers(series)
+        if not numbers:
+            return 0, 0
+        with self._database.reading() as connection:
+            rows, amount = connection.execute(_SUMS, {"series": numbers, "after": after, "up_to": up_to}).one()
+        return int(rows), int(amount)
+
+    def some_posted(self, series: Sequence[Series], after: int, up_to: int) -> Iterator[Series]:
+        """Those of the series behind which anything stands in the minutes (after, up_to]."""
+        for name in series:
+            if any(True for _ in self.posted([name], after, up_to)):
+                yield name
+
+    def first_minute(self, series: Sequence[Series]) -> int | None:
+        """The first minute in which anything stands behind the series."""
+        numbers = self._numbers(series)
+        if not numbers:
+            return None
+        with self._database.reading() as connection:
+            found = connection.execute(_OLDEST, {"series": numbers}).scalar()
+        return None if found is None else int(found)
+
+    def _numbers(self, series: Sequence[Series]) -> list[int]:
+        return [number for name in series if (number := self._names.series.known(name)) is not None]
+
+    def _stream(self, series: int, after: int, up_to: int, place: tuple[int, int, str]) -> Iterator[Row]:
+        minute, source, case = place
+        limit = CHUNK // 4
+        while True:
+            given = {"series": series, "after": after, "up_to": up_to, "minute": minute, "source": source, "case": case, "limit": limit}
+            with self._database.reading() as connection:
+                rows = [(row[0], row[1], row[2]) for row in connection.execute(_NEWEST, given)]
+            yield from rows
+            if len(rows) < limit:
+                return
+            (minute, source, case), limit = rows[-1], CHUNK
+
+    def _postings(self, counted: bytes, sampled: bytes | None) -> dict[tuple[int, int], int]:
+        """The rows of a case: `(series, minute) -> amount`."""
+        if sampled is None:
+            return {}
+        found = self._posts(decode_counted(counted))
+        found.update(self._posts(decode_counted(sampled)))
+        return found
+
+    def _posts(self, counted: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int], int]:
+        names = self._names.series.names
+        return {(series, minute): amount for series, minute, amount in counted if names[series][1] not in UNPOSTED}

@@ -1,0 +1,53 @@
+"""The pages about what was changed and how it is judged: change records, quarterly reviews, the sheet on data protection."""
+
+from flask import Blueprint, abort, current_app, render_template, url_for
+
+from rollout_metrics.derive.quarters import quarters
+from rollout_metrics.overview.data_protection import sheet
+from rollout_metrics.overview.records import chapters, lacking, newest_first, sign_offs, stage
+from rollout_metrics.web import links
+from rollout_metrics.web.desk import Desk
+from rollout_metrics.web.pages import current_viewer
+
+REVIEW = "review.quarter"
+"""The endpoint of one quarter's review, with the argument `quarter`, where the application has one."""
+
+
+def changes_blueprint(desk: Desk) -> Blueprint:
+    """`/changes`, `/changes/ID`, `/review` and `/data-protection`."""
+    blueprint = Blueprint("changes", __name__)
+
+    @blueprint.get("/changes")
+    def index() -> str:
+        changes = newest_first(record.change for record in desk.records.values() if current_viewer().may_see(record.change.workflow))
+        at = desk.seen()[0].taken_at
+        return render_template("changes.html", changes=[(change, stage(change, at), lacking(desk.records[change.id])) for change in changes])
+
+    @blueprint.get("/changes/<path:name>")
+    def change(name: str) -> str:
+        record = desk.records.get(name)
+        if record is None or not current_viewer().may_see(record.change.workflow):
+            abort(404, f"There is no change {name!r} that you may see.")
+        return render_template(
+            "change.html",
+            change=record.change,
+            stage=stage(record.change, desk.seen()[0].taken_at),
+            chapters=chapters(record),
+            sign_offs=sign_offs(record),
+            lacks=lacking(record),
+            outward=links.outward,
+        )
+
+    @blueprint.get("/review")
+    def reviews() -> str:
+        built = REVIEW in current_app.view_functions
+        now, seen = desk.seen()[0].taken_at, desk.workflows(current_viewer())
+        found = {quarter: None for workflow in seen for quarter in quarters(workflow.calendar, now)}
+        listed = [(quarter, url_for(REVIEW, quarter=quarter.name) if built else None) for quarter in sorted(found, key=lambda q: q.start, reverse=True)]
+        return render_template("reviews.html", quarters=listed, now=now)
+
+    @blueprint.get("/data-protection")
+    def data_protection() -> str:
+        return render_template("data_protection.html", answers=sheet(desk.terms))
+
+    return blueprint
