@@ -10,6 +10,7 @@ from rollout_metrics.cli import glance, ladder
 from rollout_metrics.cli.alerting import alert_files
 from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
+from rollout_metrics.cli.export import export
 from rollout_metrics.cli.parameters import Label, Span, Time, config_option, json_option, known_workflows
 from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
@@ -45,6 +46,7 @@ def program() -> None:
 
 program.add_command(change_commands)
 program.add_command(alert_files)
+program.add_command(export)
 program.add_command(dashboard_commands)
 for _ladder_command in ladder.COMMANDS:
     program.add_command(_ladder_command)

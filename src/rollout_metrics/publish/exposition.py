@@ -50,8 +50,7 @@ class Renderer:
             body = self._body(family)
             named = family.name + _TEXT_SUFFIXES.get(family.type, "")
             text.append(f"# HELP {named} {_help(family.help, quotes=False)}\n# TYPE {named} {_TEXT_TYPES.get(family.type, family.type)}\n{body}")
-            unit = f"# UNIT {family.name} {family.unit}\n" if family.unit else ""
-            openmetrics.append(f"# HELP {family.name} {_help(family.help, quotes=True)}\n# TYPE {family.name} {family.type}\n{unit}{body}")
+            openmetrics.append(f"{header(family)}{body}")
         openmetrics.append("# EOF\n")
         return "".join(text).encode(), "".join(openmetrics).encode()
 
@@ -62,10 +61,10 @@ class Renderer:
         lines: list[str] = []
         for suffix, labels, value in family.samples:
             key = (name, suffix, labels)
-            prefix = prefixes.get(key)
-            if prefix is None:
-                prefix = prefixes[key] = _prefix(name + suffix, labels)
-            lines.append(f"{prefix}{value if type(value) is int else number(value)}\n")
+            before = prefixes.get(key)
+            if before is None:
+                before = prefixes[key] = prefix(name + suffix, labels)
+            lines.append(f"{before}{value if type(value) is int else number(value)}\n")
         return "".join(lines)
 
 
@@ -79,7 +78,14 @@ def number(value: float) -> str:
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
-def _prefix(name: str, labels: Labels) -> str:
+def header(family: FamilyLike) -> str:
+    """What OpenMetrics says of a family before its samples."""
+    unit = f"# UNIT {family.name} {family.unit}\n" if family.unit else ""
+    return f"# HELP {family.name} {_help(family.help, quotes=True)}\n# TYPE {family.name} {family.type}\n{unit}"
+
+
+def prefix(name: str, labels: Labels) -> str:
+    """A sample's text before its value."""
     if not labels:
         return f"{name} "
     written = ",".join(f'{label}="{_label(value)}"' for label, value in labels)

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, text
 
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.tables import FIRST_AGENT, Tables
+from rollout_metrics.store.tables import FIRST_AGENT, Tables, set_meta
 
 _NEXT_SEEN = text("SELECT min(at) FROM touches WHERE touch IN :groups AND at >= :start").bindparams(bindparam("groups", expanding=True))
 _PREVIOUS = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
@@ -72,6 +72,13 @@ class Around(Tables):
         """The first agent event on a workflow's cases that are kept no longer."""
         found = self.meta(f"{FIRST_AGENT}{workflow}")
         return None if found is None else int(found)
+
+    def remember_first_agents(self, first: Mapping[str, Instant | None]) -> None:
+        """Take over from another store what it knows of cases that it keeps no longer."""
+        with self._writing() as connection:
+            for workflow, at in first.items():
+                if at is not None:
+                    set_meta(connection, f"{FIRST_AGENT}{workflow}", str(at))
 
     def next_agent_touch(self, workflow: str, start: Instant) -> Instant | None:
         """The first instant from `start` on at which an agent of the workflow did something anywhere."""
