@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME...] [--full]`: landing, whole, derivation, passes, windows, exposition, pages, spikes, gates; all in minutes unless `--full`."""
+"""`python -m benchmarks [NAME...] [--full]`: landing, whole, derivation, passes, windows, exposition, pages, spikes, gates, translation.
+
+All in a few minutes unless `--full`.
+"""
 
 import argparse
 import platform
@@ -8,7 +11,7 @@ from importlib import import_module
 from os import cpu_count
 from pathlib import Path
 
-NAMES = ("landing", "whole", "derivation", "passes", "windows", "exposition", "pages", "spikes", "gates")
+NAMES = ("landing", "whole", "derivation", "passes", "windows", "exposition", "pages", "spikes", "gates", "translation")
 
 
 def main() -> None:

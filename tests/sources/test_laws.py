@@ -108,7 +108,7 @@ def reading(profile: Profile, server: Server, world: World) -> Iterator[Reader]:
     yield Reader(profile, simulator, server)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_any_interleaving_ends_as_one_clean_reading(profile: Profile, server: Server, seed: int) -> None:
     random = Random(seed)

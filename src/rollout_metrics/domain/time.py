@@ -22,7 +22,8 @@ def instant(moment: datetime) -> Instant:
     """The instant of an aware `datetime`; a naive one raises `ValueError`."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone: say which one it is in")
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def moment(at: Instant) -> datetime:

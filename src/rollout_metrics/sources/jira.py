@@ -165,9 +165,10 @@ class Jira(Reconciled):
         bundles, rejected = page.body
         found: list[Event | Rejected | Coverage] = [*rejected]
         whole_ones = 0
+        terms = _Terms(self, bundles[0].closing if bundles else [])
         for bundle in bundles:
             try:
-                story = _Story(self, bundle)
+                story = _Story(terms, bundle)
                 found += story.events()
                 whole_ones += story.whole
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -307,18 +308,29 @@ class Jira(Reconciled):
                 return found
 
 
+class _Terms:
+    """What is the same for all issues of a page."""
+
+    def __init__(self, source: Jira, closing: list[str]) -> None:
+        self.source, self.name, self.link = source, source.name, source.link
+        self.closing = frozenset(closing)
+        self.names = {**ATTRIBUTES, **source.fields}
+        self.others: dict[str, str] = {}
+        """Attributes of fields that have no name here."""
+        self.single = [key for key in self.names if key not in MEMBERS]
+
+
 class _Story:
     """One issue's events, oldest first."""
 
     whole = True
     """The history leads without a gap from the first status to the present one."""
 
-    def __init__(self, source: Jira, bundle: Bundle) -> None:
-        self.source, self.bundle, self.issue = source, bundle, bundle.issue
-        self.closing = frozenset(bundle.closing)
+    def __init__(self, terms: _Terms, bundle: Bundle) -> None:
+        self.terms, self.bundle, self.issue = terms, bundle, bundle.issue
+        self.source, self.names, self.closing = terms.source, terms.names, terms.closing
         self.case_id = bundle.issue.id
-        self.link: dict[str, Any] = {"url": source.link + self.case_id} if source.link else {}
-        self.names = {**ATTRIBUTES, **source.fields}
+        self.link: dict[str, Any] = {"url": terms.link + self.case_id} if terms.link else {}
         self.read_at = parse_instant(bundle.issue.fields["updated"]) // 1000
         """Members are worked out backwards from the present ones, which may be older than the changelog: the latest reading holds."""
         self.revision = 0
@@ -352,17 +364,20 @@ class _Story:
         change: tuple[str | None, str | None, str | None] = (None, None, None),
         revision: int = 0,
     ) -> Event:
-        name, case_id = self.source.name, self.case_id
+        name, case_id = self.terms.name, self.case_id
         return Event(name, name, case_id, f"{case_id}/{number}", at, activity, *who, *change, detail, revision)
 
     def _changes(self) -> tuple[list[Event], dict[str, str]]:
         """The changelog, oldest first, and what the issue began with: the `from` of a field's first change, else what it is now."""
-        now = {key: _value(value) for key in self.names if (value := self.issue.fields.get(key)) is not None}
-        members = {key: set(_members(self.issue.fields.get(key))) for key in MEMBERS}
-        histories = sorted(((_instant(one.created), one.id.zfill(20), one) for one in self.bundle.histories), key=lambda three: three[:2])
+        fields = self.issue.fields
+        now = {key: _value(value) for key in self.terms.single if (value := fields.get(key)) is not None}
+        members = {key: set(_members(fields[key])) if fields.get(key) else set() for key in MEMBERS}
+        histories = sorted((_instant(one.created), one.id.zfill(20), place) for place, one in enumerate(self.bundle.histories))
         events: list[Event] = []
         later: dict[str, str | None] = {}
-        for at, number, history in reversed(histories):  # backwards: members before a change are those after it without the added one
+        name, case_id, kept, names, others = self.terms.name, self.case_id, self.source.fields, self.names, self.terms.others
+        for at, number, place in reversed(histories):  # backwards: members before a change are those after it without the added one
+            history = self.bundle.histories[place]
             kind, actor, via = _actor(history.author)
             detail = {**self.link, "via": _labels(via, history.history_metadata)}
             for position in range(len(history.items) - 1, -1, -1):
@@ -378,7 +393,10 @@ class _Story:
                     members[key] = (members[key] - {str(item["to"])} if item.get("to") else members[key]) | ({str(item["from"])} if item.get("from") else set())
                     before = text_value(members[key])
                 else:
-                    before, after = self._side(key, item, "from", "fromString"), self._side(key, item, "to", "toString")
+                    words = key in kept or key in BY_NAME
+                    before, after = _side(item.get("from"), item.get("fromString"), words), _side(item.get("to"), item.get("toString"), words)
+                    if key == "labels":
+                        before, after = (text_value((item.get(side) or "").split()) for side in ("fromString", "toString"))
                 if key == "status":
                     if after != later.get(key, now.get(key)):
                         self.whole = False
@@ -386,11 +404,8 @@ class _Story:
                 else:
                     activity = Activity.CHANGED
                 later[key] = before
-                events.append(
-                    self._event(
-                        f"{number}:{position:02d}", at, activity, (kind, actor), detail, change=(self._attribute(key), before, after), revision=revision
-                    )
-                )
+                attribute, event_id = names.get(key) or others.get(key) or self._attribute(key), f"{case_id}/{number}:{position:02d}"
+                events.append(Event(name, name, case_id, event_id, at, activity, kind, actor, attribute, before, after, detail, revision))
         total = self.bundle.total
         self.whole = self.whole and (total is None or total <= len(histories))
         events.reverse()
@@ -399,19 +414,8 @@ class _Story:
         return events, {self.names[key]: value for key, value in sorted(now.items()) if value is not None}
 
     def _attribute(self, key: str) -> str:
-        return self.names.get(key) or (f"custom:{key.removeprefix('customfield_')}" if key.startswith("customfield_") else key)
-
-    def _side(self, key: str, item: dict[str, Any], ids: str, words: str) -> str | None:
-        """One side of a change: the id; words only where there is none and the field was asked for, since words can be anything."""
-        value = item.get(ids)
-        if key == "labels":
-            return text_value((item.get(words) or "").split())
-        if value is None or value == "":
-            return text_value(item.get(words)) if key in BY_NAME or key in self.source.fields else None
-        text = str(value)
-        if text[0] == "[" and text[-1] == "]":
-            return text_value([part.strip() for part in text[1:-1].split(",")])
-        return text
+        name = self.terms.others[key] = f"custom:{key.removeprefix('customfield_')}" if key.startswith("customfield_") else key
+        return name
 
     def _comment(self, one: dict[str, Any]) -> Event:
         kind, actor, via = _actor(one.get("author"))
@@ -456,6 +460,14 @@ class _Story:
         if isinstance(stars, int | float) and stars != 3 and isinstance(dated, str):
             who, at = (ActorKind.CUSTOMER, None), parse_instant(dated)
             yield self._event("rating", at, Activity.RATED, who, {**self.link, "score": "good" if stars > 3 else "bad"}, revision=at // 1000)
+
+
+def _side(value: Any, said: Any, words: bool) -> str | None:
+    """One side of a change: the id; words only where there is none and they were asked for, since words can be anything."""
+    if value is None or value == "":
+        return text_value(said) if words else None
+    text = value if type(value) is str else str(value)
+    return text_value([part.strip() for part in text[1:-1].split(",")]) if text[0] == "[" and text[-1] == "]" else text
 
 
 def _status(before: str | None, after: str | None, closing: frozenset[str]) -> Activity:

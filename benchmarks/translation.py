@@ -1,0 +1,141 @@
+"""Decoding and translating what every source over HTTP reads, against decoding alone: the same answers, the same decoders, from memory."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import by_turns, function, ratio
+from rollout_metrics import sources
+from rollout_metrics.collect import http
+from rollout_metrics.collect.http import Answer, Api
+from rollout_metrics.collect.source import HttpSource, Window
+from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.time import DAY, parse_instant
+
+HERE = Path(__file__).parent.parent
+LIMIT = 3.0
+REPEATS = 40
+
+
+def run(work: Path, *, full: bool) -> None:
+    """Print a line for each source: recordings of the contract suite, and worlds of the simulators, with their small payloads."""
+    print(f"translation: decoding and translating, times decoding alone (aim: at most {LIMIT})")
+    for kind, name, source, window, serve in (*_recordings(), *_worlds(400 if full else 150)):
+        with serve as url:
+            _compared(f"{kind:<16} {name:<10}", source(url), window)
+
+
+def _compared(title: str, source: HttpSource, window: Window) -> None:
+    answers, decoded = _recorded(source, window)
+    size = sum(len(answer.body) for answer in answers)
+    repeats = max(1, REPEATS * 20_000 // max(size, 1))
+    sides = {"whole": lambda: function(lambda: _translate(source, window, answers, repeats)), "decoding": lambda: function(lambda: _decode(decoded, repeats))}
+    spent = by_turns(sides, 7)
+    middle, least, most = ratio(spent["whole"], spent["decoding"])
+    print(f"  {title} {size / 1000:8.0f} kB  {middle:5.2f} ({least:.2f} to {most:.2f})", flush=True)
+
+
+def _recordings() -> Iterator[tuple[str, str, Any, Window, Any]]:
+    from sources.server import recorded, serving
+
+    for kind in sources.kinds():
+        folder = HERE / "tests" / "sources" / kind / "typical"
+        if not folder.is_dir():
+            continue
+        said = json.loads((folder / "case.json").read_text())
+        made = sources.find(kind)
+
+        def source(url: str, made: Any = made, said: Any = said) -> Any:
+            return made.model_validate({"base_url": url, "token": "secret", "name": "bench", **said["options"]})
+
+        @contextmanager
+        def serve(folder: Path = folder) -> Iterator[str]:
+            with serving(recorded(folder), packed=False) as server:
+                yield server.url
+
+        yield kind, "recorded", source, Window(*map(parse_instant, said["window"])), serve()
+
+
+def _worlds(cases: int) -> Iterator[tuple[str, str, Any, Window, Any]]:
+    from random import Random
+
+    from sources.server import serving
+    from sources.upstream import profiles
+    from sources.upstream.simulator import Simulator
+    from sources.upstream.world import START, World
+
+    for kind, profile in profiles().items():
+        world = World(Random(1))
+        while len(world.cases) < cases:
+            world.step()
+        made = sources.find(kind)
+
+        def source(url: str, made: Any = made, profile: Any = profile) -> Any:
+            return made.model_validate({"base_url": url, "token": "secret", "name": "bench", **profile.options})
+
+        @contextmanager
+        def serve(profile: Any = profile, world: Any = world) -> Iterator[str]:
+            with serving(Simulator(profile, world, 100), packed=False) as server:
+                yield server.url
+
+        yield kind, "simulated", source, Window(START, START + 30 * DAY), serve()
+
+
+class _Replay:
+    """Answers in the order in which they came."""
+
+    clock_ahead = 0.0
+
+    def __init__(self, answers: list[Answer]) -> None:
+        self._left = iter(answers)
+
+    def get(self, *_: Any, **__: Any) -> Answer:
+        """The next one."""
+        return next(self._left)
+
+    post = get
+
+
+def _recorded(source: HttpSource, window: Window) -> tuple[list[Answer], list[tuple[Answer, Any]]]:
+    """Every answer, and which decoder read it."""
+    answers: list[Answer] = []
+    decoded: list[tuple[Answer, Any]] = []
+    endpoint = source.endpoint()
+    assert endpoint is not None
+    api = Api(endpoint, sleep=lambda _: None)
+    send = api._send
+    api._send = lambda *arguments: answers.append(send(*arguments)) or answers[-1]  # type: ignore[func-returns-value,method-assign]
+
+    def noted(answer: Answer, decoder: Any) -> Any:
+        decoded.append((answer, decoder))
+        return http.decode(answer, decoder)
+
+    places = [module for name, module in list(sys.modules.items()) if name.startswith("rollout_metrics.") and getattr(module, "decode", None) is http.decode]
+    for module in places:
+        if module is not http:
+            module.decode = noted  # type: ignore[attr-defined]
+    try:
+        for page in source.pages(api, window):
+            list(source.events(page))
+    finally:
+        for module in places:
+            module.decode = http.decode  # type: ignore[attr-defined]
+    return answers, decoded
+
+
+def _translate(source: HttpSource, window: Window, answers: list[Answer], repeats: int) -> None:
+    for _ in range(repeats):
+        for page in source.pages(_Replay(answers), window):  # type: ignore[arg-type]
+            list(source.events(page))
+
+
+def _decode(decoded: list[tuple[Answer, Any]], repeats: int) -> None:
+    for _ in range(repeats):
+        for answer, decoder in decoded:
+            try:
+                http.decode(answer, decoder)
+            except PayloadError:
+                continue

@@ -1,0 +1,56 @@
+"""`check --connect` tells a wrong password from a missing permission from a system that is down."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from cli.conftest import Run
+from sources.server import Reply, Request, serving
+from sources.upstream import profiles
+from sources.upstream.simulator import Simulator
+from sources.upstream.world import World
+
+RIGHTS = "/rest/api/3/mypermissions"
+CONFIGURATION = """
+sources:
+  desk: {{kind: jira, base_url: "{url}", token: "${{JIRA_TOKEN}}"}}
+workflows:
+  - {{name: w, owner: o, sources: desk, agents: bot, decides: "set:priority", levels: [{{level: shadow, since: 2026-01-01}}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "may_browse", "desk", "code", "said"),
+    [
+        (401, True, 200, 1, ["desk\trefused\t401 from", "check the token: it is wrong, expired or revoked"]),
+        (403, True, 200, 1, ["desk\trefused\t403 from", "check the token's permissions"]),
+        (404, True, 200, 1, ["desk\tfails\t404 from"]),
+        (200, False, 200, 1, ["desk\tworks\t", "desk\tlacks\tthe account may browse no project"]),
+        (200, True, 403, 1, ["desk\tworks\t", "desk\tlacks\tapprovals cannot be read (403)"]),
+        (200, True, 200, 0, ["desk\tworks\t"]),
+    ],
+)
+def test_what_stands_in_the_way_is_told_apart(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, may_browse: bool, desk: int, code: int, said: list[str]
+) -> None:
+    simulator = Simulator(profiles()["jira"], World(Random(1)))
+
+    def answer(request: Request) -> Reply:
+        if status != 200:
+            return Reply({"message": "no"}, status)
+        if request.path == RIGHTS:
+            return Reply({"permissions": {"BROWSE_PROJECTS": {"havePermission": may_browse}}})
+        return Reply({"values": []}, desk) if "servicedeskapi" in request.path else simulator(request)
+
+    monkeypatch.setenv("JIRA_TOKEN", "secret-of-jira")
+    with serving(answer) as server:
+        file = tmp_path / "rollout-metrics.yaml"
+        file.write_text(CONFIGURATION.format(url=server.url))
+        checked = run("check", "--config", file, "--connect")
+
+    assert checked.code == code
+    for words in said:
+        assert words in checked.out
+    assert ("lacks" in checked.out) == (code == 1 and status == 200)
+    assert "secret-of-jira" not in checked.out + checked.err
