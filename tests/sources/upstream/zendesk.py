@@ -45,8 +45,8 @@ def _stream(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     shown = (world.now - simulator.lag) // SECOND
     rest = sorted((one for one in found if start <= one["timestamp"] <= shown), key=lambda one: (one["timestamp"], one["id"]))
     page = rest[: simulator.size]
-    while (
-        (len(page) < len(rest) and rest[len(page)]["timestamp"] in (start, page[-1]["timestamp"])) or (len(page) < len(rest) and page[-1]["timestamp"] == start)
+    while (len(page) < len(rest) and rest[len(page)]["timestamp"] in (start, page[-1]["timestamp"])) or (
+        len(page) < len(rest) and page[-1]["timestamp"] == start
     ):
         page = rest[: len(page) + 1]
     end = page[-1]["timestamp"] if page else None
