@@ -2,22 +2,21 @@
 
 Both sides get decoded events and write batches of 10,000 in the same run, by turns; figures are CPU per row (client, and server where there is one), medians.
 
-    python benchmarks/store_landing.py [rows=150000] [rounds=5] [sqlite|postgresql ...]
+    python -m benchmarks.store_landing [rows=150000] [rounds=5] [sqlite|postgresql ...]
 """
 
-import os
 import random
 import sqlite3
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from itertools import count
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from benchmarks.landing import each
+from benchmarks.measure import Spent, by_turns, function, ratio, server_cpu, told
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.store import open_store
@@ -78,9 +77,9 @@ def floor_rows(events: Sequence[Event]) -> list[tuple[object, ...]]:
     ]
 
 
-def floor_sqlite(rows: Sequence[tuple[object, ...]], path: Path) -> None:
+def floor_sqlite(rows: Sequence[tuple[object, ...]], url: str) -> None:
     """SQLite's executemany upsert."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(TABLE.replace("BIGINT PRIMARY", "INTEGER PRIMARY"))
@@ -117,67 +116,35 @@ def ours(events: Sequence[Event], url: str) -> None:
             store.land("zendesk", events[start : start + BATCH])
 
 
-def measure(server: Callable[[], float], work: Callable[..., None], *arguments: object) -> float:
-    """CPU seconds of this process and the server's."""
-    before, before_server = time.process_time(), server()
-    work(*arguments)
-    return time.process_time() - before + server() - before_server
+def compare(name: str, events: Sequence[Event], rounds: int, floor: Callable[..., None], database: Callable[[], str], server: Callable[[], float]) -> None:
+    """The floor, the store, and the store given the same once more, each round in databases of its own."""
+    plain, urls = floor_rows(events), list[str]()
 
+    def first() -> Spent:
+        urls.append(database())
+        return function(lambda: ours(events, urls[-1]), server=server)
 
-def no_server() -> float:
-    """Where the database lives in this process."""
-    return 0.0
-
-
-def server_cpu(data: Path) -> float:
-    """CPU seconds of a PostgreSQL server and all its processes so far, those that ended included."""
-    parent = (data / "postmaster.pid").read_text().splitlines()[0]
-    ticks = 0
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if entry.name == parent:
-                ticks += sum(int(field) for field in fields[11:15])
-            elif fields[1] == parent:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def report(name: str, rows: int, spent: dict[str, list[float]]) -> None:
-    """One line: medians and their ratio."""
-    ours_, floor_ = (statistics.median(spent[side]) / rows * 1e6 for side in ("ours", "floor"))
-    best = min(spent["ours"]) / min(spent["floor"])
-    print(f"{name}: floor {floor_:.2f} us/row, store {ours_:.2f} us/row, ratio {ours_ / floor_:.2f} (of the best runs {best:.2f})", flush=True)
+    spent = by_turns(
+        {
+            "floor": lambda: function(lambda: floor(plain, database()), server=server),
+            "ours": first,
+            "again": lambda: function(lambda: ours(events, urls[-1]), server=server),
+        },
+        rounds,
+    )
+    more = f"{each(spent['ours'], len(events))} a row against {each(spent['floor'], len(events))}; read again unchanged {each(spent['again'], len(events))}"
+    told(f"store, {name}", ratio(spent["ours"], spent["floor"]), "none", met=True, against="driver batches", n=f"n={len(events):,}, {rounds} rounds", more=more)
 
 
 def main(rows: int, rounds: int, databases: Sequence[str]) -> None:
     """Measure and print."""
-    events = history(rows)
-    plain = floor_rows(events)
+    events, numbers = history(rows), count()
     if "sqlite" in databases:
-        spent: dict[str, list[float]] = {"floor": [], "ours": [], "again": []}
-        for number in range(rounds):
-            with tempfile.TemporaryDirectory() as folder:
-                url = f"sqlite:///{folder}/ours-{number}.db"
-                spent["floor"].append(measure(no_server, floor_sqlite, plain, Path(folder) / "floor.db"))
-                spent["ours"].append(measure(no_server, ours, events, url))
-                spent["again"].append(measure(no_server, ours, events, url))
-        report("sqlite", rows, spent)
-        print(f"sqlite, read again unchanged: {statistics.median(spent['again']) / rows * 1e6:.2f} us/row")
+        with tempfile.TemporaryDirectory() as folder:
+            compare("SQLite", events, rounds, floor_sqlite, lambda: f"sqlite:///{folder}/{next(numbers)}.db", lambda: 0.0)
     if "postgresql" in databases:
         with postgres() as server:
-            spent = {"floor": [], "ours": [], "again": []}
-            cpu = partial(server_cpu, server.data)
-            for _ in range(rounds):
-                target, other = server.new_database(), server.new_database()
-                spent["floor"].append(measure(cpu, floor_postgres, plain, other))
-                spent["ours"].append(measure(cpu, ours, events, target))
-                spent["again"].append(measure(cpu, ours, events, target))
-            report("postgresql", rows, spent)
-            print(f"postgresql, read again unchanged: {statistics.median(spent['again']) / rows * 1e6:.2f} us/row")
+            compare("PostgreSQL, client and server", events, rounds, floor_postgres, server.new_database, lambda: server_cpu(server.data))
 
 
 if __name__ == "__main__":

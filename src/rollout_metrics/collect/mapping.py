@@ -1,7 +1,7 @@
 """From a row of a table to the values of an event: texts with `{column}` places, value maps, conditions, and times in declared formats."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
@@ -269,8 +269,3 @@ def _sortable(column: str, kind: str, value: str | None, time: TimeOptions) -> i
 def padded(key: tuple[int | float | str, ...]) -> str:
     """A sort key as text that compares alike for numbers from zero up: part of an event's id."""
     return ":".join(f"{part:016d}" if isinstance(part, int) else str(part) for part in key)
-
-
-def columns_of(texts: Iterator[TextOptions | None]) -> frozenset[str]:
-    """All columns of some texts."""
-    return frozenset[str]().union(*(text.columns for text in texts if text is not None))

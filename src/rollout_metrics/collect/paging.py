@@ -11,6 +11,9 @@ from rollout_metrics.domain.errors import TruncatedError
 
 T = TypeVar("T")
 
+Ask = Callable[[str | None], Answer]
+"""Asks for the page a link or token leads to; None: the first."""
+
 MAX_PAGES = 100_000
 _EDGE = 4096
 
@@ -54,16 +57,8 @@ def next_links(
     records: Callable[[T], Sequence[Any]],
 ) -> Iterator[tuple[T, Answer]]:
     """Pages whose body holds the next page's address."""
-    guard = LoopGuard()
-    following: str | None = None
-    while True:
-        answer = api.get(following or path, None if following else params)
-        page = decode(answer, decoder)
-        guard.check(following, answer, records=len(records(page)))
-        yield page, answer
-        following = link(page)
-        if not following:
-            return
+    ask: Ask = lambda following: api.get(following or path, None if following else params)  # noqa: E731
+    return _followed(ask, decoder, records, lambda page, _: link(page))
 
 
 def tokens(
@@ -78,16 +73,8 @@ def tokens(
     first: str | None = None,
 ) -> Iterator[tuple[T, Answer]]:
     """Pages that hand out a token to ask for the next one with; `first` resumes."""
-    guard = LoopGuard()
-    current = first
-    while True:
-        answer = api.get(path, {**params, parameter: current} if current else params)
-        page = decode(answer, decoder)
-        guard.check(current, answer, records=len(records(page)))
-        yield page, answer
-        current = token(page)
-        if not current:
-            return
+    ask: Ask = lambda current: api.get(path, {**params, parameter: current} if current else params)  # noqa: E731
+    return _followed(ask, decoder, records, lambda page, _: token(page), first)
 
 
 def offsets(
@@ -127,19 +114,27 @@ def link_headers(
     api: Api, path: str, params: Mapping[str, Any] | None, decoder: msgspec.json.Decoder[T], *, records: Callable[[T], Sequence[Any]]
 ) -> Iterator[tuple[T, Answer]]:
     """Pages whose `Link` header names the next one."""
-    guard = LoopGuard()
-    following: str | None = None
-    while True:
-        answer = api.get(following or path, None if following else params)
-        page = decode(answer, decoder)
-        guard.check(following, answer, records=len(records(page)))
-        yield page, answer
-        following = next_link(answer)
-        if not following:
-            return
+    ask: Ask = lambda following: api.get(following or path, None if following else params)  # noqa: E731
+    return _followed(ask, decoder, records, lambda _, answer: next_link(answer))
 
 
 def next_link(answer: Answer) -> str | None:
     """The next page's address, by the `Link` header."""
     links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
     return next((link["url"] for link in links if link.get("rel") == "next"), None)
+
+
+def _followed(
+    ask: Ask, decoder: msgspec.json.Decoder[T], records: Callable[[T], Sequence[Any]], following: Callable[[T, Answer], str | None], first: str | None = None
+) -> Iterator[tuple[T, Answer]]:
+    """Pages each of which says where the next one is, by link or token, until one does not."""
+    guard = LoopGuard()
+    current = first
+    while True:
+        answer = ask(current)
+        page = decode(answer, decoder)
+        guard.check(current, answer, records=len(records(page)))
+        yield page, answer
+        current = following(page, answer)
+        if not current:
+            return
