@@ -13,7 +13,6 @@ from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.generate.alerting import ALERTMANAGER, ALERTS, PROMETHEUS_RULE, RULES, alerting_files
 from rollout_metrics.generate.alertmanager import TEMPLATES, alertmanager
 from rollout_metrics.generate.commands import commands_document
-from rollout_metrics.generate.dashboards import SUFFIX, dashboard_files, dashboard_json
 from rollout_metrics.generate.data_protection import data_protection_document
 from rollout_metrics.generate.event_format import event_format_document
 from rollout_metrics.generate.kubernetes import manifests
@@ -87,6 +86,8 @@ def contents(
         "docs/cli.md": commands_document(commands),
         "src/rollout_metrics/sources/event.schema.json": event_schema_text(),
     }
+    from rollout_metrics.generate.dashboards import SUFFIX, dashboard_files, dashboard_json  # grafanalib: every verb would wait for its import
+
     for file in dashboard_files(root / "dashboards"):
         wanted[(DASHBOARDS / f"{file.name.removesuffix(SUFFIX)}.json").as_posix()] = dashboard_json(file, thresholds)
     return wanted
