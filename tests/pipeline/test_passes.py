@@ -365,3 +365,12 @@ def test_a_case_on_which_derivation_breaks_is_set_aside_and_stops_no_other(made:
     facts = made.pipeline.store.facts([event.case for event in events])
     assert broken not in facts
     assert len(facts) > 5
+
+
+def test_what_has_landed_and_not_been_derived_counts_in_figures_as_of_an_instant(place: Place, configuration: Configuration, events: list[Event]) -> None:
+    with desk(configuration, place) as made, desk(configuration, place) as derived:
+        for each in (made, derived):
+            each.land(events)
+        derived.figures_at(END)
+
+        assert difference(shown(families_as_of(derived.pipeline, END)), shown(families_as_of(made.pipeline, END))) == []

@@ -25,6 +25,7 @@ from rollout_metrics.rollup.counting import glances
 
 def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) -> list[Family]:
     """Every figure as of `at`, a whole minute, for all workflows."""
+    pipeline.take_in(watch=watch)
     store, company = pipeline.store, pipeline.company
     as_of = {"": at} | {workflow.name: at for workflow in company.workflows}
 

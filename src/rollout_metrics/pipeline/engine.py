@@ -179,11 +179,7 @@ class Pipeline:
         readings = self.readings() if readings is None else readings
         as_of = as_of_all(self.company, readings)
         with self._turns.alone():
-            derived = derive_due(
-                self.store, self.company, as_of, self._figures, lambda done: watch("deriving", done, None, f"{done} cases"), self._broken, self._turns.begin
-            )
-            if derived:
-                watch("deriving", derived, derived, f"{derived} cases")
+            self._derive(as_of, watch)
             if self.store.rebuilding():
                 return None
             if self._turns.others_have_derived():
@@ -199,6 +195,18 @@ class Pipeline:
         families = self._figures.families(situations)
         self.assessments = dict(self._figures.assessments)
         return families
+
+    def take_in(self, *, watch: Watch = silent) -> None:
+        """Derive what is due, so that whatever looks across cases sees all that has landed."""
+        with self._turns.alone():
+            self._derive(as_of_all(self.company, self.readings()), watch)
+
+    def _derive(self, as_of: Mapping[str, Instant], watch: Watch) -> None:
+        derived = derive_due(
+            self.store, self.company, as_of, self._figures, lambda done: watch("deriving", done, None, f"{done} cases"), self._broken, self._turns.begin
+        )
+        if derived:
+            watch("deriving", derived, derived, f"{derived} cases")
 
     def assessed(self) -> Mapping[str, Assessment]:
         """Each workflow's gates as of the last figures; where there are none yet, they are computed."""
