@@ -11,7 +11,7 @@ from benchmarks.measure import by_turns, function, ratio
 from rollout_metrics import sources
 from rollout_metrics.collect import http
 from rollout_metrics.collect.http import Answer, Api
-from rollout_metrics.collect.source import HttpSource, Window
+from rollout_metrics.collect.source import HttpSource, Page, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.time import DAY, parse_instant
 
@@ -29,10 +29,10 @@ def run(work: Path, *, full: bool) -> None:
 
 
 def _compared(title: str, source: HttpSource, window: Window) -> None:
-    answers, decoded = _recorded(source, window)
-    size = sum(len(answer.body) for answer in answers)
+    pages, decoded = _recorded(source, window)
+    size = sum(len(answer.body) for answer, _ in decoded)
     repeats = max(1, REPEATS * 20_000 // max(size, 1))
-    sides = {"whole": lambda: function(lambda: _translate(source, window, answers, repeats)), "decoding": lambda: function(lambda: _decode(decoded, repeats))}
+    sides = {"whole": lambda: function(lambda: _whole(source, pages, decoded, repeats)), "decoding": lambda: function(lambda: _decode(decoded, repeats))}
     spent = by_turns(sides, 7)
     middle, least, most = ratio(spent["whole"], spent["decoding"])
     print(f"  {title} {size / 1000:8.0f} kB  {middle:5.2f} ({least:.2f} to {most:.2f})", flush=True)
@@ -84,30 +84,12 @@ def _worlds(cases: int) -> Iterator[tuple[str, str, Any, Window, Any]]:
         yield kind, "simulated", source, Window(START, START + 30 * DAY), serve()
 
 
-class _Replay:
-    """Answers in the order in which they came."""
-
-    clock_ahead = 0.0
-
-    def __init__(self, answers: list[Answer]) -> None:
-        self._left = iter(answers)
-
-    def get(self, *_: Any, **__: Any) -> Answer:
-        """The next one."""
-        return next(self._left)
-
-    post = get
-
-
-def _recorded(source: HttpSource, window: Window) -> tuple[list[Answer], list[tuple[Answer, Any]]]:
-    """Every answer, and which decoder read it."""
-    answers: list[Answer] = []
+def _recorded(source: HttpSource, window: Window) -> tuple[list[Page], list[tuple[Answer, Any]]]:
+    """Every page, and every answer with the decoder that read it."""
     decoded: list[tuple[Answer, Any]] = []
     endpoint = source.endpoint()
     assert endpoint is not None
     api = Api(endpoint, sleep=lambda _: None)
-    send = api._send
-    api._send = lambda *arguments: answers.append(send(*arguments)) or answers[-1]  # type: ignore[func-returns-value,method-assign]
 
     def noted(answer: Answer, decoder: Any) -> Any:
         decoded.append((answer, decoder))
@@ -118,17 +100,17 @@ def _recorded(source: HttpSource, window: Window) -> tuple[list[Answer], list[tu
         if module is not http:
             module.decode = noted  # type: ignore[attr-defined]
     try:
-        for page in source.pages(api, window):
-            list(source.events(page))
+        pages = list(source.pages(api, window))
     finally:
         for module in places:
             module.decode = http.decode  # type: ignore[attr-defined]
-    return answers, decoded
+    return pages, decoded
 
 
-def _translate(source: HttpSource, window: Window, answers: list[Answer], repeats: int) -> None:
+def _whole(source: HttpSource, pages: list[Page], decoded: list[tuple[Answer, Any]], repeats: int) -> None:
+    _decode(decoded, repeats)
     for _ in range(repeats):
-        for page in source.pages(_Replay(answers), window):  # type: ignore[arg-type]
+        for page in pages:
             list(source.events(page))
 
 

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
 from rollout_metrics.collect.paging import LoopGuard, offsets
-from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
+from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -16,6 +17,8 @@ from rollout_metrics.domain.time import DAY, MINUTE, SECOND, Instant, Span, form
 
 PER_PAGE = 50
 """Issues of a page: each costs a request of its own."""
+LOOKED_UP = 100
+"""Issues looked up by id at once."""
 GONE = frozenset((403, 404))
 ATTRIBUTES: Mapping[str, str] = {
     "status_id": "status",
@@ -138,12 +141,13 @@ class Kept(msgspec.Struct):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """A page: issues as they came, how many could not be seen any more, booked time, and the ids of closing statuses."""
+    """A page: issues as they came, how many could not be seen any more, booked time, what a reconciliation found, and the ids of closing statuses."""
 
     closing: frozenset[str]
     issues: tuple[bytes, ...] = ()
     gone: int = 0
     entries: tuple[_Entry, ...] = ()
+    ended: tuple[Event, ...] = ()
 
 
 _LIST = msgspec.json.Decoder(_List)
@@ -153,7 +157,7 @@ _STATUSES = msgspec.json.Decoder(_Statuses)
 _ENTRIES = msgspec.json.Decoder(_Entries)
 
 
-class Redmine(HttpSource):
+class Redmine(Reconciled):
     """Redmine 5 or newer, with its REST web service switched on. The key's user sees what its roles let it see."""
 
     kind: ClassVar[str] = "redmine"
@@ -191,6 +195,7 @@ class Redmine(HttpSource):
     def events(self, page: Page) -> Iterator[Found]:
         """For each issue `created` and an event for each detail and note of its journals; one for each booking of time."""
         body: _Body = page.body
+        yield from body.ended
         if body.issues or body.gone:
             yield Coverage("history", len(body.issues), len(body.issues) + body.gone)
         for raw in body.issues:
@@ -207,6 +212,14 @@ class Redmine(HttpSource):
         """A page of one issue."""
         kept = msgspec.json.decode(payload, type=Kept)
         return Page(_Body(frozenset(kept.closing), (bytes(kept.issue),)), where)
+
+    def reconcile(self, api: Api, roll: Roll) -> Iterator[Page]:
+        """Look every known issue up by id: a deleted one leaves nothing."""
+        for batch in batches(roll(), LOOKED_UP):
+            ids = ",".join(case_id for case_id, _ in batch)
+            answer = api.get("/issues.json", {"status_id": "*", "issue_id": ids, "limit": LOOKED_UP})
+            present = {str(one.id) for one in decode(answer, _LIST).issues}
+            yield Page(_Body(frozenset(), ended=tuple(self.gone(batch, present))), f"{answer.where} of {len(batch)}")
 
     def kind_of(self, user: str | None) -> ActorKind:
         """Customers are named in the configuration."""

@@ -11,8 +11,14 @@ from sources.upstream.world import AGENT, CUSTOMER, Case, Change
 REPOSITORY = "acme/shop"
 
 
-def _user(name: str) -> dict[str, str]:
-    return {"login": "robot[bot]", "type": "Bot"} if name == AGENT else {"login": name, "type": "User"}
+ADDRESSES = ("followers", "following", "gists", "starred", "subscriptions", "organizations", "repos", "events", "received_events")
+
+
+def _user(name: str) -> dict[str, Any]:
+    """An account with all its addresses, as GitHub repeats it everywhere."""
+    login = "robot[bot]" if name == AGENT else name
+    addresses = {f"{part}_url": f"https://api.github.com/users/{login}/{part}" for part in ADDRESSES}
+    return {"login": login, "id": 1, "node_id": "MDQ6VXNlcjE=", "type": "Bot" if name == AGENT else "User", "site_admin": False, **addresses}
 
 
 def _issue(case: Case) -> dict[str, Any]:

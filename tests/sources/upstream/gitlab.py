@@ -11,8 +11,10 @@ from sources.upstream.world import AGENT, CUSTOMER, Case, Change
 ACCOUNTS = {AGENT: "project_5_bot_ab12", CUSTOMER: "support-bot"}
 
 
-def _user(name: str) -> dict[str, str]:
-    return {"username": ACCOUNTS.get(name, name)}
+def _user(name: str) -> dict[str, Any]:
+    login = ACCOUNTS.get(name, name)
+    pages = {"avatar_url": f"https://gitlab.example/uploads/{login}/avatar.png", "web_url": f"https://gitlab.example/{login}"}
+    return {"id": 1, "username": login, "name": name, "state": "active", "locked": False, "public_email": None, **pages}
 
 
 def _item(case: Case) -> dict[str, Any]:

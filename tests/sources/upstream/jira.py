@@ -14,8 +14,11 @@ TYPES = {AGENT: "app", CUSTOMER: "customer"}
 SINCE = re.compile(r'updated >= "([^"]+)" AND updated < "([^"]+)"')
 
 
-def _user(name: str) -> dict[str, str]:
-    return {"accountId": name, "accountType": TYPES.get(name, "atlassian")}
+def _user(name: str) -> dict[str, Any]:
+    """An account with its pictures, as Jira repeats it everywhere."""
+    pictures = {f"{size}x{size}": f"https://avatar.atlassian.example/{name}/{size}" for size in (16, 24, 32, 48)}
+    said = {"self": f"https://acme.atlassian.net/rest/api/3/user?accountId={name}", "displayName": name, "active": True, "timeZone": "UTC"}
+    return {"accountId": name, "accountType": TYPES.get(name, "atlassian"), "avatarUrls": pictures, **said}
 
 
 def _time(at: Instant) -> str:

@@ -11,6 +11,25 @@ from sources.upstream.world import AGENT, Case, Change
 KINDS = {"comment": "annotate", "label": "snooze", "work": "notify", "assignee": "assign"}
 
 
+def _incident(case: Case) -> dict[str, Any]:
+    """The whole incident, as `include[]=incidents` brings it with every entry; references as everywhere with two addresses."""
+    number = f"P{case.number}"
+    references = {
+        name: {"id": f"P{name}", "type": f"{name}_reference", "summary": name, "self": f"https://api.pagerduty.com/{name}s/P{name}", "html_url": None}
+        for name in ("service", "escalation_policy", "first_trigger_log_entry", "last_status_change_by", "priority")
+    }
+    said = {"incident_number": case.number, "title": "Checkout is slow", "status": "triggered", "urgency": "high", "incident_key": "k" * 32}
+    return {
+        "id": number,
+        "type": "incident",
+        "html_url": f"https://acme.pagerduty.com/incidents/{number}",
+        **said,
+        **references,
+        "teams": [],
+        "pending_actions": [],
+    }
+
+
 def _entry(case: Case, number: str, at: int, actor: str, kind: str, **more: Any) -> dict[str, Any]:
     return {
         "id": number,
@@ -18,7 +37,7 @@ def _entry(case: Case, number: str, at: int, actor: str, kind: str, **more: Any)
         "created_at": format_instant(at),
         "agent": {"id": actor, "type": "service_reference" if actor == AGENT else "user_reference"},
         "channel": {"type": "website"},
-        "incident": {"id": f"P{case.number}", "html_url": f"https://acme.pagerduty.com/incidents/P{case.number}"},
+        "incident": _incident(case),
         "service": {"id": "PS1", "type": "service_reference"},
         **more,
     }
