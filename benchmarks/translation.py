@@ -22,7 +22,7 @@ REPEATS = 40
 
 def run(work: Path, *, full: bool) -> None:
     """Print a line for each source: recordings of the contract suite, and worlds of the simulators, with their small payloads."""
-    print(f"translation: decoding and translating, times decoding alone (aim: at most {LIMIT})")
+    print(f"translation: decoding and translating, times decoding alone (aim: at most {LIMIT}) by the same decoder; by the standard library's json")
     for kind, name, source, window, serve in (*_recordings(), *_worlds(400 if full else 150)):
         with serve as url:
             _compared(f"{kind:<16} {name:<10}", source(url), window)
@@ -33,9 +33,10 @@ def _compared(title: str, source: HttpSource, window: Window) -> None:
     size = sum(len(answer.body) for answer, _ in decoded)
     repeats = max(1, REPEATS * 20_000 // max(size, 1))
     sides = {"whole": lambda: function(lambda: _whole(source, pages, decoded, repeats)), "decoding": lambda: function(lambda: _decode(decoded, repeats))}
+    sides["json"] = lambda: function(lambda: [json.loads(answer.body) for _ in range(repeats) for answer, _ in decoded])
     spent = by_turns(sides, 7)
-    middle, least, most = ratio(spent["whole"], spent["decoding"])
-    print(f"  {title} {size / 1000:8.0f} kB  {middle:5.2f} ({least:.2f} to {most:.2f})", flush=True)
+    shown = [f"{middle:5.2f} ({least:.2f} to {most:.2f})" for middle, least, most in (ratio(spent["whole"], spent[side]) for side in ("decoding", "json"))]
+    print(f"  {title} {size / 1000:8.0f} kB  {shown[0]:<24} {shown[1]}", flush=True)
 
 
 def _recordings() -> Iterator[tuple[str, str, Any, Window, Any]]:
