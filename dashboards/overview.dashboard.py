@@ -38,7 +38,6 @@ def health(thresholds: Thresholds) -> p.Panel:
             *measures.share_columns("correction_ratio", "Correction"),
             *measures.share_columns("bypass_ratio", "Bypass", steps=over(thresholds.bypass_limit)),
             *measures.share_columns("escalation_ratio", "Escalation"),
-            *measures.share_columns("complaint_ratio", "Complaint"),
             measures.count_column("spike", "Spikes", alarming=True, leads=links.dashboard(Uid.SPIKES, "Bypass and override spikes", workflow=links.ROW)),
             measures.count_column(
                 "warning_sign", "Warning signs", alarming=True, leads=links.dashboard(Uid.WORKFLOW, "Warning signs of this workflow", workflow=links.ROW)

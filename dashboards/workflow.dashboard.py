@@ -122,6 +122,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         [Query(shown("spike_statistic"), "{{signal}}")],
         unit="none",
         limit=1,
+        signed=True,
         description=described("spike_statistic", "Dashed line: where a spike begins."),
     )
     return p.dashboard(

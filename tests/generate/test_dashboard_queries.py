@@ -6,7 +6,7 @@ import promql_parser
 import pytest
 import yaml
 
-from boards import DASHBOARDS, expressions, interpolated, matchers, metric_of, selectors
+from boards import DASHBOARDS, expressions, interpolated, matchers, metric_of, panels, parsed, selectors
 from checkout import promtool
 from rollout_metrics.catalog import METRICS, MetricType
 from rollout_metrics.catalog.promql import REPLICAS
@@ -90,6 +90,26 @@ def test_shares_are_never_averaged_nor_added(asked):
             metric = metric_of(selector)
             if metric is not None and metric.unit == "ratio":
                 assert not {str(node.op) for node in above if isinstance(node, promql_parser.AggregateExpr)} & {"sum", "avg"}, expression
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_the_rows_of_a_table_meet_by_the_same_labels_in_every_column(name):
+    """Beside those that all columns have, only what describes a workflow may stand: else rows would be merged that are two."""
+    for panel in (panel for panel in panels(DASHBOARDS[name]) if panel["type"] == "table"):
+        labels = [rows_of(parsed(target["expr"])) for target in panel["targets"]]
+        assert set.union(*labels) - set.intersection(*labels) <= set(METRICS["workflow_info"].labels), panel["title"]
+
+
+def rows_of(node) -> set[str]:
+    """The labels that an expression's series are told apart by."""
+    if isinstance(node, promql_parser.AggregateExpr):
+        assert node.modifier.type == promql_parser.AggModifierType.By
+        return set(node.modifier.labels)
+    sides = [rows_of(side) for side in (getattr(node, name, None) for name in ("expr", "lhs", "rhs")) if side is not None and not isinstance(side, LITERAL)]
+    return max(sides, key=len, default=set())
+
+
+LITERAL = (promql_parser.NumberLiteral, promql_parser.Call)
 
 
 def test_every_headline_of_the_catalogue_is_on_a_dashboard():

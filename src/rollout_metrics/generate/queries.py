@@ -100,7 +100,11 @@ def n_of(key: str, **labels: str) -> str:
 
 def n_cell(key: str, *by: str, ago: str = "", **labels: str) -> str:
     """The same for a table."""
-    return per(_counted(key, labels, ago), *(by or ("workflow",)))
+    wanted = by or ("workflow",)
+    if key in _OF_ALL and len(wanted) > 1:
+        parts, whole = cell(_OF_ALL[key], *wanted, ago=ago, **labels), added(_OF_ALL[key], "workflow", ago=ago, **labels)
+        return f"0 * {parts} + on (workflow) group_left () {whole}"
+    return per(_counted(key, labels, ago), *wanted)
 
 
 def _counted(key: str, labels: Mapping[str, str], ago: str = "") -> str:
