@@ -104,7 +104,7 @@ def test_rows_lead_into_the_ticketing_system(pipeline: Pipeline) -> None:
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
 
 
-FAILED = {"change_fail_ratio": "numerator", "failed_deployments": "counted", "open_failures": "counted"}
+FAILED = {"change_fail_ratio": "numerator", "failed_deployments": "counted", "open_failures": "counted", "harm_active": "counted"}
 
 
 @pytest.mark.parametrize("name", FAILED)
@@ -115,7 +115,7 @@ def test_every_failed_deployment_is_named_with_the_evidence_of_each_cause(pipeli
     assert len(failed) == found.totals[FAILED[name]]
     for row in failed:
         assert any(other["case"] == row["case"] and other["fact"] == "failure" for other in found.rows)
-    window = {} if name == "open_failures" else {"window": "90d"}
+    window = {} if METRICS[name].windowed is False else {"window": "90d"}
     values = [value for (key, labels), value in published.items() if key == PREFIX + name and {"workflow": "refunds", **window}.items() <= dict(labels).items()]
     assert sum(values) == pytest.approx(len(failed) / (found.totals["denominator"] if name.endswith("ratio") else 1))
 

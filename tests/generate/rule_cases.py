@@ -30,7 +30,7 @@ WORLD: Mapping[str, Any] = {
 }
 REPLICAS = ("a:10877", "b:10877")
 FILLED = {"workflow": "refunds", "owner_team": "refund-operations", "workflow_type": "support", "risk_tier": "high", "version": "7", "definitions": "1"}
-GATED = (Topic.BEHAVIOUR, Topic.AUTHORITY)
+GATED = (Topic.BEHAVIOUR, Topic.AUTHORITY, Topic.CHANGE)
 
 Values = dict[str, Any]
 

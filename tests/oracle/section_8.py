@@ -184,18 +184,22 @@ class Deployments:
 
     def failure(self, c: Change) -> tuple[str, int, int | None] | None:
         """First cause, start, recovery."""
-        causes = self.causes(c)
+        causes, ends = self.causes(c), self.ends(c)
         if not causes:
             return None
-        remedies = [i.in_force_at for i in c.interventions] + [self.at(o) for o in self.deployed if o.reworks == c.id] + [c.recovered_at]
-        ends = []
-        for _, start, stop in causes:
-            own = None if stop is None else max(stop, start)
-            known = [m for m in [*remedies, own, *self.oracle.paused(self.workflow, start)] if m is not None and start <= m <= self.t]
-            ends.append(min(known, default=None))
         order = ["evaluation", "harm", "incident", "intervention"]
         first = min(causes, key=lambda cause: (cause[1], order.index(cause[0])))
         return first[0], first[1], None if None in ends else max(m for m in ends if m is not None)
+
+    def ends(self, c: Change) -> list[int | None]:
+        """When each cause was over."""
+        remedies = [i.in_force_at for i in c.interventions] + [self.at(o) for o in self.deployed if o.reworks == c.id] + [c.recovered_at]
+        ends: list[int | None] = []
+        for _, start, stop in self.causes(c):
+            own = None if stop is None else max(stop, start)
+            known = [m for m in [*remedies, own, *self.oracle.paused(self.workflow, start)] if m is not None and start <= m <= self.t]
+            ends.append(min(known, default=None))
+        return ends
 
     def links(self) -> list[tuple[int, str, int | None]]:
         """Every incident: start, link, and the deployment whose window it only falls into."""
@@ -220,6 +224,8 @@ class Deployments:
         beside = {max(c.id for c in self.deployed if self.at(c) == at) for _, _, at in links if at is not None}
         put, t = self.oracle.put, self.t
         put("open_failures", sum(f is not None and f[2] is None for f in failed.values()), workflow=self.workflow.name)
+        harmed = [c for c in self.deployed if any(cause[0] == "harm" and end is None for cause, end in zip(self.causes(c), self.ends(c), strict=True))]
+        put("harm_active", len(harmed), workflow=self.workflow.name)
         for w in self.workflow.windows:
             labels = {"workflow": self.workflow.name, "window": says(w)}
             inside = [c for c in self.deployed if t - w < self.at(c) <= t]

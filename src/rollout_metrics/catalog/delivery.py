@@ -38,6 +38,12 @@ DELIVERY: tuple[Metric, ...] = (
     gauge(
         "open_failures", "Deployments that failed and have not recovered, judged or not, at as_of_timestamp_seconds.", Told("open_failures"), Section.DELIVERY
     ),
+    gauge(
+        "harm_active",
+        "Deployments of which a harm metric is beyond its limit at as_of_timestamp_seconds, and neither a rollback, a fix nor a pause is in force.",
+        Told("harm_active"),
+        Section.DELIVERY,
+    ),
     _windowed(
         "incidents",
         "Incidents by their start. explicit: linked to a change; inferred: only in the observation window of a deployment; unattributed: neither.",

@@ -152,9 +152,9 @@ class AlertOptions(Options):
     """Thresholds of the shipped alerts; dashboards draw the same lines."""
 
     override_limit: Ratio = 0.25
-    """Override spike: the lower bound of the 1 d override ratio is beyond this."""
+    """The line that dashboards draw for override. Alerts go by the workflow's own past."""
     bypass_limit: Ratio = 0.25
-    """Bypass spike: the same for the bypass ratio."""
+    """The same for bypass."""
     minimum_cases: Annotated[int, Field(ge=1)] = 20
     """Below this many cases no behaviour alert fires."""
     within_target: Ratio = 0.8

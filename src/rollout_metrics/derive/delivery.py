@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from rollout_metrics.derive.failures import Failure, FailureCause, Incident, Observed, failure, linked
+from rollout_metrics.derive.failures import Failure, FailureCause, Incident, Observed, Trouble, failure, linked
 from rollout_metrics.derive.observation import Watch, deployed, watches
 from rollout_metrics.domain.changes import Change, InterventionKind
 from rollout_metrics.domain.policy import Workflow
@@ -67,6 +67,15 @@ class Known(msgspec.Struct, frozen=True):
     def open_failures(self) -> int:
         """Deployments that failed and have not recovered, judged or not."""
         return sum(item.failure is not None and item.failure.recovered_at is None for item in self.deployments)
+
+    @property
+    def harmful(self) -> tuple[Deployment, ...]:
+        """Deployments of which a harm metric is beyond its limit at T, and nothing has been done about it."""
+        return tuple(item for item in self.deployments if item.failure is not None and any(_harms(trouble) for trouble in item.failure.evidence))
+
+
+def _harms(trouble: Trouble) -> bool:
+    return trouble.cause is FailureCause.HARM and trouble.ended_at is None
 
 
 class Spread(msgspec.Struct, frozen=True):

@@ -68,6 +68,10 @@ def _open_failures(metric: Metric, view: View) -> Made:
     yield metric.key, metric.sample(view.known.open_failures, view.name)
 
 
+def _harm_active(metric: Metric, view: View) -> Made:
+    yield metric.key, metric.sample(len(view.known.harmful), view.name)
+
+
 def _unrecorded(metric: Metric, view: View) -> Made:
     yield metric.key, metric.sample(len(view.windows.sums(view.name, max(view.workflow.windows), "unrecorded_version_events")), view.name)
 
@@ -118,6 +122,7 @@ TOLD: Mapping[str, Callable[[Metric, View], Made]] = {
     "coverage_checked": _checked,
     "unused_grants": _unused,
     "open_failures": _open_failures,
+    "harm_active": _harm_active,
     "unrecorded_versions": _unrecorded,
     "gate": _gate,
     "gate_ratio": _gate_ratio,

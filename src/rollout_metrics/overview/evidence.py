@@ -34,7 +34,7 @@ from rollout_metrics.overview.figure import Figure
 Row = dict[str, Any]
 
 _CORRECTIONS = "corrections_to_settled"
-_TOLD_BY_CASES = ("open_failures", "unrecorded_versions")
+_TOLD_BY_CASES = ("harm_active", "open_failures", "unrecorded_versions")
 _FROM_CASES = (Count, Delivery, Merged, Middle, Observed, Oldest, Ratio, Saved, Spiked, Spread, Standing, Survival, Warned, Within)
 
 

@@ -19,7 +19,7 @@ Look = Callable[[CaseKey, EventRef], Seen | None]
 CHANGE = "change"
 """What stands for a case's source where a receipt is about a deployment."""
 
-OPEN_FAILURES = "open_failures"
+OPEN_FAILURES, HARM_ACTIVE = "open_failures", "harm_active"
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ _INCIDENTS = ("incidents", "incident_link_ratio")
 
 def told_by_deployments(metric: Metric) -> bool:
     """Whether a metric comes from deployments and incidents."""
-    return isinstance(metric.obtained, Delivery) or metric.obtained == Told(OPEN_FAILURES)
+    return isinstance(metric.obtained, Delivery) or metric.obtained in (Told(OPEN_FAILURES), Told(HARM_ACTIVE))
 
 
 def receipts_of(asked: Asked, known: Known, look: Look) -> tuple[list[Receipt], dict[str, int]]:
@@ -83,6 +83,8 @@ def receipts_of(asked: Asked, known: Known, look: Look) -> tuple[list[Receipt], 
     if metric.key == OPEN_FAILURES:
         still = [item for item in known.deployments if item.failure is not None and item.failure.recovered_at is None]
         return _receipts(((item, "counted") for item in still), _RECOVERY, look), {"counted": len(still)}
+    if metric.key == HARM_ACTIVE:
+        return _receipts(((item, "counted") for item in known.harmful), _RECOVERY, look), {"counted": len(known.harmful)}
     told = _FIGURES[metric.key]
     belongs = _failed_at if told.by_failure else _deployed_at
     counted = [item for item in known.deployments if told.counts(item) and belongs(item) > start and _caused(item, labels)]

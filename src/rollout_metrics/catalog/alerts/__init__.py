@@ -5,7 +5,9 @@ import msgspec
 from rollout_metrics.catalog.alerts.alert import NAMES, Alert, Dashboard, Severity, Thresholds, Topic
 from rollout_metrics.catalog.alerts.authority import authority
 from rollout_metrics.catalog.alerts.behaviour import WINDOW, behaviour
+from rollout_metrics.catalog.alerts.changes import changes
 from rollout_metrics.catalog.alerts.collection import collection
+from rollout_metrics.catalog.alerts.trust import trust
 
 DASHBOARD = Dashboard.WORKFLOW.value
 """The uid of the dashboard of one workflow."""
@@ -13,7 +15,7 @@ DASHBOARD = Dashboard.WORKFLOW.value
 
 def alerts(thresholds: Thresholds) -> tuple[Alert, ...]:
     """Every alert under these thresholds."""
-    declared = (*behaviour(thresholds), *authority(), *collection(thresholds))
+    declared = (*trust(thresholds), *behaviour(thresholds), *authority(), *changes(), *collection(thresholds))
     return tuple(msgspec.structs.replace(alert, runbooks_url=thresholds.runbooks_url, grafana_url=thresholds.grafana_url) for alert in declared)
 
 

@@ -16,23 +16,6 @@ def behaviour(thresholds: Thresholds) -> tuple[Alert, ...]:
     """Overrides, bypass, escalations and rubber stamps."""
     least = thresholds.minimum_cases
     return (
-        _spike(
-            thresholds,
-            "Override",
-            "override_ratio",
-            limit=thresholds.override_limit,
-            text="of what operators decided was overridden",
-            unit="decisions",
-            mode="live",
-        ),
-        _spike(
-            thresholds,
-            "Bypass",
-            "bypass_ratio",
-            limit=thresholds.bypass_limit,
-            text="of the cases that the agent could have taken went around it",
-            unit="cases",
-        ),
         Alert(
             name=f"{NAMES}EscalationTargetMissed",
             topic=Topic.BEHAVIOUR,
@@ -99,23 +82,4 @@ def behaviour(thresholds: Thresholds) -> tuple[Alert, ...]:
             dashboard=Dashboard.WORKFLOW,
             variables=f"{OF_WORKFLOW}&var-window={WEEK}",
         ),
-    )
-
-
-def _spike(thresholds: Thresholds, name: str, key: str, *, limit: float, text: str, unit: str, **wanted: str) -> Alert:
-    """The lower bound is beyond the limit, on enough cases."""
-    within = {"window": WINDOW, **wanted}
-    n = denominator(METRICS[key], **within)
-    return Alert(
-        name=f"{NAMES}{name}Spike",
-        topic=Topic.BEHAVIOUR,
-        severity=Severity.TICKET,
-        expression=where_fresh(beside(f"{series(f'{key}_lower', **within)} > {limit:g}", f"{n} >= {thresholds.minimum_cases}")),
-        holds="15m",
-        lasts="30m",
-        summary=f"{name} is far beyond what the workflow should have.",
-        description=f"Workflow {{{{ $labels.workflow }}}}: over the last day {number(key, PERCENT, **within)} {text}, of"
-        f" {cases(key, **within)} {unit}. With 95 % confidence it is more than {{{{ $value | {PERCENT} }}}}; the limit is {percent(limit)}.",
-        dashboard=Dashboard.SPIKES,
-        variables=OF_WORKFLOW,
     )

@@ -3,18 +3,23 @@
 from collections.abc import Mapping
 
 from rollout_metrics.catalog.about import COLLECTION, EXPORTER, WORKFLOW
+from rollout_metrics.catalog.delivery import DELIVERY
+from rollout_metrics.catalog.gates import GATES
 from rollout_metrics.catalog.promql import denominator, once, selector
 from rollout_metrics.catalog.recording import FRESH
 from rollout_metrics.catalog.rollout import AUTHORITY, BYPASS, ESCALATION, OUTCOMES, REVIEW
+from rollout_metrics.catalog.trust import TRUST
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Span
 
-METRICS = {metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *WORKFLOW, *COLLECTION, *EXPORTER)}
+METRICS = {
+    metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *GATES, *TRUST, *DELIVERY, *WORKFLOW, *COLLECTION, *EXPORTER)
+}
 """What alerts may rest on."""
 
 OF_WORKFLOW = "var-workflow={{ $labels.workflow }}"
 """A dashboard's variables: the alert's workflow."""
 
-PERCENT, COUNT, AGE = "humanizePercentage", 'printf "%.0f"', "humanizeDuration"
+PERCENT, COUNT, AGE, TIME, SCORE = "humanizePercentage", 'printf "%.0f"', "humanizeDuration", "humanizeTimestamp", 'printf "%.1f"'
 """How a number is shown."""
 
 
@@ -51,6 +56,12 @@ def cases(key: str, **wanted: str) -> str:
     """The denominator of one of the workflow's ratios."""
     n = denominator(METRICS[key], **{"workflow": "%s", **wanted}).replace('"', "'")
     return _shown(f"max({n})", "$labels.workflow", COUNT)
+
+
+def each(key: str, label: str, **wanted: str) -> str:
+    """The label's values of those of the workflow's series that are 1, each after a space."""
+    query, labels = _own(key, {"workflow": "$", **wanted})
+    return f'{{{{ range printf "max by ({label}) ({query}) == 1" {labels} | query }}}} {{{{ .Labels.{label} }}}}{{{{ end }}}}'
 
 
 def _own(key: str, wanted: Mapping[str, str]) -> tuple[str, str]:
