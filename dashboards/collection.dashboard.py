@@ -18,8 +18,8 @@ and growth over the time range in the table.
 def dashboard(thresholds: Thresholds) -> p.Dashboard:
     """The dashboard."""
     stale_after = thresholds.stale_after / SECOND
-    aged: p.Steps = ((None, "text"), (stale_after, p.VERMILLION))
-    some: p.Steps = ((None, "text"), (1, p.VERMILLION))
+    aged: p.Steps = ((None, p.TEXT), (stale_after, p.VERMILLION))
+    some: p.Steps = ((None, p.TEXT), (1, p.VERMILLION))
 
     def of_source(key: str, title: str, **more: object) -> Column:
         return Column(title=title, expression=cell(key, "source"), **more)  # type: ignore[arg-type]
@@ -35,12 +35,12 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         "Sources, now",
         (Key(label="source", title="Source"),),
         (
-            of_source("source_up", "Works", mappings=p.states((0, "fails", p.VERMILLION), (1, "works", p.BLUE))),
+            of_source("source_up", "Works", mappings=p.states((0, "fails", p.VERMILLION), (1, "works", p.TEXT))),
             of_source("source_lag_seconds", "Lag", unit="s", steps=aged),
             since("source_last_success_timestamp_seconds", "Last success, ago", aged),
             since("source_watermark_timestamp_seconds", "Read up to, ago", aged),
             since("source_newest_event_timestamp_seconds", "Newest event, ago"),
-            of_source("source_partial", "History", mappings=p.states((0, "complete", p.BLUE), (1, "still loading", p.ORANGE))),
+            of_source("source_partial", "History", mappings=p.states((0, "complete", p.TEXT), (1, "still loading", p.ORANGE))),
             Column(title="Events", expression=grown("source_events_total", "source"), decimals=0),
             Column(title="Requests", expression=grown("source_requests_total", "source"), decimals=0),
             Column(title="Retries", expression=grown("source_retries_total", "source"), decimals=0),
@@ -96,7 +96,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                         "Sources that fail, now",
                         [Query(f"sum(1 - {shown('source_up')})", "sources")],
                         unit="locale",
-                        steps=((None, p.BLUE), (1, p.VERMILLION)),
+                        steps=((None, p.TEXT), (1, p.VERMILLION)),
                         description=described("source_up"),
                     ),
                     p.stat("Last pass took, now", [Query(shown("pass_duration_seconds"), "seconds")], unit="s", description=described("pass_duration_seconds")),

@@ -65,7 +65,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                     *measures.freshness(thresholds, several=True),
                     measures.count("deployments", "Deployments", several=True),
                     measures.count("safe_deployments", "Safe deployments", several=True),
-                    measures.count("open_failures", "Failures open", several=True, steps=((None, p.BLUE), (1, p.VERMILLION))),
+                    measures.count("open_failures", "Failures open", several=True, steps=((None, p.TEXT), (1, p.VERMILLION))),
                 ),
                 (5, 4, 4, 4, 4, 3),
                 height=4,

@@ -14,13 +14,13 @@ open counts in them (Kaplan-Meier): a queue that nobody answers cannot look fast
 **Unowned** is open and nobody's; **unspecified** is a reason that nobody gave.
 """
 
-SOME: p.Steps = ((None, p.BLUE), (1, p.VERMILLION))
+SOME: p.Steps = ((None, p.TEXT), (1, p.VERMILLION))
 
 
 def dashboard(thresholds: Thresholds) -> p.Dashboard:
     """The dashboard; lines and colours turn at the limits of the alerts."""
     rots_after = thresholds.rots_after / SECOND
-    rotten: p.Steps = ((None, "text"), (rots_after, p.VERMILLION))
+    rotten: p.Steps = ((None, p.TEXT), (rots_after, p.VERMILLION))
     oldest = shown("escalation_oldest_open_timestamp_seconds", **CHOSEN)
     queue = p.table(
         "Queue and answers of every workflow over $window",
@@ -76,7 +76,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                         "Oldest open, age now",
                         [Query(f"time() - min({oldest})", "age")],
                         unit="s",
-                        steps=((None, p.BLUE), (rots_after, p.VERMILLION)),
+                        steps=((None, p.TEXT), (rots_after, p.VERMILLION)),
                         description=described("escalation_oldest_open_timestamp_seconds"),
                         missing="none open",
                     ),

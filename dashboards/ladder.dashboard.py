@@ -86,7 +86,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                     measures.level_now(),
                     since,
                     proposal,
-                    measures.count("forced_promotions", "Forced promotions", steps=((None, p.BLUE), (1, p.VERMILLION))),
+                    measures.count("forced_promotions", "Forced promotions", steps=((None, p.TEXT), (1, p.VERMILLION))),
                 ),
                 (4, 3, 3, 4, 3, 4, 3),
                 height=4,

@@ -22,7 +22,7 @@ def health(thresholds: Thresholds) -> p.Panel:
     """A line for each workflow; colours turn at the limits of the alerts."""
 
     def over(limit: float) -> p.Steps:
-        return ((None, "text"), (limit, p.VERMILLION))
+        return ((None, p.TEXT), (limit, p.VERMILLION))
 
     return p.table(
         "Health of every workflow over $window",

@@ -36,7 +36,7 @@ def _risen() -> p.Panel:
                 expression=cell("spike_statistic", *by, **CHOSEN),
                 unit="none",
                 decimals=2,
-                steps=((None, "text"), (1, p.VERMILLION)),
+                steps=((None, p.TEXT), (1, p.VERMILLION)),
             ),
             share("spike_observed_ratio", "Observed"),
             share("spike_observed_ratio_lower", "Observed, at least"),
@@ -67,12 +67,12 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             f"{title} beyond {limit:.0%} for certain over {WINDOW}, now",
             [Query(f"sum({lower} > bool {limit:g})", "workflows")],
             unit="locale",
-            steps=((None, p.BLUE), (1, p.VERMILLION)),
+            steps=((None, p.TEXT), (1, p.VERMILLION)),
             description=f"Workflows whose whole 95 % interval of {title.lower()} lies beyond the limit of the alert.",
         )
 
     def compared(key: str, title: str, limit: float, **labels: str) -> tuple[Column, ...]:
-        steps = ((None, "text"), (limit, p.VERMILLION))
+        steps = ((None, p.TEXT), (limit, p.VERMILLION))
         today = measures.share_columns(key, f"{title} {WINDOW}", certain=steps, interval=True, window=WINDOW, **labels)
         return (*today, *measures.share_columns(key, f"{title} {MONTH}", window=MONTH, **labels))
 

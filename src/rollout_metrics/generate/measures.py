@@ -23,7 +23,7 @@ SPIKES = p.states((0, "quiet", p.BLUE), (1, "spike", p.VERMILLION))
 SIGNS = p.states((0, "quiet", p.BLUE), (1, "there", p.VERMILLION))
 """Words and colours of spikes and warning signs."""
 
-PROPOSALS = p.states((1, "promote", p.GREEN), (0, "hold", p.BLUE), (-1, "demote", p.VERMILLION))
+PROPOSALS = p.states((1, "promote", p.GREEN), (0, "hold", p.TEXT), (-1, "demote", p.VERMILLION))
 """Words and colours of what `proposed` yields."""
 
 _UNITS = {"ratio": "percentunit", "seconds": "s", "": "locale"}
@@ -41,7 +41,7 @@ def top(key: str) -> p.Top | None:
 
 def at_least(limit: float) -> p.Steps:
     """Colours of what should not be below a limit."""
-    return ((None, p.VERMILLION), (limit, "text"))
+    return ((None, p.VERMILLION), (limit, p.TEXT))
 
 
 def unit_of(key: str) -> str:
@@ -196,7 +196,7 @@ def count_column(key: str, title: str, *, alarming: bool = False, leads: p.Links
         title=title,
         expression=added(key, "workflow", **CHOSEN, **labels),
         decimals=0,
-        steps=((None, "text"), (1, p.VERMILLION)) if alarming else (),
+        steps=((None, p.TEXT), (1, p.VERMILLION)) if alarming else (),
         links=leads or links.evidence(key, workflow=links.ROW, **labels),
     )
 
@@ -208,7 +208,7 @@ def by_workflow() -> Key:
 
 def freshness(thresholds: Thresholds, *, several: bool = False) -> tuple[p.Panel, p.Panel, p.Panel]:
     """Whether the rest can be believed: how old the figures and the snapshot are, and which sources are not being read."""
-    aged: p.Steps = ((None, p.BLUE), (thresholds.stale_after / SECOND, p.VERMILLION))
+    aged: p.Steps = ((None, p.TEXT), (thresholds.stale_after / SECOND, p.VERMILLION))
     labels = CHOSEN if several else {}
     as_of, stale = shown("as_of_timestamp_seconds", **labels), shown("sources_stale", **labels)
     return (
@@ -223,7 +223,7 @@ def freshness(thresholds: Thresholds, *, several: bool = False) -> tuple[p.Panel
             "Sources stale, now",
             [Query(f"max({stale})" if several else stale, "sources")],
             unit="locale",
-            steps=((None, p.BLUE), (1, p.VERMILLION)),
+            steps=((None, p.TEXT), (1, p.VERMILLION)),
             description="Sources of "
             + ("the worst-off workflow" if several else "the workflow")
             + " that are not being read. Above 0, behaviour alerts are held back.",

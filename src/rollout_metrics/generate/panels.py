@@ -21,6 +21,8 @@ BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW, GREY = "#0072B2", "#E69F00
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, YELLOW, GREY)
 """Okabe and Ito's colours, which people of any colour vision can tell apart."""
 LIGHT, DARK = "#BBBBBB", "#666666"
+TEXT = "text"
+"""The colour of words in whatever theme a person has chosen: for what is as it should be."""
 
 COLUMNS = 24
 
@@ -71,7 +73,7 @@ def stat(
         colorMode="value",
         orientation="horizontal" if len(queries) > 1 else "auto",
         textMode="value_and_name" if len(queries) > 1 else "value",
-        color={"mode": "thresholds"} if steps else {"mode": "fixed", "fixedColor": BLUE},
+        color={"mode": "thresholds"} if steps else {"mode": "fixed", "fixedColor": TEXT},
         thresholds=_steps(steps),
         mappings=list(mappings),
         decimals=decimals,
@@ -144,7 +146,7 @@ def table(title: str, keys: Sequence[Key], columns: Sequence[Column], *, descrip
     order = {name: at for at, name in enumerate(names)}
     organised = {"excludeByName": left_out, "indexByName": order, "renameByName": names, "includeByName": {}}
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False}
-    config = {"defaults": {"noValue": missing, "color": {"mode": "fixed", "fixedColor": "text"}, "custom": custom}}
+    config = {"defaults": {"noValue": missing, "color": {"mode": "fixed", "fixedColor": TEXT}, "custom": custom}}
     return grafana.Table(
         title=title,
         description=description,
@@ -306,7 +308,7 @@ def _column_override(column: Column) -> dict[str, Any]:
     ]
     if column.steps or column.mappings:
         wanted += [("custom.cellOptions", {"type": "color-text"}), ("color", {"mode": "thresholds"})]
-        wanted.append(("thresholds", {"mode": "absolute", "steps": _steps(column.steps or ((None, "text"),))}))
+        wanted.append(("thresholds", {"mode": "absolute", "steps": _steps(column.steps or ((None, TEXT),))}))
     properties = [{"id": name, "value": value} for name, value in wanted if value is not None]
     return {"matcher": {"id": "byName", "options": column.title}, "properties": properties}
 

@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from rollout_metrics.generate.panels import TEXT
 from rollout_metrics.generate.preview.asking import Answered, AnsweredPanel, legend
 from rollout_metrics.generate.preview.graph import graph, strips
 from rollout_metrics.generate.preview.values import instant, overrides, said, step_color, word
@@ -84,6 +85,7 @@ def _stat(panel: AnsweredPanel) -> str:
         text = mapped[0] if mapped else said(value, own.get("unit", config["unit"]), own.get("decimals", config.get("decimals")))
         by_step = step_color(value, config["thresholds"]["steps"]) if config["color"]["mode"] == "thresholds" else config["color"]["fixedColor"]
         color = own.get("color", {}).get("fixedColor") or (mapped[1] if mapped else by_step)
+        color = "inherit" if color == TEXT else color
         label = f"<small>{escape(name)}</small>" if len(panel.answers) > 1 else ""
         rows.append(f'<div class="value" style="color:{color}">{label}<b>{escape(text)}</b></div>')
     return f'<div class="stat n{len(panel.answers)}">{"".join(rows)}</div>' if rows else f'<div class="stat nothing">{escape(config["noValue"])}</div>'
@@ -121,8 +123,8 @@ def _cell(panel: AnsweredPanel, name: str, value: Any) -> str:
         return f"<td><span{linked}>{escape(value)}</span></td>"
     mapped = word(value, own.get("mappings", []))
     text = mapped[0] if mapped else said(value, own.get("unit", "locale"), own.get("decimals"))
-    color = mapped[1] if mapped else step_color(value, own["thresholds"]["steps"]) if "thresholds" in own else "text"
-    style = "" if color == "text" else f' style="color:{color};font-weight:600"'
+    color = mapped[1] if mapped else step_color(value, own["thresholds"]["steps"]) if "thresholds" in own else TEXT
+    style = "" if color == TEXT else f' style="color:{color};font-weight:600"'
     return f"<td class=number><span{linked}{style}>{escape(text)}</span></td>"
 
 
