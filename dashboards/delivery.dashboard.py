@@ -38,8 +38,11 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
             measures.count_column("inferred_failed_deployments", "Failed, inferred"),
             measures.count_column("unrecorded_versions", "Versions without record", alarming=True),
             measures.count_column("unrecorded_version_events", "Their events"),
+            measures.count_column("recurred_errors", "Errors back after their fix", alarming=True),
+            measures.count_column("drifted_names", "Names that stopped appearing", alarming=True),
         ),
-        description="Failed deployments, those that only an unlinked incident speaks against, and versions that run without a deployed record.",
+        description="Failed deployments, those that only an unlinked incident speaks against, versions that run without a deployed record,"
+        " errors that came back after the change that fixes them, and configured attributes, queues and statuses that stopped appearing.",
     )
     linked = p.table(
         "Incidents and what they belong to over $window",

@@ -170,7 +170,11 @@ def test_a_handled_case_is_a_cohort_case_at_the_end_of_its_age() -> None:
 
 
 def test_a_case_the_agent_never_handled_is_in_the_drop_cohort_only() -> None:
-    assert counts(case("0s", touched=False)) == {(("w", "drop_cohort_cases"), at("3d"), 1), (("w", "dropped_cases"), at("3d"), 1)}
+    assert counts(case("0s", touched=False)) == {
+        (("w", "appearances", ""), at("3d"), 1),
+        (("w", "drop_cohort_cases"), at("3d"), 1),
+        (("w", "dropped_cases"), at("3d"), 1),
+    }
 
 
 def test_review_effort_is_whole_microseconds_by_the_last_decision() -> None:

@@ -155,6 +155,8 @@ def test_what_is_looked_into_only_is_published_by_no_metric() -> None:
         "failed_runs",
         "incident_cases",
         "unrecorded_version_events",
+        "appearances",
+        "error_categories",
         "escalation_clarity",
         "reviewed_cases",
         "throughput",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollout_metrics.catalog import METRICS
-from rollout_metrics.catalog.metric import Count, Middle, Ratio, Spread, Standing, Survival, Within
+from rollout_metrics.catalog.metric import Count, Middle, Ratio, Repeating, Spread, Standing, Survival, Within
 from rollout_metrics.cli.session import opened, read_configuration
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.time import MINUTE, floor_minute, parse_span
@@ -40,7 +40,7 @@ def asked(metric: Any, labels: frozenset[tuple[str, str]]) -> Asked:
     return Asked(metric, workflow, parse_span(window), given)
 
 
-EXACT = [metric for metric in METRICS.values() if isinstance(metric.obtained, Count | Standing) and "corrections" not in metric.key]
+EXACT = [metric for metric in METRICS.values() if isinstance(metric.obtained, Count | Repeating | Standing) and "corrections" not in metric.key]
 RATIOS = [metric for metric in METRICS.values() if isinstance(metric.obtained, Ratio)]
 SAMPLED = [metric for metric in METRICS.values() if isinstance(metric.obtained, Middle | Survival | Within)]
 

@@ -464,7 +464,11 @@ def test_every_metric_is_produced_or_is_a_self_metric() -> None:
     cohort = [case("5d", handled="5d1h", escalated_in_cohort=True), *undone, crowd("9d1h")]
     references = [ReferenceValue("w", "set:priority", after("6d"), after("9d12h"), corrected=True, evidence=())]
 
-    families = loaded([*waits, *notices, *turns, *cohort, *references, *DECIDED, handled("9d"), escalated("9d")], of=assumed).families({"w": ASSISTED})
+    passing = [case(n * HOUR - way_back) for n in range(20) for way_back in (0, 40 * DAY)]
+
+    families = loaded([*passing, *waits, *notices, *turns, *cohort, *references, *DECIDED, handled("9d"), escalated("9d")], of=assumed).families(
+        {"w": ASSISTED}
+    )
 
     keys = {key: metric for key, metric in METRICS.items() if not isinstance(metric.obtained, Exporter)}
     assert [family.name for family in families] == [metric.family for metric in keys.values()]

@@ -64,6 +64,15 @@ DELIVERY: tuple[Metric, ...] = (
         Told("unrecorded_versions"),
         Section.DELIVERY,
     ),
+    gauge(
+        "drifted_names",
+        "Attributes and values (queues, statuses, channels) that the workflow's configuration names and that have stopped appearing: seen on cases that came in"
+        " earlier in the longest window, on none of the 28 days before as_of_timestamp_seconds, where chance alone makes that less likely than 1 in 1000."
+        " Cases are looked at for drop_after. No sample below 20 cases on either side; explain names them.",
+        Told("drifted_names"),
+        Section.DELIVERY,
+        labels=("kind",),
+    ),
     *_ratio(
         "change_fail_ratio",
         f"Share of deployments that failed. Numerator: failed_deployments; denominator: judged_deployments. {_NONE}",

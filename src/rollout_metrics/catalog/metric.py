@@ -33,6 +33,12 @@ class Merged(msgspec.Struct, frozen=True):
     tally: str
 
 
+class Repeating(msgspec.Struct, frozen=True):
+    """The sum of a tally over each window, of those of its series only that were counted twice at least; what tells them apart is bounded for the label."""
+
+    tally: str
+
+
 class Standing(msgspec.Struct, frozen=True):
     """A tally of no window: what stands at T, or all there ever was."""
 
@@ -120,7 +126,24 @@ class Exporter(msgspec.Struct, frozen=True):
 
 
 Obtained = (
-    Count | Merged | Standing | Ratio | Middle | Survival | Within | Oldest | Spread | Saved | Delivery | Warned | Spiked | Observed | Told | Beside | Exporter
+    Count
+    | Merged
+    | Repeating
+    | Standing
+    | Ratio
+    | Middle
+    | Survival
+    | Within
+    | Oldest
+    | Spread
+    | Saved
+    | Delivery
+    | Warned
+    | Spiked
+    | Observed
+    | Told
+    | Beside
+    | Exporter
 )
 
 

@@ -2,7 +2,7 @@
 
 from rollout_metrics.catalog.exposition import MetricType
 from rollout_metrics.catalog.make import beside, count, gauge, median, part, ratio, settled, standing, survival, within
-from rollout_metrics.catalog.metric import Metric, Oldest, Saved, Section, Spread, Told
+from rollout_metrics.catalog.metric import Metric, Oldest, Repeating, Saved, Section, Spread, Told
 from rollout_metrics.catalog.tallies import EXPLICIT_HOWS
 
 _MODE = ("mode",)
@@ -86,6 +86,19 @@ OUTCOMES: tuple[Metric, ...] = (
     count("reference_values", "First values of decided attributes on cases without the agent, in the cohort.", Section.OUTCOMES),
     count("reference_corrections", "Reference values of the cohort that an operator replaced within cohort_age.", Section.OUTCOMES),
     count("errors", "Edited and overridden live decisions by error category; two or more of a category in a window repeat.", Section.OUTCOMES),
+    gauge(
+        "repeating_errors",
+        "Errors of categories of which there were two or more in the window; other: of several that configuration does not name, each counted by itself.",
+        Repeating("error_categories"),
+        Section.OUTCOMES,
+        labels=("category",),
+        windowed=True,
+    ),
+    count(
+        "recurred_errors",
+        "Errors about recommendations opened after a change was deployed whose record says that it fixes their category: above 0 the fix did not hold.",
+        Section.OUTCOMES,
+    ),
     *ratio(
         "complaint_ratio",
         "Share of agent-handled cases whose customer complained within cohort_age of first handling; the cohort ends cohort_age before the window does.",

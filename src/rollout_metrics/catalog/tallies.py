@@ -106,6 +106,8 @@ TALLIES: Mapping[str, Tally] = {
         Tally("recommendations_pending", ("mode",), _each(_MODES), standing=True),
         Tally("versioned", ("known",), _each(("true", "false"))),
         Tally("errors", ("category",), _CATEGORIES),
+        Tally("recurred_errors", ("category",), _CATEGORIES),
+        Tally("error_categories", ("category",), None),
         Tally("explicit_decisions"),
         Tally("glanced_decisions"),
         Tally("review_latency", ("le",), _each((*map(str, LATENCY_BUCKETS), "+Inf")), standing=True),
@@ -123,6 +125,7 @@ TALLIES: Mapping[str, Tally] = {
         Tally("complaint_cohort_cases", age=_cohort_age),
         Tally("drop_cohort_cases", age=_drop_after),
         Tally("dropped_cases", age=_drop_after),
+        Tally("appearances", ("names",), None, age=_drop_after),
         Tally("handled_cases", ("handling",), _each(tuple(HandlingKind))),
         Tally("escalations", ("reason",), _ESCALATION_REASONS),
         Tally("escalations_open", standing=True),
@@ -151,3 +154,6 @@ TALLIES: Mapping[str, Tally] = {
     )
 }
 """Every tally by name. Those without `values` are looked into, never published: an operator, a version or an incident is no label."""
+
+BETWEEN_NAMES = "\n"
+"""What stands between the names of an `appearances` label."""

@@ -1,7 +1,7 @@
 """Versions that run without a record: an agent's events that carry one which no deployed record names (SIGNALS sections 8 and 9)."""
 
 from rollout_metrics.derive.history import History, Step
-from rollout_metrics.derive.levels import PRODUCTION
+from rollout_metrics.domain.changes import PRODUCTION
 from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import Unrecorded
 from rollout_metrics.domain.policy import Company, Workflow

@@ -5,13 +5,10 @@ from bisect import bisect_right
 import msgspec
 
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.changes import ChangeKind
+from rollout_metrics.domain.changes import PRODUCTION, ChangeKind
 from rollout_metrics.domain.facts import Mode
 from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import Instant
-
-PRODUCTION = "production"
-"""The environment whose deployments count; others are kept apart."""
 
 
 class _Table(msgspec.Struct, frozen=True):

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from rollout_metrics.derive.levels import PRODUCTION
-from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.changes import PRODUCTION, Change
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant, Span
 

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 
+from rollout_metrics.derive.appearances import appeared
 from rollout_metrics.derive.effort import effort, review_effort
 from rollout_metrics.derive.history import CHANGES, ENDINGS, History, Step
 from rollout_metrics.derive.surroundings import Surroundings
@@ -102,6 +103,7 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         comments=comments,
         verdict=verdict,
         concluded_at=concluded_at,
+        names=appeared(history, workflow, drop_judged_at),
     )
 
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 
-from rollout_metrics.derive.levels import PRODUCTION
+from rollout_metrics.domain.changes import PRODUCTION
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant

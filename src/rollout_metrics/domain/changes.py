@@ -7,6 +7,9 @@ import msgspec
 from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.time import Instant, Span
 
+PRODUCTION = "production"
+"""The environment whose changes are deployments; others are kept apart."""
+
 
 @choices
 class ChangeKind(StrEnum):

@@ -214,6 +214,7 @@ class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=
     `operators`: each operator's last event on the case at or before T. `first_agent_at`: first event of an agent, whosever, since `scoped_at`.
     `escalated_early`, `complained_early`: as in the cohort, but within `spike_age`. `comments`: how many, since `scoped_at`. `concluded_at`: the last live
     decision on the case, None where nothing is decided; `verdict`: then `failed` if any was overridden, else `accepted` if any was accepted, else None.
+    `names`: the attributes and values that configuration names which appeared on the case by `drop_judged_at`.
     """
 
     workflow: str
@@ -242,6 +243,7 @@ class CaseSummary(msgspec.Struct, frozen=True, gc=False, tag="case", array_like=
     comments: int = 0
     verdict: Verdict | None = None
     concluded_at: Instant | None = None
+    names: tuple[str, ...] = ()
 
 
 @choices

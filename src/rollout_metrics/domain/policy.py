@@ -7,10 +7,11 @@ Actor ids and the values of person-valued attributes are in the stored, keyed-ha
 from collections.abc import Mapping
 from datetime import date
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 import msgspec
 
-from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.changes import PRODUCTION, Change
 from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.gates import ErrorCosts, Ladder
@@ -201,6 +202,15 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def type_of(self, attribute: str) -> AttributeType:
         """The configured type of an attribute."""
         return self.attribute_types.get(attribute, AttributeType.SINGLE)
+
+    @cached_property
+    def fixed_since(self) -> Mapping[str, Instant]:
+        """By error category, when the first change that fixes it was deployed to production."""
+        found: dict[str, Instant] = {}
+        for change in self.changes:
+            if change.deployed_at is not None and change.environment == PRODUCTION:
+                found.update((category, min(change.deployed_at, found.get(category, change.deployed_at))) for category in change.fixes)
+        return found
 
 
 class Company(msgspec.Struct, frozen=True, kw_only=True, dict=True):

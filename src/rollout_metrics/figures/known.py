@@ -6,8 +6,7 @@ from rollout_metrics.catalog import TALLIES
 from rollout_metrics.catalog.gates import EVIDENCE
 from rollout_metrics.catalog.metric import Part
 from rollout_metrics.derive.gates import Known
-from rollout_metrics.derive.levels import PRODUCTION
-from rollout_metrics.domain.changes import ChangeKind
+from rollout_metrics.domain.changes import PRODUCTION, ChangeKind
 from rollout_metrics.domain.facts import Mode, ViolationKind
 from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import DAY, Instant

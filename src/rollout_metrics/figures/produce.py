@@ -15,6 +15,7 @@ from rollout_metrics.catalog.metric import (
     Oldest,
     Part,
     Ratio,
+    Repeating,
     Saved,
     Spiked,
     Spread,
@@ -24,11 +25,12 @@ from rollout_metrics.catalog.metric import (
     Warned,
     Within,
 )
-from rollout_metrics.catalog.tallies import LATENCY_BUCKETS
+from rollout_metrics.catalog.tallies import LATENCY_BUCKETS, OTHER, UNCATEGORISED, bounded
 from rollout_metrics.derive.calendar import elapsed
 from rollout_metrics.domain.facts import Mode
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.domain.trust import Sign, Signal
+from rollout_metrics.figures.errors import repeating
 from rollout_metrics.figures.lasting import NOTHING_CENSORED, Lasting, median, share_within
 from rollout_metrics.figures.samples import Waiting
 from rollout_metrics.figures.savings import savings
@@ -57,6 +59,15 @@ def _count(metric: Metric, how: Count, view: View) -> Made:
 def _merged(metric: Metric, how: Merged, view: View) -> Made:
     for span in view.spans(metric):
         yield metric.key, metric.sample(sum(view.windows.sums(view.name, span, how.tally).values()), view.name, window_label(span))
+
+
+def _repeating(metric: Metric, how: Repeating, view: View) -> Made:
+    for span in view.spans(metric):
+        totals = dict.fromkeys((*sorted(view.workflow.categories), UNCATEGORISED, OTHER), 0)
+        for category, total in repeating(view.windows.sums(view.name, span, how.tally)).items():
+            totals[bounded(category, view.workflow.categories, UNCATEGORISED)] += total
+        for label, total in totals.items():
+            yield metric.key, metric.sample(total, view.name, window_label(span), label)
 
 
 def _standing(metric: Metric, how: Standing, view: View) -> Made:
@@ -181,6 +192,7 @@ def _told(metric: Metric, how: Told, view: View) -> Made:
 PRODUCERS: Mapping[type[Obtained], Callable[[Metric, Any, View], Made]] = {
     Count: _count,
     Merged: _merged,
+    Repeating: _repeating,
     Standing: _standing,
     Ratio: _ratio,
     Middle: _middle,

@@ -6,8 +6,7 @@ from fractions import Fraction
 from rollout_metrics.catalog.tallies import ESTIMATED, MEASURED
 from rollout_metrics.catalog.trust import PERSONAL_SIGNS
 from rollout_metrics.derive.gates import Assessment
-from rollout_metrics.derive.levels import PRODUCTION
-from rollout_metrics.domain.changes import Change, ChangeKind
+from rollout_metrics.domain.changes import PRODUCTION, Change, ChangeKind
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY
 from rollout_metrics.domain.trust import Sign

@@ -6,10 +6,10 @@ import msgspec
 
 from rollout_metrics.derive.gates import Promotion
 from rollout_metrics.derive.harm import Figure
-from rollout_metrics.derive.levels import PRODUCTION, level_at
+from rollout_metrics.derive.levels import level_at
 from rollout_metrics.derive.standing import level_standing
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.changes import ChangeKind
+from rollout_metrics.domain.changes import PRODUCTION, ChangeKind
 from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import Instant
 

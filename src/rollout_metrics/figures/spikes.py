@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from rollout_metrics.catalog.trust import SPIKE_COHORT
-from rollout_metrics.derive.levels import PRODUCTION
 from rollout_metrics.derive.standing import LOW
-from rollout_metrics.domain.changes import ChangeKind
+from rollout_metrics.domain.changes import PRODUCTION, ChangeKind
 from rollout_metrics.domain.gates import RateGate
 from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import HOUR, MINUTE, SECOND, Instant

@@ -6,7 +6,8 @@ from rollout_metrics.catalog import Metric
 from rollout_metrics.derive.delivery import Delivery, Recovery, Spread
 from rollout_metrics.derive.gates import Gate, Proposal
 from rollout_metrics.domain.time import DAY, SECOND
-from rollout_metrics.figures.known import version_deployed
+from rollout_metrics.figures import drifted as drifting
+from rollout_metrics.figures.known import LATELY, version_deployed
 from rollout_metrics.figures.lasting import Estimated
 from rollout_metrics.figures.view import Made, View, of_estimate, of_ratio
 from rollout_metrics.stats.anytime import Verdict
@@ -76,6 +77,14 @@ def _unrecorded(metric: Metric, view: View) -> Made:
     yield metric.key, metric.sample(len(view.windows.sums(view.name, max(view.workflow.windows), "unrecorded_version_events")), view.name)
 
 
+def _drifted(metric: Metric, view: View) -> Made:
+    lately, longest = (view.windows.sums(view.name, span, "appearances") for span in (LATELY, max(view.workflow.windows)))
+    found = drifting.drifted(view.workflow, lately, longest)
+    if found is not None:
+        for kind in drifting.KINDS:
+            yield metric.key, metric.sample(sum(drifting.kind_of(view.workflow, name) == kind for name in found), view.name, kind)
+
+
 def _gate(metric: Metric, view: View) -> Made:
     for gate in view.assessment.gates:
         for verdict in Verdict:
@@ -124,6 +133,7 @@ TOLD: Mapping[str, Callable[[Metric, View], Made]] = {
     "open_failures": _open_failures,
     "harm_active": _harm_active,
     "unrecorded_versions": _unrecorded,
+    "drifted_names": _drifted,
     "gate": _gate,
     "gate_ratio": _gate_ratio,
     "gate_limit_ratio": _of_gate(lambda gate: gate.limit),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from rollout_metrics.catalog import TALLIES
-from rollout_metrics.derive.levels import PRODUCTION
+from rollout_metrics.domain.changes import PRODUCTION
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, minute_of
 from rollout_metrics.figures.windows import Stretch, Sums, Track, added

@@ -17,6 +17,7 @@ from rollout_metrics.catalog.metric import (
     Observed,
     Oldest,
     Ratio,
+    Repeating,
     Saved,
     Spiked,
     Spread,
@@ -34,8 +35,8 @@ from rollout_metrics.overview.figure import Figure
 Row = dict[str, Any]
 
 _CORRECTIONS = "corrections_to_settled"
-_TOLD_BY_CASES = ("harm_active", "open_failures", "unrecorded_versions")
-_FROM_CASES = (Count, Delivery, Merged, Middle, Observed, Oldest, Ratio, Saved, Spiked, Spread, Standing, Survival, Warned, Within)
+_TOLD_BY_CASES = ("drifted_names", "harm_active", "open_failures", "unrecorded_versions")
+_FROM_CASES = (Count, Delivery, Merged, Middle, Observed, Oldest, Ratio, Repeating, Saved, Spiked, Spread, Standing, Survival, Warned, Within)
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -8,7 +8,24 @@ import msgspec
 
 from rollout_metrics.catalog import METRICS, TALLIES, Metric
 from rollout_metrics.catalog.gates import OF_GATES
-from rollout_metrics.catalog.metric import Count, Merged, Middle, Observed, Oldest, Part, Ratio, Saved, Spiked, Spread, Standing, Survival, Told, Warned, Within
+from rollout_metrics.catalog.metric import (
+    Count,
+    Merged,
+    Middle,
+    Observed,
+    Oldest,
+    Part,
+    Ratio,
+    Repeating,
+    Saved,
+    Spiked,
+    Spread,
+    Standing,
+    Survival,
+    Told,
+    Warned,
+    Within,
+)
 from rollout_metrics.catalog.tallies import ASSUMED, LATENCY_BUCKETS, REVIEWER
 from rollout_metrics.catalog.trust import EVIDENCE, PERSONAL_SIGNS, SPIKE_COHORT
 from rollout_metrics.derive.standing import level_standing
@@ -25,6 +42,7 @@ from rollout_metrics.pipeline.deployed import receipts_of, told_by_deployments
 from rollout_metrics.pipeline.engine import Pipeline
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all
 from rollout_metrics.pipeline.gate_evidence import asked_early, behind, gate_named, told
+from rollout_metrics.pipeline.singled_out import drifted_names, repeated_categories
 from rollout_metrics.stats.spike import Spike
 
 _GLANCED, _CORRECTIONS, _OPERATORS = "glanced_decisions", "corrections_to_settled", "operators"
@@ -43,13 +61,17 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
         return _of_deployments(pipeline, asked, wanted)
     if isinstance(asked.metric.obtained, Warned) and _sign(asked.labels) is Sign.EARLY_AUTHORITY_ASK:
         return _asked_early(pipeline, asked, wanted)
+    if asked.metric.obtained == Told("drifted_names"):
+        return _of_drift(pipeline, asked, wanted)
     asked = _over_versions(pipeline, asked)
     parts = _parts(asked.metric, asked.labels)
-    at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in _names(pipeline) else "", NOTHING)
-    if asked.end is not None:
-        at = min(at, asked.end)
+    at = _until(pipeline, asked)
     if at == NOTHING:
         return Explained()
+    if isinstance(asked.metric.obtained, Repeating):
+        workflow = next(workflow for workflow in pipeline.company.workflows if workflow.name == asked.workflow)
+        categories = repeated_categories(pipeline.store, workflow, at, asked.window, asked.labels)
+        parts = [msgspec.structs.replace(part, where={"category": categories}) for part in parts]
     if isinstance(asked.metric.obtained, Warned):
         asked = msgspec.structs.replace(asked, window=WINDOW)
     _permitted(pipeline, asked, at)
@@ -60,6 +82,25 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
         asked, at = msgspec.structs.replace(asked, window=(seen.until - seen.since) * HOUR), seen.until * HOUR
     start = at - asked.window if _windowed(asked.metric) else _BEGINNING
     return explained(pipeline, Sought(asked.workflow, _windowed(asked.metric)), parts, (start, at), wanted)
+
+
+def _until(pipeline: Pipeline, asked: Asked) -> Instant:
+    """The workflow's T, or an earlier end that was asked for."""
+    at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in _names(pipeline) else "", NOTHING)
+    return at if asked.end is None else min(at, asked.end)
+
+
+def _of_drift(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
+    """The cases on which what stopped appearing still did."""
+    at = _until(pipeline, asked)
+    workflow = next((item for item in pipeline.company.workflows if item.name == asked.workflow), None)
+    if at == NOTHING or workflow is None:
+        return Explained()
+    held = drifted_names(pipeline.store, workflow, at, asked.labels)
+    parts = [Counted("counted", "appearances", ("names",), {"names": frozenset(held)})]
+    found = explained(pipeline, Sought(asked.workflow, windowed=True), parts, (at - max(workflow.windows), at), wanted)
+    names = {f"appearances names={label}": "still had " + ", ".join(sorted(stopped)) for label, stopped in held.items()}
+    return msgspec.structs.replace(found, receipts=tuple(msgspec.structs.replace(item, counted=names[item.counted]) for item in found.receipts))
 
 
 def _asked_early(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
@@ -144,7 +185,7 @@ def _parts(metric: Metric, labels: Mapping[str, str]) -> list[Counted]:
     elif isinstance(obtained, Ratio):
         known = TALLIES[obtained.denominator.tally].labels
         parts = [_of_ratio("numerator", obtained.numerator, asked), _of_ratio("denominator", obtained.denominator, asked)]
-    elif isinstance(obtained, Count | Merged) or (isinstance(obtained, Standing) and obtained.tally != _CORRECTIONS):
+    elif isinstance(obtained, Count | Merged | Repeating) or (isinstance(obtained, Standing) and obtained.tally != _CORRECTIONS):
         known = TALLIES[obtained.tally].labels
         parts = [Counted("counted", obtained.tally, known, asked, scale=obtained.scale if isinstance(obtained, Count) else None)]
     elif isinstance(obtained, Middle | Survival | Within | Oldest):

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from rollout_metrics import rollup
 from rollout_metrics.derive.case import derive
 from rollout_metrics.derive.gates import Assessment, Promotion, promotion
-from rollout_metrics.derive.levels import PRODUCTION
-from rollout_metrics.domain.changes import Change, ChangeKind
+from rollout_metrics.domain.changes import PRODUCTION, Change, ChangeKind
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import Fact
 from rollout_metrics.domain.policy import Company, Level, Workflow

@@ -10,8 +10,7 @@ from rollout_metrics.collect.http import Api, Endpoint, bearer
 from rollout_metrics.collect.queries import with_password
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.harm import Figure, crossings
-from rollout_metrics.derive.levels import PRODUCTION
-from rollout_metrics.domain.changes import Change, HarmMetric
+from rollout_metrics.domain.changes import PRODUCTION, Change, HarmMetric
 from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import SECOND, Instant, floor_minute

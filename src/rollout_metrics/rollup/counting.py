@@ -5,7 +5,19 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from rollout_metrics.catalog.tallies import AGREED, CHEAP, DANGEROUS, EXPLICIT_HOWS, LATENCY_BUCKETS, TALLIES, UNCATEGORISED, UNSPECIFIED, bounded, reasons
+from rollout_metrics.catalog.tallies import (
+    AGREED,
+    BETWEEN_NAMES,
+    CHEAP,
+    DANGEROUS,
+    EXPLICIT_HOWS,
+    LATENCY_BUCKETS,
+    TALLIES,
+    UNCATEGORISED,
+    UNSPECIFIED,
+    bounded,
+    reasons,
+)
 from rollout_metrics.domain.events import EventRef
 from rollout_metrics.domain.facts import (
     DECIDED,
@@ -151,6 +163,19 @@ def _clarity(fact: Escalated, workflow: Workflow | None) -> tuple[str, ...]:
 
 _EDITED_OR_OVERRIDDEN = (Outcome.EDITED, Outcome.OVERRIDDEN)
 
+
+def _erred(fact: Recommendation) -> bool:
+    return fact.outcome in _EDITED_OR_OVERRIDDEN and _live(fact)
+
+
+def _recurred(fact: Recommendation, workflow: Workflow | None) -> tuple[str, ...] | None:
+    """The category of an error about something recommended after a change was deployed that fixes it; what was recommended before could not know of it."""
+    if workflow is None or fact.category is None:
+        return None
+    fixed_at = workflow.fixed_since.get(fact.category)
+    return None if fixed_at is None or fact.opened_at <= fixed_at else (bounded(fact.category, workflow.categories, UNCATEGORISED),)
+
+
 _RECOMMENDATION: tuple[Row[Recommendation], ...] = (
     Row("decisions", lambda f: f.decided_at, lambda f: f.outcome in DECIDED, lambda f, _: (f.mode.value, f.outcome.value, f.how or "")),
     Row("recommendations", lambda f: f.opened_at, None, lambda f, _: (f.mode.value, f.outcome.value)),
@@ -159,9 +184,11 @@ _RECOMMENDATION: tuple[Row[Recommendation], ...] = (
     Row(
         "errors",
         lambda f: f.decided_at,
-        lambda f: f.outcome in _EDITED_OR_OVERRIDDEN and _live(f),
+        _erred,
         lambda f, workflow: (bounded(f.category, _categories(workflow), UNCATEGORISED),),
     ),
+    Row("recurred_errors", lambda f: f.decided_at, _erred, _recurred),
+    Row("error_categories", lambda f: f.decided_at, _erred, lambda f, _: (f.category or UNCATEGORISED,)),
     Row("explicit_decisions", lambda f: f.first_decided_at, _explicit),
     Row("review_latency", _now, _explicit, lambda f, _: (_bucket(f),)),
     Row("review_latency_total", _now, _explicit, amount=_latency),
@@ -232,6 +259,7 @@ _CASE: tuple[Row[CaseSummary], ...] = (
     Row("complaint_cohort_cases", lambda f: f.judged_at, lambda f: f.complained_in_cohort),
     Row("drop_cohort_cases", lambda f: f.drop_judged_at),
     Row("dropped_cases", lambda f: f.drop_judged_at, lambda f: not f.touched),
+    Row("appearances", lambda f: f.drop_judged_at, None, lambda f, _: (BETWEEN_NAMES.join(f.names),)),
     Row(
         "review_effort",
         lambda f: f.reviewed_at,

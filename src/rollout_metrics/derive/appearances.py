@@ -1,0 +1,78 @@
+"""Which attributes and values that configuration names appear on a case: what stops appearing has drifted (SIGNALS section 9)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from rollout_metrics.derive.history import CHANGES, History
+from rollout_metrics.domain.events import Activity, members_of
+from rollout_metrics.domain.policy import AttributeType, Workflow
+from rollout_metrics.domain.time import Instant
+
+VALUE_OF = "="
+"""What stands between an attribute and its value in a name; an attribute alone is its own name."""
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """What configuration names of one attribute: itself under `name`, and its values, each with its name."""
+
+    name: str
+    values: Mapping[str, str]
+
+
+def watched(workflow: Workflow) -> Mapping[str, Watched]:
+    """By attribute, what a workflow's configuration relies on. What marks a bypass or a complaint may well stop: it is not among it."""
+    known: Mapping[str, Watched] | None = workflow.__dict__.get("_watched")
+    if known is None:
+        named: dict[str, set[str]] = {}
+        for attribute, values in _named(workflow):
+            named.setdefault(attribute, set()).update(values)
+        known = workflow.__dict__["_watched"] = {
+            attribute: Watched(attribute, {value: f"{attribute}{VALUE_OF}{value}" for value in sorted(values)}) for attribute, values in sorted(named.items())
+        }
+    return known
+
+
+def names(workflow: Workflow) -> Iterator[str]:
+    """Every name that is watched for."""
+    for item in watched(workflow).values():
+        yield item.name
+        yield from item.values.values()
+
+
+def appeared(history: History, workflow: Workflow, until: Instant) -> tuple[str, ...]:
+    """The names that appeared on the case up to an instant, sorted."""
+    looked_for = watched(workflow)
+    found: set[str] = set()
+    for step in history.steps:
+        if step.at > until:
+            break
+        event = step.event
+        if event.activity is Activity.CREATED:
+            for attribute, value in event.detail.get("attributes", {}).items():
+                if value is not None and attribute in looked_for:
+                    _found(looked_for[attribute], members_of(value), found)
+        elif event.attribute is not None and event.attribute in looked_for and event.activity in CHANGES:
+            _found(looked_for[event.attribute], members_of(event.before) | members_of(event.after), found)
+    return tuple(sorted(found))
+
+
+def _found(item: Watched, members: Iterable[str], found: set[str]) -> None:
+    found.add(item.name)
+    if item.values:
+        found.update(item.values[member] for member in members if member in item.values)
+
+
+def _named(workflow: Workflow) -> Iterator[tuple[str, Iterable[str]]]:
+    escalation = workflow.escalation
+    for decides in workflow.decides.values():
+        if decides.attribute is not None:
+            text = decides.type is AttributeType.TEXT
+            yield decides.attribute, () if text else {value for values in decides.progress for value in values}
+    yield from workflow.scope.items()
+    for attribute in escalation.attributes:
+        yield attribute, escalation.to or ()
+    yield from workflow.bypass.side_channels.items()
+    for alone in (escalation.reason_attribute, workflow.reason_attribute, workflow.should_escalate_attribute):
+        if alone is not None:
+            yield alone, ()
