@@ -1,4 +1,4 @@
-"""Reads pages by turns over one connection and prints the seconds of each answer by path, as JSON: `page_reader.py URL PATHS READS`."""
+"""Reads pages by turns over one connection and prints the seconds of each answer by path, as JSON: `page_reader.py URL PATHS READS PAUSE`."""
 
 import http.client
 import json
@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 def main() -> None:
     """Read and print."""
-    url, paths, reads = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
+    url, paths, reads, pause = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     found: dict[str, list[float]] = {path: [] for path in paths}
     for number in range(reads + len(paths)):
         path = paths[number % len(paths)]
+        time.sleep(pause)
         begun = time.perf_counter()
         connection.request("GET", path)
         answer = connection.getresponse()

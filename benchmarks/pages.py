@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from threading import Event, Thread
 
@@ -14,7 +15,7 @@ from rollout_metrics.publish.app import metrics_app
 from rollout_metrics.publish.listener import Listener
 
 TARGET = 0.050
-READS = 400
+READS, SCRAPES = 400, 60
 READER = Path(__file__).with_name("page_reader.py")
 
 PATHS = (
@@ -53,13 +54,18 @@ def run(work: Path, *, full: bool) -> None:
                 passing = Thread(target=_passes, args=(store, stop)) if busy else None
                 if passing is not None:
                     passing.start()
-                reader = _reading(pages.url, paths, READS)
-                scraper = _reading(metrics.url, ["/metrics"], READS)
-                found, scraped = json.loads(reader.communicate()[0]), json.loads(scraper.communicate()[0])
+                began = time.process_time()
+                reader = _reading(pages.url, paths, READS, 0.0)
+                scraper = _reading(metrics.url, ["/metrics"], SCRAPES, 0.25)
+                found = json.loads(reader.communicate()[0])
+                spent = time.process_time() - began
+                scraped = json.loads(scraper.communicate()[0])
                 stop.set()
                 if passing is not None:
                     passing.join()
                 _told(f"pages of a store of {count * times:,} events, {name}", found, TARGET)
+                if not busy:
+                    print(f"       {spent / (READS + len(paths)) * 1e3:.1f} ms CPU of the server for a page, scrapes included", flush=True)
                 _told(f"scrapes meanwhile, {name}", scraped, 0.1)
         finally:
             pages.close()
@@ -67,8 +73,8 @@ def run(work: Path, *, full: bool) -> None:
             store.close()
 
 
-def _reading(url: str, paths: list[str], reads: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, str(READER), url, json.dumps(paths), str(reads)], stdout=subprocess.PIPE)
+def _reading(url: str, paths: list[str], reads: int, pause: float) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, str(READER), url, json.dumps(paths), str(reads), str(pause)], stdout=subprocess.PIPE)
 
 
 def _passes(store: Standing, stop: Event) -> None:

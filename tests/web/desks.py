@@ -1,5 +1,6 @@
 """A desk with figures, cases and viewers made by hand."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -104,6 +105,7 @@ class Pages:
         names: tuple[str, ...] = ("triage", "billing"),
         error: str = "",
         records: tuple[Record, ...] = (),
+        more: Sequence[Family] = (),
     ) -> None:
         self.asked: list[tuple[Asked, Wanted]] = []
         self.receipts = receipts
@@ -111,7 +113,7 @@ class Pages:
         source = SourceState(
             name="desk", kind="zendesk", watermark=NOW, newest=NOW, events=9, quarantined=1, partial=False, stale=False, error=error, error_at=NOW
         )
-        self.board.hang(take(merged(*(families(name) for name in names)), NOW, Renderer(), sources=[source]))
+        self.board.hang(take([*merged(*(families(name) for name in names)), *more], NOW, Renderer(), sources=[source]))
         made = company(*({"name": name, "sources": ["desk"], "agents": [f"{name}-bot"]} for name in names))
         web = WebOptions.model_validate(options or {})
         desk = Desk(self.board, made, web, self.explain, records, terms(Settings(web=web)))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from rollout_metrics.catalog import METRICS, Family
 from rollout_metrics.domain.changes import Change, ChangeKind, Incident
 from rollout_metrics.domain.records import Links, Record, Signature, SignOff
 from rollout_metrics.domain.time import DAY, parse_instant
@@ -254,3 +255,35 @@ def test_reviews_are_listed_by_quarter_of_the_calendar() -> None:
 
     assert re.findall(r"\d{4}Q\d", said)[:2] == ["2026Q1", "2025Q4"]
     assert "still running" in said
+
+
+def test_what_stands_out_leads_to_its_evidence() -> None:
+    def of(key: str, value: float, *values: str) -> Family:
+        return METRICS[key].collect([METRICS[key].sample(value, "triage", *values)])
+
+    gates = [("override", "fail"), ("decisions", "pass")]
+    judged = METRICS["gate"].collect(
+        [METRICS["gate"].sample(int(v == held), "triage", gate, v) for gate, held in gates for v in ("pass", "fail", "inconclusive")]
+    )
+    more = [
+        of("spike", 1, "override"),
+        of("spike_observed_ratio", 0.3, "override"),
+        of("spike_cases", 50, "override"),
+        of("warning_sign", 1, "private_cleanup"),
+        judged,
+        of("gate_ratio", 0.25, "override"),
+        of("gate_limit_ratio", 0.1, "override"),
+        of("level_proposal", 1, "demote"),
+    ]
+    pages = Pages(more=more, options={"rights": [{"users": ["anna"]}, {"users": ["eve"], "evidence": False}]})
+
+    seen, workflow = Read(pages.get("/", user="anna").text), Read(pages.get("/workflows/triage", user="anna").text)
+    eve = pages.get("/workflows/triage", user="eve").text
+
+    assert "gates: 1 of 2 pass, proposal go back" in " ".join(seen.text.split())
+    assert ("href", "/evidence?metric=spike&workflow=triage&signal=override") in seen.attributes
+    assert ("href", "/evidence?metric=warning_sign&workflow=triage&sign=private_cleanup") in seen.attributes
+    assert ("href", "/evidence?metric=gate&workflow=triage&gate=override") in workflow.attributes
+    assert "30.0 % (n=50)" in workflow.text
+    assert "propose to go back one level" in " ".join(workflow.text.split())
+    assert "/evidence?metric" not in eve

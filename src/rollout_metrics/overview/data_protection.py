@@ -63,7 +63,8 @@ def sheet(terms: Terms) -> list[Answer]:
             (
                 "Of every event: the time, the kind of actor (agent, operator, customer, system) and, instead of an id, a keyed hash. Names, mail addresses"
                 " and phone numbers are not kept.",
-                f"Values of these attributes are hashed in the same way: {', '.join(terms.person_attributes)}.",
+                f"Values of these attributes are hashed in the same way: {', '.join(terms.person_attributes)}. Another attribute that holds persons must be"
+                " added to them (`privacy.person_attributes`); values of all others are kept as they are.",
                 f"Of free text, only keyed 32-bit hashes of its words, so that two texts can be compared and none be read. {key}",
                 "A change record names who signed it, as its file does.",
             ),

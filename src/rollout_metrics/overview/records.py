@@ -40,6 +40,11 @@ class Chapter(msgspec.Struct, frozen=True):
     title: str
     entries: tuple[Entry, ...]
 
+    @property
+    def said(self) -> list[Entry]:
+        """What the record says here."""
+        return [entry for entry in self.entries if entry.lines]
+
 
 class SignedOff(msgspec.Struct, frozen=True):
     """A sign-off: what, by which side, whether it is needed, whether it counts, by whom and when."""

@@ -1,6 +1,6 @@
 """The workflows at a glance: level, key rates with n and interval, what stands out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -12,6 +12,7 @@ from rollout_metrics.domain.time import Span, format_span
 from rollout_metrics.overview import written
 from rollout_metrics.overview.figure import Figure, figure
 from rollout_metrics.overview.picture import Trend, Trends
+from rollout_metrics.overview.trust import gates, signals, signs
 from rollout_metrics.overview.values import Values
 
 USUAL_WINDOW = "28d"
@@ -27,12 +28,13 @@ class Tone(StrEnum):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """One gate, warning sign, spike or other thing that stands out: what it is, how it stands, and how much that matters."""
+    """A spike, a warning sign, what the gates propose: what it is, how it stands, how much that matters, and the question that opens its evidence."""
 
     kind: str
     name: str
     state: str
     tone: Tone
+    question: Mapping[str, str] = {}
 
 
 class AtAGlance(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,31 +113,23 @@ def series_of(key: str, workflow: str, window: str, mode: Mode) -> dict[str, str
     return {label: given[label] for label in metric.all_labels if label in given}
 
 
-MARKED = frozenset(("gate", "warning_sign", "spike", "level_proposal"))
-"""Metrics that are shown as marks."""
-
-_VERDICTS: Mapping[str, Tone] = {"pass": Tone.GOOD, "fail": Tone.BAD, "inconclusive": Tone.PLAIN}
-_FLAGS: Sequence[tuple[str, str, str, str, Tone]] = (
-    ("spike", "signal", "spike", "spiking", Tone.BAD),
-    ("warning_sign", "sign", "warning sign", "seen", Tone.WARN),
-)
-"""`(metric, label, kind, state, tone)` of what is 1 where it stands out."""
+_PROPOSALS: Mapping[str, tuple[str, Tone]] = {
+    "promote": ("promote", Tone.GOOD),
+    "hold": ("hold", Tone.PLAIN),
+    "demote": ("go back", Tone.BAD),
+}
+"""What the gates propose, in words."""
 
 
 def marks(values: Values, workflow: str) -> Iterator[Mark]:
-    """What stands out of a workflow: spikes, warning signs, gates by verdict; nothing where the exporter publishes none."""
-    own = {"workflow": workflow}
-    for key, label, kind, state, tone in _FLAGS:
-        if key in METRICS:
-            for labels, value in values.having(METRICS[key].name, own):
-                if value:
-                    yield Mark(kind, labels[label], state, tone)
-    yield from gates(values, workflow)
-
-
-def gates(values: Values, workflow: str) -> Iterator[Mark]:
-    """The gates of the promotion to the next level."""
-    if "gate" in METRICS:
-        for labels, value in values.having(METRICS["gate"].name, {"workflow": workflow}):
-            if value:
-                yield Mark("gate", labels["gate"], labels["verdict"], _VERDICTS.get(labels["verdict"], Tone.PLAIN))
+    """What stands out of a workflow: spikes and warning signs, then what its gates propose and how many of them pass."""
+    for signal in signals(values, workflow):
+        if signal.spikes:
+            yield Mark("spike", signal.name, "", Tone.BAD, {"metric": "spike", "workflow": workflow, "signal": signal.name})
+    for sign in signs(values, workflow):
+        if sign.seen:
+            yield Mark("warning sign", sign.name, "", Tone.WARN, {"metric": "warning_sign", **sign.labels})
+    judged = gates(values, workflow)
+    if judged.gates:
+        word, tone = _PROPOSALS.get(judged.proposal or "", (judged.proposal or "none", Tone.PLAIN))
+        yield Mark("gates", f"{judged.passed} of {len(judged.gates)} pass", f"proposal {word}", tone)

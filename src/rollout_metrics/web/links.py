@@ -1,5 +1,6 @@
 """Where pages lead to: the evidence of a figure, the ticketing system. A link out is only made of an address that a browser may follow."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,14 @@ def evidence(figure: Figure, viewer: Viewer) -> str | None:
     if not asked or figure.value is None or not viewer.may_open(asked["workflow"]):
         return None
     return url_for("evidence.evidence", **asked)
+
+
+def of_mark(asked: Mapping[str, str], viewer: Viewer) -> str | None:
+    """What stands behind a mark; None where it names no question, or the cases are not the viewer's to see."""
+    if not asked or not viewer.may_open(asked["workflow"]):
+        return None
+    named: dict[str, Any] = {**asked}
+    return url_for("evidence.evidence", **named)
 
 
 def outward(url: str | None) -> str | None:

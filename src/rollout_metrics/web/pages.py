@@ -13,7 +13,8 @@ from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import format_span
 from rollout_metrics.overview.records import lacking, newest_first, stage
 from rollout_metrics.overview.sections import parts
-from rollout_metrics.overview.status import MARKED, at_a_glance, usual_window, windows
+from rollout_metrics.overview.status import at_a_glance, usual_window, windows
+from rollout_metrics.overview.trust import SHOWN, gates, signals, signs
 from rollout_metrics.web import links
 from rollout_metrics.web.desk import Desk
 from rollout_metrics.web.filters import FILTERS
@@ -100,8 +101,11 @@ def pages_blueprint(desk: Desk, navigation: tuple[tuple[str, str], ...] = NAVIGA
             "workflow.html",
             glance=glance,
             windows=[format_span(span) for span in found.windows],
-            parts=parts(values, found.name, glance.window, glance.mode, MARKED),
+            parts=parts(values, found.name, glance.window, glance.mode, SHOWN),
             trends=trends,
+            gates=gates(values, found.name),
+            signs=signs(values, found.name),
+            signals=signals(values, found.name),
             sources=[source for source in picture.sources if source.name in found.sources],
             changes=[(change, stage(change, picture.taken_at), lacking(desk.records[change.id])) for change in newest_first(_changes(desk, found))],
         )
