@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,10 +9,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Window
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import HOUR, MINUTE, instant
-from rollout_metrics.sources.jira import Jira, _instant, _wall, _words
+from rollout_metrics.sources._jira_pages import wall_time
+from rollout_metrics.sources.jira import Jira, _instant, _words
 from sources.server import Reply, Request, serving
+from sources.upstream import profiles
+from sources.upstream.simulator import Simulator
+from sources.upstream.world import START, World
 
 
 def jira(url: str = "https://jira.example", **options: Any) -> Jira:
@@ -30,7 +36,7 @@ def test_an_address_is_needed_and_only_one(options: dict[str, Any]) -> None:
 )
 def test_the_wall_time_of_a_query_never_leaves_anything_out_whichever_hour_is_meant(at: datetime, name: str) -> None:
     zone = ZoneInfo(name)
-    start, end = (datetime.strptime(_wall(instant(at), zone, side), "%Y/%m/%d %H:%M").replace(tzinfo=zone) for side in (-1, 1))
+    start, end = (datetime.strptime(wall_time(instant(at), zone, side)[0], "%Y/%m/%d %H:%M").replace(tzinfo=zone) for side in (-1, 1))
 
     assert all(start.replace(fold=fold).astimezone(UTC) <= at for fold in (0, 1))
     assert all(end.replace(fold=fold).astimezone(UTC) >= at for fold in (0, 1))
@@ -86,3 +92,29 @@ def test_an_issue_that_is_no_longer_there_was_deleted_at_its_last_event(deployme
     assert isinstance(event, Event)
     assert (event.case_id, event.activity, event.occurred_at) == ("10002", Activity.DELETED, 7)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", ["jira", "jira-data_center"])
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_an_issue_that_is_updated_between_two_pages_hides_no_other(name: str, moved: int) -> None:
+    world = World(Random(1))
+    while len(world.cases) < 8:
+        world.step()
+        world.now += 2 * MINUTE
+    simulator = Simulator(profiles()[name], world)
+    end = world.now + MINUTE
+    first = simulator.changed(0)[moved]
+
+    def answer(request: Request) -> Reply:
+        reply = simulator(request)
+        if "search" in request.path and simulator.requests[request.line] == 1:
+            world.now += HOUR
+            world.step(first)
+        return reply
+
+    with serving(answer, packed=False) as server:
+        source = jira(server.url, **simulator.profile.options)
+        pages = source.pages(Api(source.endpoint(), sleep=lambda _: None), Window(START, end))
+        found = {event.case_id for page in pages for event in source.events(page) if isinstance(event, Event)}
+
+    assert found == {str(10000 + number) for number in world.cases}

@@ -108,7 +108,7 @@ def reading(profile: Profile, server: Server, world: World) -> Iterator[Reader]:
     yield Reader(profile, simulator, server)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_any_interleaving_ends_as_one_clean_reading(profile: Profile, server: Server, seed: int) -> None:
     random = Random(seed)
@@ -122,7 +122,7 @@ def test_any_interleaving_ends_as_one_clean_reading(profile: Profile, server: Se
                 world.delete()
             first = worn.simulator.requests.total()
             worn.simulator.throttle = {first + random.randrange(12) for _ in range(random.randrange(3))}
-            worn.simulator.stir = {first + random.randrange(12) for _ in range(random.randrange(4))}
+            worn.simulator.stir = {first + random.randrange(12) for _ in range(random.randrange(6))}
             worn.simulator.lag = random.choice((0, 0, 400 * SECOND))
             earlier.append(worn.progress)
             worn.sweep(die_after=random.choice((None, None, 0, 1, 2, 3)))

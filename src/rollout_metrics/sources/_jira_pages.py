@@ -1,11 +1,14 @@
 """Jira's pages as they come: the shapes that are decoded, and what is done with issues that have none of them."""
 
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from rollout_metrics.collect.http import Answer, ShapeError, decode
 from rollout_metrics.collect.source import Rejected
+from rollout_metrics.domain.time import MINUTE, Instant, instant, moment
 
 
 class History(msgspec.Struct, rename="camel", gc=False):
@@ -173,3 +176,14 @@ def read_issues(answer: Answer, closing: list[str]) -> tuple[Found, list[Rejecte
         except msgspec.ValidationError as error:
             rejected.append(Rejected("malformed", f"{answer.where} issue {number}", str(error), msgspec.json.encode(Kept(one, closing))))
     return found, rejected
+
+
+def wall_time(at: Instant, zone: ZoneInfo, side: int) -> tuple[str, Instant]:
+    """A time as JQL wants it, to the minute in the account's zone, and what it means at least.
+
+    Where an hour is repeated, rather too early (`side` -1) or too late (1).
+    """
+    exact = moment(at if side < 0 else at + MINUTE - 1).astimezone(zone).replace(second=0, microsecond=0)
+    if exact.utcoffset() != exact.replace(fold=1 - exact.fold).utcoffset():
+        exact = (exact.replace(tzinfo=None, fold=0) + timedelta(hours=side)).replace(tzinfo=zone)
+    return exact.strftime("%Y/%m/%d %H:%M"), min(instant(exact.replace(fold=fold)) for fold in (0, 1))

@@ -1,7 +1,6 @@
 """Jira, Cloud and Data Center, with Jira Service Management: changelogs, comments, worklogs and approvals as the audit trail of issues."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,9 +13,9 @@ from rollout_metrics.collect.paging import LoopGuard, offsets, whole
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words
-from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.errors import PayloadError, TruncatedError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
-from rollout_metrics.domain.time import MINUTE, Instant, Span, moment, parse_instant
+from rollout_metrics.domain.time import MINUTE, Instant, Span, parse_instant
 from rollout_metrics.sources._jira_pages import (
     APPROVALS,
     BULK,
@@ -32,6 +31,7 @@ from rollout_metrics.sources._jira_pages import (
     Issue,
     Right,
     read_issues,
+    wall_time,
 )
 
 AT_ONCE = 100
@@ -148,16 +148,15 @@ class Jira(Reconciled):
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Issues by their time of update, each with its whole history; a page is a page of the search."""
-        zone = self._zone(api)
+        zone = self._zone(api)  # first of all: without a valid token Jira Cloud answers other questions as to anybody
         statuses = decode(api.get(f"{self.rest}/status"), STATUSES)
         closing = sorted(self.closing_statuses.union(one.id for one in statuses if one.status_category is not None and one.status_category.key == DONE))
         wanted = ["updated", "created", "worklog", "comment", *ATTRIBUTES, *sorted(self.fields), self.satisfaction_field, self.satisfaction_date_field]
-        asked = {"jql": self._jql(window, zone), "fields": sorted({name for name in wanted if name}), "maxResults": AT_ONCE}
+        asked = {"fields": sorted({name for name in wanted if name}), "maxResults": AT_ONCE}
         reached = window.start
-        for issues, rejected, answer, last in self._search(api, asked, closing):
+        for issues, rejected, answer, last in self._search(api, window, zone, asked=asked, closing=closing):
             bundles = self._complete(api, issues, closing)
-            updates = [parse_instant(issue.fields["updated"]) for issue in issues if isinstance(issue.fields.get("updated"), str)]
-            reached = window.end if last else max(reached, min(max(updates, default=reached), window.end))
+            reached = window.end if last else max(reached, min(max(_updates(issues), default=reached), window.end))
             yield Page((bundles, rejected), answer.where, reached)
 
     def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
@@ -215,33 +214,51 @@ class Jira(Reconciled):
         except (ZoneInfoNotFoundError, ValueError):
             raise PayloadError(f"{answer.where}: the account's time zone {name[:40]!r} is not known here: set its profile to UTC") from None
 
-    def _jql(self, window: Window, zone: ZoneInfo) -> str:
+    def _search(
+        self, api: Api, window: Window, zone: ZoneInfo, *, asked: dict[str, Any], closing: list[str]
+    ) -> Iterator[tuple[list[Issue], list[Rejected], Answer, bool]]:
+        """Issues updated in the window, oldest first, each once; whether that was all.
+
+        The condition moves with each page: what is updated meanwhile leaves the list, and by number or token the one after it would slip over a page's edge.
+        """
+        until = wall_time(window.end, zone, 1)[0]
+        guard, seen, since = LoopGuard(), dict[str, Any](), wall_time(window.start, zone, -1)
+        token, start = None, 0
+        while True:
+            body = asked | {"jql": self._jql(since[0], until)}
+            if self.cloud:
+                answer = api.post(
+                    f"{self.rest}/search/jql", body | ({"nextPageToken": token} if token else {}), label=f"from {since[0]} {token or ''}"[:60].strip()
+                )
+            else:
+                answer = api.post(f"{self.rest}/search", body | {"startAt": start, "expand": ["changelog"]}, label=f"from {since[0]} {start}")
+            found, rejected = read_issues(answer, closing)
+            count = len(found.issues) + len(rejected)
+            guard.check((since[0], token, start), answer, records=count)
+            token = found.next_page_token
+            if self.cloud and found.is_last is False and not token:
+                raise TruncatedError(f"{answer.where} says there is more but not where: the list was cut short")
+            start += count
+            if self.cloud:
+                more = bool(token)
+            else:
+                more = count > 0 and start < (found.total or 0)
+                whole(start, None if more else found.total, answer.where)
+            fresh = [issue for issue in found.issues if seen.get(issue.id, issue) != issue.fields.get("updated")]
+            seen.update((issue.id, issue.fields.get("updated")) for issue in found.issues)
+            yield fresh, rejected, answer, not more
+            if not more:
+                return
+            times = _updates(found.issues)
+            following = wall_time(max(times), zone, -1) if times else since
+            if times and following[1] > min(times):  # else they all share this minute: by number or token
+                since, token, start = following, None, 0
+
+    def _jql(self, since: str, until: str) -> str:
         conditions = [f"({self.jql})"] if self.jql else []
         if self.projects:
             conditions.append("project in (" + ", ".join(f'"{key}"' for key in sorted(self.projects)) + ")")
-        conditions += [f'updated >= "{_wall(window.start, zone, -1)}"', f'updated < "{_wall(window.end, zone, 1)}"']
-        return " AND ".join(conditions) + " ORDER BY updated ASC, key ASC"
-
-    def _search(self, api: Api, asked: dict[str, Any], closing: list[str]) -> Iterator[tuple[list[Issue], list[Rejected], Answer, bool]]:
-        guard, token, start, seen = LoopGuard(), None, 0, 0
-        while True:
-            if self.cloud:
-                answer = api.post(f"{self.rest}/search/jql", asked | ({"nextPageToken": token} if token else {}), label=f"page {token or 1}"[:40])
-            else:
-                answer = api.post(f"{self.rest}/search", asked | {"startAt": start, "expand": ["changelog"]}, label=f"from {start}")
-            found, rejected = read_issues(answer, closing)
-            count = len(found.issues) + len(rejected)
-            guard.check(token if self.cloud else start, answer, records=count)
-            seen += count
-            if self.cloud and found.is_last is False and not found.next_page_token:
-                raise PayloadError(f"{answer.where} says there is more but not where: the list was cut short")
-            start, token = start + count, found.next_page_token
-            last = not token if self.cloud else count == 0 or (found.total is not None and seen >= found.total)
-            if last and not self.cloud:
-                whole(seen, found.total, answer.where)
-            yield found.issues, rejected, answer, last
-            if last:
-                return
+        return " AND ".join([*conditions, f'updated >= "{since}"', f'updated < "{until}"']) + " ORDER BY updated ASC, key ASC"
 
     def _complete(self, api: Api, issues: list[Issue], closing: list[str]) -> list[Bundle]:
         """The issues with all that belongs to them; what the search brought in full is not asked for again."""
@@ -306,6 +323,10 @@ class Jira(Reconciled):
             found += page.values
             if page.is_last_page or not page.values:
                 return found
+
+
+def _updates(issues: list[Issue]) -> list[Instant]:
+    return [parse_instant(issue.fields["updated"]) for issue in issues if isinstance(issue.fields.get("updated"), str)]
 
 
 class _Terms:
@@ -537,11 +558,3 @@ def _revision(one: dict[str, Any]) -> int:
     """Grows with each edit, in milliseconds; never edited: 0."""
     updated = one.get("updated")
     return 0 if not updated or updated == one["created"] else parse_instant(updated) // 1000
-
-
-def _wall(at: Instant, zone: ZoneInfo, side: int) -> str:
-    """A time as JQL wants it, to the minute in the account's zone, rather too early (`side` -1) or too late (1) by the repeated hour."""
-    exact = moment(at if side < 0 else at + MINUTE - 1).astimezone(zone).replace(second=0, microsecond=0)
-    if exact.utcoffset() != exact.replace(fold=1 - exact.fold).utcoffset():
-        exact = datetime.combine(exact.date(), exact.time()) + timedelta(hours=side)
-    return exact.strftime("%Y/%m/%d %H:%M")

@@ -124,3 +124,39 @@ PROFILE = Profile(
     case_id=lambda number: str(10000 + number),
     per_case=5,
 )
+
+
+def _older_search(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
+    """Data Center: by number, with the changelog beside each issue; or by id."""
+    jql, start = request.body["jql"], int(request.body.get("startAt", 0))
+    if found := re.fullmatch(r"id in \(([\d,]+)\)", jql):
+        cases = [case for case in simulator.world.living() if _id(case) in found[1].split(",")]
+        return {"issues": [{"id": _id(case)} for case in cases], "total": len(cases)}
+    found = SINCE.search(jql)
+    assert found is not None
+    since, end = (instant(datetime.strptime(text, "%Y/%m/%d %H:%M").replace(tzinfo=UTC)) for text in found.groups())
+    cases = simulator.changed(since, end)
+    page, _following = slice_at(cases, start, simulator.size)
+    return {"issues": [_issue(case) | {"changelog": _changelog(case)} for case in page], "total": len(cases), "startAt": start}
+
+
+def _changelog(case: Case) -> dict[str, Any]:
+    histories = [_history(change) | {"created": _time(change.at)} for change in case.of("status", "priority", "assignee", "label")]
+    return {"histories": histories, "total": len(histories)}
+
+
+OTHERS = {
+    "data_center": Profile(
+        kind="jira",
+        options={"deployment": "data_center"},
+        routes={
+            r"GET /rest/api/2/myself": lambda *_: {"timeZone": "UTC"},
+            r"GET /rest/api/2/status": lambda *_: STATUSES,
+            r"POST /rest/api/2/search": _older_search,
+            r"GET /rest/api/2/issue/(\d+)/comment": _comments,
+        },
+        forgets=True,
+        case_id=lambda number: str(10000 + number),
+        per_case=5,
+    )
+}

@@ -44,7 +44,8 @@ class Simulator:
         self.throttle: set[int] = set()
         """Numbers of requests, from the first, that are turned away."""
         self.stir: set[int] = set()
-        """Numbers of requests before which something changes upstream."""
+        """Numbers of requests before which something changes upstream: best what was just listed, so that lists shift while they are read."""
+        self._listed: list[Case] = []
         self.lag: Span = 0
         """How long a change takes to show in searches and lists."""
         self._routes = [(re.compile(route), handler) for route, handler in profile.routes.items()]
@@ -54,7 +55,8 @@ class Simulator:
         number = self.requests.total()
         self.requests[request.line] += 1
         if number in self.stir:
-            self.world.step()
+            listed = [case for case in self._listed if not case.deleted]
+            self.world.step(self.world.random.choice(listed) if listed else None)
         if number in self.throttle:
             return self.profile.throttled
         for route, handler in self._routes:
@@ -66,7 +68,9 @@ class Simulator:
     def changed(self, start: Instant, end: Instant = 2**62) -> list[Case]:
         """What a search for changes in [start, end) finds, oldest change first; the newest may not show yet."""
         end = min(end, self.world.now - self.lag + 1)
-        return sorted((case for case in self.world.living() if start <= case.updated_at < end), key=lambda case: (case.updated_at, case.number))
+        found = (case for case in self.world.living() if start <= case.updated_at < end)
+        self._listed = sorted(found, key=lambda case: (case.updated_at, case.number))
+        return list(self._listed)
 
 
 def given(request: Request, name: str, otherwise: str = "") -> str:
