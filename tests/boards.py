@@ -1,11 +1,12 @@
 """The dashboards under test: as they are made from the definitions of this checkout, with the ways to look at them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 import promql_parser
+import pytest
 
 from checkout import ROOT, inputs
 from rollout_metrics.catalog import METRICS, PREFIX, Metric
@@ -25,6 +26,23 @@ _INTERPOLATED = {"offset $window": "offset 28d", "$__rate_interval": "5m", "$__r
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     """Every panel that shows data."""
     return [panel for panel in dashboard["panels"] if panel["type"] not in DATALESS]
+
+
+def of_every_panel(check: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+    """A test of one panel as a test of each dashboard: it names the panel that it fails for."""
+
+    @pytest.mark.parametrize("name", DASHBOARDS)
+    def checked(name: str) -> None:
+        for panel in panels(DASHBOARDS[name]):
+            try:
+                check(panel)
+            except AssertionError as error:
+                error.add_note(f"panel {panel['title']!r} of {name}")
+                raise
+
+    checked.__name__ = check.__name__
+    checked.__doc__ = check.__doc__
+    return checked
 
 
 def expressions(dashboard: dict[str, Any]) -> list[str]:

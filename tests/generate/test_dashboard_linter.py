@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from boards import DASHBOARDS, interpolated, matchers, metric_of, panels, parsed, selectors
+from boards import DASHBOARDS, interpolated, matchers, metric_of, of_every_panel, parsed, selectors
 from rollout_metrics.catalog import MetricType
 
 EXCLUDED = {
@@ -51,11 +51,6 @@ def dashboard(request):
     return request.param
 
 
-@pytest.fixture(params=[pytest.param(panel, id=f"{name}: {panel['title']}") for name, made in DASHBOARDS.items() for panel in panels(made)])
-def panel(request):
-    return request.param
-
-
 def queried(dashboard):
     """The variables that ask Prometheus."""
     return [variable for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
@@ -85,16 +80,19 @@ def test_template_on_time_change_reload_rule(dashboard):
     assert all(variable["refresh"] == 2 for variable in queried(dashboard))
 
 
+@of_every_panel
 def test_panel_datasource_rule(panel):
     assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     assert all(target["datasource"] == panel["datasource"] for target in panel["targets"])
 
 
+@of_every_panel
 def test_panel_title_description_rule(panel):
     assert panel["title"]
     assert len(panel["description"]) > 20
 
 
+@of_every_panel
 def test_panel_units_rule(panel):
     """Here also where the linter looks away: beside mappings, and in the columns of tables."""
     config = panel["fieldConfig"]
@@ -103,16 +101,19 @@ def test_panel_units_rule(panel):
     assert set(units) <= UNITS
 
 
+@of_every_panel
 def test_panel_no_targets_rule(panel):
     assert panel["targets"]
     assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
 
 
+@of_every_panel
 def test_target_promql_rule(panel):
     for target in panel["targets"]:
         assert parsed(target["expr"])
 
 
+@of_every_panel
 def test_target_rate_interval_rule(panel):
     for target in panel["targets"]:
         ranges = re.findall(r"\[([^\]]+)\]", target["expr"])
@@ -120,6 +121,7 @@ def test_target_rate_interval_rule(panel):
         assert "$__" not in interpolated(target["expr"])
 
 
+@of_every_panel
 def test_target_counter_agg_rule(panel):
     for target in panel["targets"]:
         for selector, above in selectors(target["expr"]):

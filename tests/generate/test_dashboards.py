@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from boards import DASHBOARDS, THRESHOLDS, panels
+from boards import DASHBOARDS, THRESHOLDS, of_every_panel, panels
 from checkout import ROOT, inputs
 from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.alerts import DASHBOARD
@@ -66,11 +66,6 @@ def lost(before: Any, after: Any, path: str = "") -> Iterator[str]:
 
 @pytest.fixture(params=[pytest.param(dashboard, id=name) for name, dashboard in DASHBOARDS.items()])
 def dashboard(request):
-    return request.param
-
-
-@pytest.fixture(params=[pytest.param(panel, id=f"{name}: {panel['title']}") for name, made in DASHBOARDS.items() for panel in panels(made)])
-def panel(request):
     return request.param
 
 
@@ -143,49 +138,61 @@ class TestDashboard:
         assert not {"red", "green", "semi-dark-red"} & set(colors)
 
 
-class TestPanel:
-    def test_its_title_names_the_window_that_its_figures_are_about(self, panel):
-        windows = {window for target in panel["targets"] for window in re.findall(r'window="([^"]+)"', target["expr"])}
+@of_every_panel
+def test_its_title_names_the_window_that_its_figures_are_about(panel):
+    windows = {window for target in panel["targets"] for window in re.findall(r'window="([^"]+)"', target["expr"])}
 
-        assert all(window in panel["title"] for window in windows)
-        assert windows or "$window" not in panel["title"]
+    assert all(window in panel["title"] for window in windows)
+    assert windows or "$window" not in panel["title"]
 
-    def test_no_data_is_told_apart_from_nought(self, panel):
-        assert panel["fieldConfig"]["defaults"]["noValue"].startswith(("no data", "none"))
-        assert panel["fieldConfig"]["defaults"].get("custom", {}).get("spanNulls", False) is False
-        assert not any(re.search(r"\bor (on \(\) )?vector\(0\)", target["expr"]) for target in panel["targets"])
 
-    def test_ratios_are_on_a_scale_that_begins_at_0_and_is_the_same_for_their_like_and_are_never_stacked(self, panel):
-        defaults = panel["fieldConfig"]["defaults"]
-        if defaults["unit"] == "percentunit" and panel["type"] == "timeseries":
-            assert defaults["min"] == 0
-            assert (defaults.get("max"), defaults["custom"].get("axisSoftMax")) in {(1, None), (None, 0.5)}
-            assert defaults["custom"]["stacking"]["mode"] == "none"
+@of_every_panel
+def test_no_data_is_told_apart_from_nought(panel):
+    assert panel["fieldConfig"]["defaults"]["noValue"].startswith(("no data", "none"))
+    assert panel["fieldConfig"]["defaults"].get("custom", {}).get("spanNulls", False) is False
+    assert not any(re.search(r"\bor (on \(\) )?vector\(0\)", target["expr"]) for target in panel["targets"])
 
-    def test_a_share_now_stands_with_its_interval_and_n(self, panel):
-        if panel["fieldConfig"]["defaults"]["unit"] == "percentunit" and panel["type"] == "stat":
-            assert [target["legendFormat"] for target in panel["targets"]] == ["share", "at least", "at most", "n"]
 
-    def test_a_share_in_a_table_has_its_n_beside_it(self, panel):
-        if panel["type"] == "table":
-            titles = list(panel["transformations"][1]["options"]["renameByName"].values())
-            shares = [o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"] if {"id": "unit", "value": "percentunit"} in o["properties"]]
-            heads = [title for title in shares if ", at " not in title and ", limit" not in title]
-            assert all(f"{title}, n" in titles for title in heads), (heads, titles)
+@of_every_panel
+def test_ratios_are_on_a_scale_that_begins_at_0_and_is_the_same_for_their_like_and_are_never_stacked(panel):
+    defaults = panel["fieldConfig"]["defaults"]
+    if defaults["unit"] == "percentunit" and panel["type"] == "timeseries":
+        assert defaults["min"] == 0
+        assert (defaults.get("max"), defaults["custom"].get("axisSoftMax")) in {(1, None), (None, 0.5)}
+        assert defaults["custom"]["stacking"]["mode"] == "none"
 
-    def test_values_of_now_are_asked_for_now(self, panel):
-        assert all(target["instant"] == (panel["type"] in ("stat", "table")) and target["range"] != target["instant"] for target in panel["targets"])
 
-    def test_links_to_evidence_name_a_figure_of_the_catalogue_with_workflow_and_window(self, panel):
-        for link in (link for links in [*found(panel, "links"), *evidence_overrides(panel)] for link in links):
-            if "/evidence" in link["url"]:
-                asked = parse_qs(urlsplit(link["url"].replace("${pages}", "")).query)
-                metric = METRICS[asked["metric"][0]]
-                assert "workflow" in asked
-                assert ("window" in asked) == metric.windowed
-                assert set(asked) - {"metric", "workflow", "window"} <= set(metric.all_labels)
-            else:
-                assert {"${datasource:queryparam}", "${__url_time_range}"} <= set(link["url"].split("&"))
+@of_every_panel
+def test_a_share_now_stands_with_its_interval_and_n(panel):
+    if panel["fieldConfig"]["defaults"]["unit"] == "percentunit" and panel["type"] == "stat":
+        assert [target["legendFormat"] for target in panel["targets"]] == ["share", "at least", "at most", "n"]
+
+
+@of_every_panel
+def test_a_share_in_a_table_has_its_n_beside_it(panel):
+    if panel["type"] == "table":
+        titles = list(panel["transformations"][1]["options"]["renameByName"].values())
+        shares = [o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"] if {"id": "unit", "value": "percentunit"} in o["properties"]]
+        heads = [title for title in shares if ", at " not in title and ", limit" not in title]
+        assert all(f"{title}, n" in titles for title in heads), (heads, titles)
+
+
+@of_every_panel
+def test_values_of_now_are_asked_for_now(panel):
+    assert all(target["instant"] == (panel["type"] in ("stat", "table")) and target["range"] != target["instant"] for target in panel["targets"])
+
+
+@of_every_panel
+def test_links_to_evidence_name_a_figure_of_the_catalogue_with_workflow_and_window(panel):
+    for link in (link for links in [*found(panel, "links"), *evidence_overrides(panel)] for link in links):
+        if "/evidence" in link["url"]:
+            asked = parse_qs(urlsplit(link["url"].replace("${pages}", "")).query)
+            metric = METRICS[asked["metric"][0]]
+            assert "workflow" in asked
+            assert ("window" in asked) == metric.windowed
+            assert set(asked) - {"metric", "workflow", "window"} <= set(metric.all_labels)
+        else:
+            assert {"${datasource:queryparam}", "${__url_time_range}"} <= set(link["url"].split("&"))
 
 
 def evidence_overrides(panel: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:

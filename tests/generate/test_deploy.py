@@ -1,6 +1,7 @@
 """The files under deploy: they parse, they agree with each other, and the programs that read them accept them."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -55,6 +56,8 @@ def test_grafana_finds_dashboards_and_runbooks_where_they_are_mounted():
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/rollout-metrics.yaml").read_text())["providers"][0]
 
     assert list(mounted[provider["options"]["path"]].glob("*.json"))
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (mounted[str(home.parent)] / home.name).is_file()
     assert (mounted["/usr/share/grafana/public/runbooks"] / "override-spike.md").is_file()
     for alert in alerts(inputs()["thresholds"]):
         assert alert.runbook_url.startswith("http://localhost:3000/public/runbooks/")
