@@ -13,12 +13,12 @@ from rollout_metrics.collect.source import Rejected
 from rollout_metrics.collect.sweep import run
 from rollout_metrics.config.load import loads
 from rollout_metrics.derive.case import derive
-from rollout_metrics.derive.delivery import deployments
-from rollout_metrics.derive.failures import FailedRun, Observed
 from rollout_metrics.domain.events import ActorKind, CaseKey, Event, resolve
-from rollout_metrics.domain.facts import Blocked, CaseFacts, Escalated, Evaluated, Handling, Recommendation, Unrecorded, Violation
+from rollout_metrics.domain.facts import Blocked, CaseFacts, Escalated, Handling, Recommendation, Unrecorded, Violation
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, floor_minute
+from rollout_metrics.figures import Ledger, situation
+from rollout_metrics.rollup import contributions, samples
 from rollout_metrics.simulate import expected
 from rollout_metrics.simulate.configuration import demo_config
 from rollout_metrics.simulate.deployments import write_records
@@ -122,21 +122,24 @@ def test_the_drift_was_planted(known: Known) -> None:
     assert len(expected.drift(known.world, NOW)) > 2
 
 
-@pytest.mark.parametrize("as_of", [*INSTANTS, START + 40 * DAY + 20 * HOUR, START + 41 * DAY + 4 * HOUR], ids=str)
-def test_the_planted_failure_is_found_with_its_recovery_and_every_cause_and_no_other(known: Known, as_of: Instant) -> None:
-    runs = [fact for _, fact in of_kind(Evaluated, facts(known, as_of)) if not fact.passed]
-    failed: dict[str, tuple[str, Instant, Instant | None]] = {}
-    causes: set[str] = set()
-    for workflow in known.policies.workflows:
-        own = tuple(FailedRun(run.at, run.version, run.evidence[0]) for run in runs if run.workflow == workflow.name)
-        for item in deployments(workflow, as_of, Observed(failed_runs=own)).deployments:
-            if item.failure is not None:
-                failed[item.change] = (str(item.failure.cause), item.failure.started_at, item.failure.recovered_at)
-                causes |= {str(trouble.cause) for trouble in item.failure.evidence}
+@pytest.mark.parametrize("as_of", [*INSTANTS, START + 40 * DAY + 20 * HOUR, START + 41 * DAY + 4 * HOUR, START + 82 * DAY + 16 * HOUR], ids=str)
+def test_the_planted_failures_are_found_with_their_recovery_and_every_cause_and_no_other(known: Known, as_of: Instant) -> None:
+    as_of = floor_minute(as_of)
+    workflows = {workflow.name: workflow for workflow in known.policies.workflows}
+    found, around = [fact for case in facts(known, as_of) for fact in case.facts], Around(known.events, known.policies, as_of)
+    ledger = Ledger(known.policies)
+    ledger.load(dict.fromkeys(workflows, as_of), {}, contributions(found, workflows), samples(found))
+    ledger.families({name: situation(workflow, as_of, around) for name, workflow in workflows.items()})
+    failures = {item.change: item.failure for name in workflows if (of := ledger.deployments(name)) for item in of.deployments if item.failure is not None}
 
-    assert failed == expected.failures(known.world, as_of)
+    assert {name: (str(item.cause), item.started_at, item.recovered_at) for name, item in failures.items()} == expected.failures(known.world, as_of)
     if as_of > START + 41 * DAY + 3.5 * HOUR:
-        assert causes == {"incident", "intervention", "evaluation"}
+        assert {str(trouble.cause) for trouble in failures["CHG-104"].evidence} == {"incident", "intervention", "evaluation"}
+
+
+def test_harm_was_planted_and_still_lasts(known: Known) -> None:
+    assert expected.failures(known.world, NOW)["CHG-109"][::2] == ("harm", None)
+    assert "CHG-109" not in expected.failures(known.world, known.world.plot.triage_prompt() + HOUR)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -6,11 +6,17 @@ from typing import Any
 
 import yaml
 
-from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, format_instant
+from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, format_instant, format_span
 from rollout_metrics.simulate.cast import CONTRACTS, LEADS, REFUNDS, TRIAGE, Plot
 
 FORCED = frozenset(("CHG-101", "CHG-106"))
 """Promotions against the gates: one skips shadow, the other comes while the last release was being rolled back and the record is not complete."""
+
+
+HARM_LIMIT, HARM_WINDOW = 0.2, 7 * DAY
+"""The share of overrides that is too many, and how long a deployment is watched for it."""
+
+_HARM = {"window": format_span(HARM_WINDOW), "metrics": [{"metric": "override_ratio", "at_most": HARM_LIMIT}]}
 
 
 def records(plot: Plot) -> list[dict[str, Any]]:
@@ -23,7 +29,7 @@ def records(plot: Plot) -> list[dict[str, Any]]:
         _record("CHG-093", CONTRACTS, "prompt", "First release", plot.contracts_shadow() - HOUR, version="contracts-1", proposed=15 * DAY),
         _record("CHG-101", LEADS, "level", "Lead routing goes live, people confirm", plot.leads_assisted(), level="assisted", proposed=5 * DAY),
         _record("CHG-102", REFUNDS, "prompt", "Name the invoice line in every reply", plot.day(22.3), version="refunds-6", proposed=26 * HOUR),
-        _record("CHG-103", TRIAGE, "retrieval", "Search the new product handbook", plot.day(30.4), version="triage-12", proposed=3 * DAY),
+        _record("CHG-103", TRIAGE, "retrieval", "Search the new product handbook", plot.day(30.4), version="triage-12", proposed=3 * DAY, harm=_HARM),
         _record(
             "CHG-104",
             REFUNDS,
@@ -47,9 +53,19 @@ def records(plot: Plot) -> list[dict[str, Any]]:
             risk="high",
             proposed=9 * DAY,
         ),
-        _record("CHG-107", REFUNDS, "model", "Smaller model for short messages", plot.day(62.4), version="refunds-8", proposed=4 * DAY),
+        _record("CHG-107", REFUNDS, "model", "Smaller model for short messages", plot.day(62.4), version="refunds-8", proposed=4 * DAY, harm=_HARM),
         _record("CHG-108", LEADS, "policy", "Tiers by company size", plot.day(50.35), version="router-2", proposed=2 * DAY),
-        _record("CHG-109", TRIAGE, "prompt", "Shorter prompt, one example per team", plot.triage_prompt(), version="triage-13", risk="low", proposed=3 * HOUR),
+        _record(
+            "CHG-109",
+            TRIAGE,
+            "prompt",
+            "Shorter prompt, one example per team",
+            plot.triage_prompt(),
+            version="triage-13",
+            risk="low",
+            proposed=3 * HOUR,
+            harm=_HARM,
+        ),
         _record("CHG-110", CONTRACTS, "prompt", "Read annexes as well", plot.day(68.5), version="contracts-2", risk="low", proposed=30 * HOUR),
     ]
     return sorted(found, key=lambda record: str(record["deployed_at"]))

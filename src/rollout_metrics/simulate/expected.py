@@ -3,10 +3,11 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
+from math import lgamma, log
 
-from rollout_metrics.domain.time import HOUR, MINUTE, Instant
+from rollout_metrics.domain.time import HOUR, MINUTE, Instant, parse_instant
 from rollout_metrics.simulate.cast import CONTRACT_BOT, CONTRACTS, LEADS, REFUND_BOT, REFUNDS, ROUTER_APP, RUNTIME, TRIAGE, TRIAGE_BOT, WORKFLOWS
-from rollout_metrics.simulate.deployments import UNRECORDED
+from rollout_metrics.simulate.deployments import HARM_LIMIT, HARM_WINDOW, UNRECORDED, records
 from rollout_metrics.simulate.feed import evaluations
 from rollout_metrics.simulate.truth import Breach, Case, Decision, Handover
 from rollout_metrics.simulate.world import World
@@ -67,7 +68,46 @@ def failures(world: World, as_of: Instant) -> dict[str, tuple[str, Instant, Inst
     """By change, what its failure began with, when, and when it was over, as known at T."""
     failed_at, rolled_back_at = world.plot.refunds_failure()
     began_at = failed_at + 5 * HOUR
-    return {"CHG-104": ("incident", began_at, rolled_back_at if rolled_back_at <= as_of else None)} if began_at <= as_of else {}
+    found: dict[str, tuple[str, Instant, Instant | None]] = {}
+    if began_at <= as_of:
+        found["CHG-104"] = ("incident", began_at, rolled_back_at if rolled_back_at <= as_of else None)
+    for record in records(world.plot):
+        harmed = harm(world, record["workflow"], parse_instant(record["deployed_at"]), as_of) if "harm" in record else None
+        if harmed is not None:
+            found[record["id"]] = ("harm", *harmed)
+    return found
+
+
+def harm(world: World, workflow: str, deployed_at: Instant, as_of: Instant) -> tuple[Instant, Instant | None] | None:
+    """From when to when (None: it still does) too much was overridden since a deployment, looked at by the hour; None where it never was in its window.
+
+    Several stretches: from the first to the end of the last. Too much: the evidence against the limit is 20 to 1, by the likelihood mixed over all rates.
+    """
+    decided = sorted(
+        (held[-1][0], held[-1][1] == "overridden")
+        for item in decisions(world, as_of).values()
+        if item.workflow == workflow and item.mode == "live" and (held := [state for state in item.states if state[0] <= as_of])
+        if held[-1][0] > deployed_at and held[-1][1] in ("accepted", "edited", "overridden")
+    )
+    stretches: list[tuple[Instant, Instant | None]] = []
+    since: Instant | None = None
+    for hour in range(deployed_at // HOUR * HOUR + HOUR, as_of // HOUR * HOUR + 1, HOUR):
+        known = [overridden for at, overridden in decided if at <= hour]
+        beyond = _beyond(sum(known), len(known))
+        if since is None and beyond and hour <= deployed_at + HARM_WINDOW:
+            since = max(hour - HOUR, deployed_at)
+        elif since is not None and not beyond:
+            stretches.append((since, hour))
+            since = None
+    stretches += [(since, None)] if since is not None else []
+    return (stretches[0][0], None if since is not None else stretches[-1][1]) if stretches else None
+
+
+def _beyond(count: int, total: int) -> bool:
+    if total == 0 or count / total <= HARM_LIMIT:
+        return False
+    mixed = lgamma(count + 0.5) + lgamma(total - count + 0.5) - lgamma(total + 1) - 2 * lgamma(0.5)
+    return mixed > log(20) + count * log(HARM_LIMIT) + (total - count) * log(1 - HARM_LIMIT)
 
 
 def outcomes(world: World, workflow: str, start: Instant, end: Instant, as_of: Instant) -> Counter[str]:
