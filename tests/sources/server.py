@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Server:
 def recorded(case: Path) -> Answering:
     """Answers of `exchanges.json`: the first whose request line, query and body contain what is recorded; the last of several equal ones repeats.
 
-    A body's `null` stands for a key that is not there.
+    A body's `null` stands for a key that is not there; `q*=words` asks for a parameter `q` that contains these words.
     """
     exchanges = json.loads((case / "exchanges.json").read_text())
     used: set[int] = set()
@@ -67,9 +67,16 @@ def recorded(case: Path) -> Answering:
 def _fits(exchange: dict[str, Any], request: Request) -> bool:
     split = urlsplit(exchange["request"])
     query = parse_qs(split.query)
-    if split.path != request.line or any(request.query.get(name) != values for name, values in query.items()):
+    if split.path != request.line or not all(_asked(name, values, request) for name, values in query.items()):
         return False
     return _within(exchange.get("body", {}), request.body or {})
+
+
+def _asked(name: str, values: list[str], request: Request) -> bool:
+    """Whether a parameter is as recorded; under a name that ends with `*`, whether it contains what is recorded."""
+    if name.endswith("*"):
+        return any(values[0] in given for given in request.query.get(name[:-1], ()))
+    return request.query.get(name) == values
 
 
 def _within(part: Any, whole: Any) -> bool:
@@ -91,7 +98,9 @@ def serving(answer: Answering, *, packed: bool = True) -> Iterator[Server]:
             length = int(self.headers.get("Content-Length") or 0)
             sent = self.rfile.read(length)
             split = urlsplit(self.path)
-            request = Request(self.command, split.path, parse_qs(split.query), dict(self.headers), json.loads(sent) if sent else None)
+            form = "urlencoded" in self.headers.get("Content-Type", "")
+            body = dict(parse_qsl(sent.decode())) if form else json.loads(sent) if sent else None
+            request = Request(self.command, split.path, parse_qs(split.query), dict(self.headers), body)
             server.requests.append(request)
             reply = server.answer(request)
             body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()

@@ -18,6 +18,8 @@ import urllib3
 from pydantic import SecretStr
 
 from rollout_metrics.collect.limits import Budget, Gate, ResetHeader, wanted_wait
+from rollout_metrics.collect.oauth import Grant
+from rollout_metrics.collect.refusals import said
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, PayloadError, RetryLater, TruncatedError
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,9 @@ REFUSALS: Mapping[int, str] = {
     401: "check the token: it is wrong, expired or revoked",
     403: "check the token's permissions: the system knows it, but does not let it read this",
 }
+FORM = "application/x-www-form-urlencoded"
+REFUSED_GRANTS = frozenset((400, 401, 403))
+REFUSED_GRANT = "check the token's grant: the client id, its secret or key, the user it stands for, and what the application is allowed"
 SHOWN = frozenset(("start_time", "page", "offset", "limit", "per_page"))
 
 
@@ -39,6 +44,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     base_url: str
     authorization: SecretStr | None = None
+    grant: Grant | None = None
+    """How to get a token, instead of `authorization`; it is renewed once when it is refused."""
     headers: Mapping[str, str] = {}
     ca_file: str | None = None
     """Certificates to trust instead of the system's."""
@@ -83,6 +90,15 @@ class Counts(msgspec.Struct):
     received_bytes: int = 0
 
 
+class _Token(msgspec.Struct, frozen=True):
+    """The answer to a grant (RFC 6749, section 5.1)."""
+
+    access_token: str
+
+
+TOKEN = msgspec.json.Decoder(_Token)
+
+
 def basic(user: str, password: SecretStr) -> SecretStr:
     """The `Authorization` value of basic authentication."""
     return SecretStr("Basic " + b64encode(f"{user}:{password.get_secret_value()}".encode()).decode())
@@ -118,14 +134,27 @@ class Api:
         self._host = urlsplit(endpoint.base_url).netloc.rpartition("@")[2]
         self._session = _session(endpoint)
         self._secrets = _secrets(endpoint)
+        self._has_token = endpoint.grant is None
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, accept: frozenset[int] = frozenset()) -> Answer:
         """GET a path under the base URL, or a full URL on the same host, as paging links are. `accept`: failure statuses to return as they are."""
         return self._send("GET", self._url(path, params), None, "", accept)
 
+    def get_elsewhere(self, url: str) -> Answer:
+        """GET a link to another host that carries its own permission, such as a signed download: without our credentials."""
+        elsewhere = self._beside(url)
+        try:
+            return elsewhere.get(url)
+        finally:
+            elsewhere.close()
+
     def post(self, path: str, body: Any, *, label: str = "", accept: frozenset[int] = frozenset()) -> Answer:
         """POST JSON for reading (searches, batch reads): it is retried like a GET. `label` names the page in messages."""
         return self._send("POST", self._url(path, None), msgspec.json.encode(body), label, accept)
+
+    def post_form(self, path: str, fields: Mapping[str, str], *, accept: frozenset[int] = frozenset()) -> Answer:
+        """POST a form, as tokens are asked for."""
+        return self._send("POST", self._url(path, None), urlencode(fields).encode(), "", accept, form=FORM)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -139,9 +168,35 @@ class Api:
             )
         return f"{url}{'&' if '?' in url else '?'}{urlencode(params, doseq=True)}" if params else url
 
-    def _send(self, method: str, url: str, data: bytes | None, label: str, accept: frozenset[int]) -> Answer:
+    def _beside(self, url: str) -> "Api":
+        """Another host in the same way but without credentials; what it costs counts here, and clock and waits are ours."""
+        split = urlsplit(url)
+        bare: dict[str, Any] = {"authorization": None, "grant": None, "headers": {}, "budgets": (), "reset": None, "remaining": None, "wish": None}
+        endpoint = msgspec.structs.replace(self.endpoint, base_url=f"{split.scheme}://{split.netloc}", shown=frozenset(), **bare)
+        other = Api(endpoint, now=self._now, sleep=self._sleep, random=self._random)
+        other.counts, other._secrets = self.counts, self._secrets
+        return other
+
+    def _authorize(self, grant: Grant) -> None:
+        """Get a token and use it from now on."""
+        host = self._beside(grant.token_url)
+        try:
+            answer = host.post_form(grant.token_url, grant.form(self._now()), accept=REFUSED_GRANTS)
+            if answer.status in REFUSED_GRANTS:
+                raise CredentialsError(f"{answer.status} from {answer.where}{self._said(answer.body)}: {REFUSED_GRANT}")
+            token = decode(answer, TOKEN).access_token
+        finally:
+            host.close()
+        self._secrets.append(token)
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._has_token = True
+
+    def _send(self, method: str, url: str, data: bytes | None, label: str, accept: frozenset[int], *, form: str = "application/json") -> Answer:
         where = self._where(method, url, label)
         path = urlsplit(url).path
+        grant = self.endpoint.grant
+        if grant is not None and not self._has_token:
+            self._authorize(grant)
         trouble = ""
         wait: float | None = None
         for attempt in range(self.endpoint.attempts):
@@ -151,7 +206,12 @@ class Api:
                 if gate.covers(path):
                     self._wait(gate.delay(), throttled=True)
             self.counts.requests += 1
-            answer, trouble, wait = self._once(method, url, data, where)
+            answer, trouble, wait = self._once(method, url, data, where, form)
+            if answer is not None and answer.status == 401 and grant is not None and 401 not in accept:
+                self._authorize(grant)  # tokens run out; a fresh one that is refused too is told as usual
+                grant = None
+                self.counts.requests += 1
+                answer, trouble, wait = self._once(method, url, data, where, form)
             if answer is not None:
                 if answer.status < 300 or answer.status in accept:
                     return answer
@@ -163,9 +223,9 @@ class Api:
                 self._wait(wait if wait is not None else self._random() * min(60.0, 2.0**attempt), throttled=throttled)
         raise RetryLater(f"{trouble}: {self.endpoint.then}" + (f", in {wait:.0f} s at the earliest" if wait else ""), wait)
 
-    def _once(self, method: str, url: str, data: bytes | None, where: str) -> tuple[Answer | None, str, float | None]:
+    def _once(self, method: str, url: str, data: bytes | None, where: str, form: str) -> tuple[Answer | None, str, float | None]:
         limits = (self.endpoint.connect_timeout, self.endpoint.read_timeout)
-        headers = {"Content-Type": "application/json"} if data is not None else None
+        headers = {"Content-Type": form} if data is not None else None
         try:
             with self._session.request(method, url, data=data, headers=headers, timeout=limits, stream=True, allow_redirects=False) as response:
                 body = b"" if response.is_redirect else self._body(response, where)
@@ -206,30 +266,25 @@ class Api:
         """What is wrong and how long to wait, for answers worth another try; raises for the others."""
         endpoint, status = self.endpoint, answer.status
         wait = wanted_wait(answer.headers, endpoint.reset, self._now())
-        said = self._said(answer.body)
+        words = self._said(answer.body)
         spent = endpoint.remaining is not None and answer.headers.get(endpoint.remaining) == "0"
         wish = endpoint.wish(answer.body) if endpoint.wish is not None and status in (403, THROTTLED) else None
         if status == THROTTLED or (status == 403 and (spent or wish is not None or "Retry-After" in answer.headers)):
             wait = max((seconds for seconds in (wait, wish) if seconds is not None), default=None)
             log.info("throttled", extra={"host": self._host, "status": status, "wait_seconds": wait})
-            return f"{status} from {answer.where}{said}", wait
+            return f"{status} from {answer.where}{words}", wait
         if status in (401, 403):
-            raise CredentialsError(f"{status} from {answer.where}{said}: {REFUSALS[status]}")
+            raise CredentialsError(f"{status} from {answer.where}{words}: {REFUSALS[status]}")
         if status in TRANSIENT or status >= 500:
-            return f"{status} from {answer.where}{said}", wait
+            return f"{status} from {answer.where}{words}", wait
         if 300 <= status < 400:
             target = urlsplit(urljoin(endpoint.base_url, answer.headers.get("Location", "")))
             raise PayloadError(f"{answer.where} redirects to {target.netloc.rpartition('@')[2]}{target.path}: correct the address")
-        raise PayloadError(f"{status} from {answer.where}{said}")
+        raise PayloadError(f"{status} from {answer.where}{words}")
 
     def _said(self, body: bytes) -> str:
         """The vendor's own words, short and without secrets."""
-        try:
-            read = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return ""
-        words = [read[key] for key in ("error", "description", "message", "policyName") if isinstance(read, dict) and isinstance(read.get(key), str)]
-        text = " ".join(" ".join(words).split())
+        text = said(body)
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return f" ({text[:200]})" if text else ""
@@ -310,6 +365,7 @@ def _secrets(endpoint: Endpoint) -> list[str]:
     if endpoint.authorization is not None:
         scheme, _, value = endpoint.authorization.get_secret_value().partition(" ")
         values += [value, value.removeprefix("token="), *(b64decode(value).decode().partition(":") if scheme == "Basic" else ())]
+    values += endpoint.grant.secrets() if endpoint.grant is not None else ()
     if endpoint.proxy is not None:
         values += [endpoint.proxy.get_secret_value(), urlsplit(endpoint.proxy.get_secret_value()).password or ""]
     return [value for value in values if len(value) >= 4]
