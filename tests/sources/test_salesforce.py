@@ -27,6 +27,10 @@ def api_of(source: Salesforce) -> Api:
     return Api(source.endpoint(), sleep=lambda _: None, random=lambda: 0.0)
 
 
+def read(source: Salesforce) -> list[Event]:
+    return [event for page in source.pages(api_of(source), WINDOW) for event in source.events(page) if isinstance(event, Event)]
+
+
 @pytest.mark.parametrize(
     ("short", "long"), [("500800000XYZabC", "500800000XYZabCAU4"), ("005A0000000abcd", "005A0000000abcdIAA"), ("500800000XYZabCAU4", "500800000XYZabCAU4")]
 )
@@ -43,8 +47,7 @@ def test_the_end_of_an_id_tells_its_capitals() -> None:
 
 def test_a_day_whose_requests_are_used_up_is_not_a_refusal_and_not_asked_again_at_once() -> None:
     with serving(lambda _: Reply(SPENT, 403)) as server, pytest.raises(RetryLater, match=r"^403 from .*REQUEST_LIMIT_EXCEEDED") as raised:
-        source = salesforce(server)
-        list(source.pages(api_of(source), WINDOW))
+        read(salesforce(server))
 
     assert raised.value.after_seconds == 3600
     assert len(server.requests) == 1
@@ -57,8 +60,7 @@ def test_a_forgotten_place_in_a_query_is_read_again_by_the_next_sweep() -> None:
         return TYPICAL(request)
 
     with serving(answer) as server, pytest.raises(RetryLater, match="has forgotten how far"):
-        source = salesforce(server)
-        list(source.pages(api_of(source), WINDOW))
+        read(salesforce(server))
 
 
 @pytest.mark.parametrize(
@@ -151,8 +153,7 @@ def test_approvals_by_flows_are_read_where_they_are_wanted() -> None:
         return TYPICAL(request)
 
     with serving(answer) as server:
-        source = salesforce(server, token=SecretStr("t"), flow_approvals=True)
-        events = [event for page in source.pages(api_of(source), WINDOW) for event in source.events(page) if isinstance(event, Event)]
+        events = read(salesforce(server, token=SecretStr("t"), flow_approvals=True))
     told = {(event.activity, event.actor_id) for event in events if "approval/" in event.event_id}
 
     assert told == {(Activity.APPROVAL_REQUESTED, "005000000000002AAA"), (Activity.APPROVED, "005000000000001AAA")}

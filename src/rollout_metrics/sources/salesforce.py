@@ -79,7 +79,7 @@ class Salesforce(Reconciled):
     kind: ClassVar[str] = "salesforce"
 
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
-    """The organisation's own address (My Domain), such as https://acme.my.salesforce.com."""
+    """The organisation's own address (My Domain): `https://acme.my.salesforce.com`."""
     token: SecretStr | None = None
     """An access token; those of people run out within hours, so rather let one be asked for."""
     client_id: str | None = None
