@@ -329,6 +329,18 @@ def test_scopes_that_overlap_are_a_warning() -> None:
     assert apart.warnings == ()
 
 
+def test_pages_that_others_reach_without_a_password_are_warned_of() -> None:
+    open_to_all = loads(f"{HEAD}listen: {{web: '0.0.0.0:10878'}}\n", {}, file="c.yaml").warnings
+    behind_a_proxy = loads(f"{HEAD}listen: {{web: '0.0.0.0:10878'}}\nweb: {{proxy_header: X-Forwarded-User}}\n", {}, file="c.yaml").warnings
+    local = loads(f"{HEAD}listen: {{web: '[::1]:10878'}}\n", {}, file="c.yaml").warnings
+
+    assert [warning for warning in open_to_all if warning not in local] == [
+        "c.yaml:8: listen.web: whoever reaches 0.0.0.0 sees the pages and the cases on them: "
+        "name users in listen.web_web_config, or a proxy that authenticates in web.proxy_header"
+    ]
+    assert behind_a_proxy == local
+
+
 def test_what_is_probably_not_meant_is_a_warning() -> None:
     text = "sources: {desk: {kind: events, paths: in}, crm: {kind: events, paths: in}}\nworkflows:\n  - name: w\n    sources: [desk]\n"
 

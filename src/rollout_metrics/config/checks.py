@@ -1,6 +1,7 @@
 """What no single option can show: names that must agree, scopes that hide each other, files that must be there; and what is probably not meant."""
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,10 @@ def warnings(settings: Settings, document: Document) -> Iterator[str]:
     for source in settings.sources:
         if settings.workflows and source not in read:
             yield f"{document.where(('sources', source))}: no workflow reads it: name it in the sources of one"
+    host = settings.listen.web.rpartition(":")[0].strip("[]")
+    if not _loopback(host) and settings.listen.web_web_config is None and settings.web.proxy_header is None:
+        remedy = "name users in listen.web_web_config, or a proxy that authenticates in web.proxy_header"
+        yield f"{document.where(('listen', 'web'))}: whoever reaches {host} sees the pages and the cases on them: {remedy}"
     for number, later in enumerate(settings.workflows):
         where = document.where(("workflows", number))
         for earlier in settings.workflows[:number]:
@@ -158,3 +163,10 @@ def warnings(settings: Settings, document: Document) -> Iterator[str]:
             yield f"{where}: decides nothing, so that no recommendation will ever be seen: name the actions the agent decides"
         if not later.levels:
             yield f"{where}: has no levels, so that it is off until a change record says otherwise: name its autonomy level"
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
