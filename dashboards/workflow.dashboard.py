@@ -47,7 +47,11 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
     """The dashboard; lines of limits are those of the alerts."""
     decided = p.stat(
         "Decided and pending, $window",
-        (Query(n_of("acceptance_ratio", **MODE), "decided"), Query(shown("recommendations_pending", **MODE), "pending now")),
+        (
+            Query(n_of("acceptance_ratio", **MODE), "decided"),
+            Query(shown("recommendations_pending", **MODE), "pending now"),
+            Query(f"time() - {shown('recommendation_oldest_pending_timestamp_seconds', **MODE)}", "oldest pending", None, "s"),
+        ),
         unit="locale",
         description="Decisions of people in the window, and recommendations that nothing has been decided about yet.",
         links=links.evidence("decisions", **MODE),
@@ -145,10 +149,11 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                 (
                     measures.kinds("decisions", "Overrides by how", "how", OVERRIDES, outcome="overridden", **MODE),
                     measures.kinds("errors", "Errors by category", "category"),
+                    measures.kinds("repeating_errors", "Errors that repeat", "category"),
                     measures.kinds("handled_cases", "Eligible cases by handling", "handling", HANDLINGS),
                     measures.kinds("escalations", "Escalations by reason", "reason"),
                 ),
-                (12, 12, 12, 12),
+                (8, 8, 8, 12, 12),
             ),
             p.Row("Review", (*review, effort, measures.count("explicit_decisions", "Explicit decisions")), (4, 8, 4, 8, 16, 8)),
             p.Row("Worth", (saved, turnaround, behind, *measures.interval("time_to_reverse_median_seconds", "Median time to reverse")), (8, 8, 8, 8, 16)),

@@ -196,10 +196,12 @@ def test_limits_and_addresses_come_from_the_configuration(grafana, tmp_path, cap
 
 @pytest.mark.e2e
 @pytest.mark.skipif(not os.environ.get("GRAFANA_URL"), reason="no Grafana is named: set GRAFANA_URL and GRAFANA_TOKEN (a service account that may edit)")
-def test_a_real_grafana_takes_every_dashboard_and_gives_it_back():
+def test_a_real_grafana_takes_every_dashboard_and_gives_it_back(capsys):
     """No Grafana can be installed where CI runs: this runs for those who have one."""
     url = os.environ["GRAFANA_URL"]
     words = ["--root", str(ROOT), "--grafana", url, "--folder", "Rollout metrics smoke test"]
 
     assert main(["dashboards", "push", *words, "--overwrite"]) == 0
+    capsys.readouterr()
     assert main(["dashboards", "push", *words, "--dry-run"]) == 0
+    assert set(states(capsys.readouterr().out).values()) == {"same"}
