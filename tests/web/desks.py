@@ -18,7 +18,7 @@ from rollout_metrics.overview.evidence import Asked, Explained, Receipt, Seen, W
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.snapshot import Board, take
 from rollout_metrics.web.app import web_app
-from rollout_metrics.web.desk import Desk
+from rollout_metrics.web.desk import Desk, Reviews
 from rollout_metrics.web.push import standing_of
 from rollout_metrics.web.rights import USER
 
@@ -116,7 +116,7 @@ class Pages:
         self.board.hang(take([*merged(*(families(name) for name in names)), *more], NOW, Renderer(), sources=[source]))
         made = company(*({"name": name, "sources": ["desk"], "agents": [f"{name}-bot"]} for name in names))
         web = WebOptions.model_validate(options or {})
-        desk = Desk(self.board, made, web, self.explain, records, terms(Settings(web=web)))
+        desk = Desk(self.board, made, web, self.explain, records, terms(Settings(web=web)), reviews)
         self.app: Flask = web_app([], lambda *_: None, lambda: NOW, judge=standing_of(made, Plain()), held=lambda *_: {}, desk=desk)
         self.client: FlaskClient = self.app.test_client()
 

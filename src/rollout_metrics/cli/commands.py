@@ -12,6 +12,7 @@ from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
 from rollout_metrics.cli.export import export
 from rollout_metrics.cli.parameters import Label, Span, Time, config_option, json_option, known_workflows
+from rollout_metrics.cli.reviews import review as review_commands
 from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
 from rollout_metrics.collect.source import Source
@@ -48,6 +49,7 @@ program.add_command(change_commands)
 program.add_command(alert_files)
 program.add_command(export)
 program.add_command(dashboard_commands)
+program.add_command(review_commands)
 for _ladder_command in ladder.COMMANDS:
     program.add_command(_ladder_command)
 

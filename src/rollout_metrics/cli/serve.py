@@ -16,6 +16,7 @@ from rollout_metrics.config.privacy import terms
 from rollout_metrics.domain.errors import ConfigurationError, RolloutMetricsError
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.evidence import explain
+from rollout_metrics.pipeline.signing import Cabinet
 from rollout_metrics.publish.app import Environ, StartResponse, metrics_app
 from rollout_metrics.publish.listener import Listener
 from rollout_metrics.publish.self_metrics import SelfMetrics
@@ -71,7 +72,7 @@ def _web(configuration: Configuration, pipeline: Pipeline) -> Flask:
     sources = [source for source in configured if isinstance(source, Push)]
     alerts = [source for source in configured if isinstance(source, Alertmanager)]
     settings = configuration.settings
-    desk = Desk(pipeline.board, pipeline.company, settings.web, partial(explain, pipeline), configuration.records, terms(settings))
+    desk = Desk(pipeline.board, pipeline.company, settings.web, partial(explain, pipeline), configuration.records, terms(settings), Cabinet(pipeline))
     judge, held = standing_of(pipeline.company, pipeline.pseudonyms), pipeline.store.held
     return web_app(sources, pipeline.accept, clock, judge=judge, held=held, desk=desk, alerts=alerts)
 

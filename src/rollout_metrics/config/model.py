@@ -139,6 +139,17 @@ class HarmReadingOptions(Options):
     """How long an answer may take."""
 
 
+class ReviewOptions(Options):
+    """What the quarterly review says in money."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    """ISO 4217 code of the rates."""
+    hourly_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """What an hour of an operator costs; without one the review speaks of hours only."""
+    hourly_rates: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default={})
+    """Workflow -> its own rate."""
+
+
 class LogOptions(Options):
     """The log on stderr."""
 
@@ -191,4 +202,5 @@ class Settings(Options):
     schedule: ScheduleOptions = ScheduleOptions()
     alerts: AlertOptions = AlertOptions()
     harm: HarmReadingOptions = HarmReadingOptions()
+    review: ReviewOptions = ReviewOptions()
     log: LogOptions = LogOptions()

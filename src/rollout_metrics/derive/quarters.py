@@ -1,5 +1,6 @@
 """The quarters of a workflow's calendar: three months each, from the first month of its year, in its own time zone."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from rollout_metrics.domain.policy import Calendar
 from rollout_metrics.domain.time import Instant, instant, moment
 
 MONTHS = 3
+_NAME = re.compile(r"([1-9]\d{3})[Qq]([1-4])", re.ASCII)
 
 
 class Quarter(msgspec.Struct, frozen=True):
@@ -30,6 +32,14 @@ def quarter(calendar: Calendar, year: int, number: int) -> Quarter:
     """A quarter by its year and number, 1 to 4."""
     first = year * 12 + calendar.first_month - 1 + (number - 1) * MONTHS
     return Quarter(year, number, _month(calendar, first), _month(calendar, first + MONTHS))
+
+
+def parse_quarter(text: str) -> tuple[int, int]:
+    """Year and number of a quarter as people write it: `2026Q3`; anything else raises `ValueError`."""
+    found = _NAME.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no quarter such as 2026Q3")
+    return int(found[1]), int(found[2])
 
 
 def quarter_of(calendar: Calendar, at: Instant) -> Quarter:

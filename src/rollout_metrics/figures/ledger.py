@@ -60,6 +60,11 @@ class Ledger:
         """Each workflow's T."""
         return dict(self._as_of)
 
+    @property
+    def trail(self) -> Trail:
+        """The counts by the hour."""
+        return self._trail
+
     def needed(self, as_of: AsOf, starts: Starts) -> list[Stretch]:
         """The counts `load` wants besides the standing ones (minute `STATE`): these minutes of these workflows."""
         named = _named(as_of)

@@ -1,7 +1,9 @@
 """Figures as of any instant: every case derived anew from its stored events cut at T, nothing of what is stored changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import Family
@@ -10,17 +12,18 @@ from rollout_metrics.derive.gates import Promotion
 from rollout_metrics.derive.history import read
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import ActorKind, CaseKey, Event
-from rollout_metrics.domain.facts import Recommendation
+from rollout_metrics.domain.facts import Fact, Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures import Ledger, situation, starts
-from rollout_metrics.figures.situation import Readings
+from rollout_metrics.figures.situation import Readings, Situation
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
 from rollout_metrics.pipeline.glances import Previous, everywhere, looked_at
 from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.rollup import Contribution, Sample
 from rollout_metrics.rollup.counting import glances
+from rollout_metrics.store import Store
 
 
 def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) -> list[Family]:
@@ -35,11 +38,16 @@ def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) ->
                 watch("deriving", number, None, f"{number:,} cases")
             yield history
 
+    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
+    return figures_of(watched(), company, as_of, surroundings_of(store, company, as_of), store.previous_touch, promotions=store.promotions(), read=read)
+
+
+def surroundings_of(store: Store, company: Company, as_of: Mapping[str, Instant]) -> Surroundings:
+    """What other cases say as of T, when T lies in the past."""
     around: Surroundings = store.surroundings(as_of)
     if any(level.since is None for workflow in company.workflows for level in workflow.levels):
-        around = Cut(around, store.all_histories(), company, as_of, {w.name: store.forgotten_first_agent(w.name) for w in company.workflows})
-    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
-    return figures_of(watched(), company, as_of, around, store.previous_touch, promotions=store.promotions(), read=read)
+        return Cut(around, store.all_histories(), company, as_of, {w.name: store.forgotten_first_agent(w.name) for w in company.workflows})
+    return around
 
 
 class Cut:
@@ -70,6 +78,18 @@ class Cut:
         return self._around.agent_seen(workflow, start, end)
 
 
+class Then(msgspec.Struct, frozen=True):
+    """Everything as of an instant: the ledger that holds it, each workflow's situation, and every count behind them."""
+
+    ledger: Ledger
+    situations: dict[str, Situation]
+    counts: list[Contribution]
+
+
+Noted = Callable[[CaseKey, Sequence[Fact], Sequence[Contribution]], None]
+"""Told each case's facts and what they count, but for glances."""
+
+
 def figures_of(
     histories: Iterator[tuple[CaseKey, list[Event]]],
     company: Company,
@@ -81,19 +101,37 @@ def figures_of(
     read: Mapping[str, Readings],
 ) -> list[Family]:
     """Every figure of the histories at these T, counted from nothing. `read`: by workflow, its harm metrics from elsewhere."""
+    then = then_of(histories, company, as_of, around, previous, promotions=promotions, read=read)
+    return then.ledger.families(then.situations)
+
+
+def then_of(
+    histories: Iterable[tuple[CaseKey, list[Event]]],
+    company: Company,
+    as_of: Mapping[str, Instant],
+    around: Surroundings,
+    previous: Previous,
+    *,
+    promotions: Mapping[str, Sequence[Promotion]],
+    read: Mapping[str, Readings],
+    note: Noted = lambda _case, _facts, _counts: None,
+) -> Then:
+    """The state of the histories at these T, counted from nothing."""
     workflows = {workflow.name: workflow for workflow in company.workflows}
     counts: dict[rollup.Bucket, int] = defaultdict(int)
     samples: list[Sample] = []
     glance = glances_of(workflows)
     decided: list[tuple[CaseKey, tuple[Recommendation, ...]]] = []
 
-    def count(contributions: Iterator[Contribution]) -> None:
+    def count(contributions: Iterable[Contribution]) -> None:
         for series, minute, amount in contributions:
             counts[series, minute] += amount
 
     for case, events in histories:
         facts = derive(events, company, as_of, around).facts
-        count(rollup.contributions(facts, workflows))
+        made = list(rollup.contributions(facts, workflows))
+        count(made)
+        note(case, facts, made)
         samples += rollup.samples(facts)
         decided.append((case, tuple(looked_at(facts, glance))))
     for _, fact in everywhere(decided, previous, glance):
@@ -101,8 +139,9 @@ def figures_of(
 
     ledger = Ledger(company)
     begun = starts(company.workflows, as_of, around)
-    ledger.load(as_of, begun, [(series, minute, amount) for (series, minute), amount in counts.items()], samples)
+    rows = [(series, minute, amount) for (series, minute), amount in counts.items()]
+    ledger.load(as_of, begun, rows, samples)
     situations = {
         name: situation(workflow, as_of[name], around, readings=read[name], promotions=promotions.get(name, ())) for name, workflow in workflows.items()
     }
-    return ledger.families(situations)
+    return Then(ledger, situations, rows)

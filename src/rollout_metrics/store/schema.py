@@ -173,6 +173,16 @@ promotions = Table(
 )
 """Deployed changes of level with the gates as they were known when they were frozen: written once, never changed."""
 
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("quarter", Words, primary_key=True),
+    Column("signed_by", Text, nullable=False),
+    Column("signed_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""Quarterly reviews as they were signed: written once, never changed."""
+
 sweeps = Table(
     "sweeps",
     metadata,

@@ -15,6 +15,7 @@ from rollout_metrics.web.doors import Receiving, Sender, doors_of
 from rollout_metrics.web.evidence import evidence_blueprint
 from rollout_metrics.web.pages import pages_blueprint
 from rollout_metrics.web.push import Held, Judge, PushSource, push_blueprint
+from rollout_metrics.web.reviews import review_blueprint
 
 
 class AcceptAll(Protocol):
@@ -42,6 +43,7 @@ def web_app(
     app.register_blueprint(pages_blueprint(desk))
     app.register_blueprint(evidence_blueprint(desk))
     app.register_blueprint(changes_blueprint(desk))
+    app.register_blueprint(review_blueprint(desk))
 
     @app.get("/healthz")
     def health() -> tuple[str, int, dict[str, str]]:

@@ -1,20 +1,16 @@
-"""The pages about what was changed and how it is judged: change records, quarterly reviews, the sheet on data protection."""
+"""The pages about what was changed and on what terms: change records, the sheet on data protection."""
 
-from flask import Blueprint, abort, current_app, render_template, url_for
+from flask import Blueprint, abort, render_template
 
-from rollout_metrics.derive.quarters import quarters
 from rollout_metrics.overview.data_protection import sheet
 from rollout_metrics.overview.records import chapters, lacking, newest_first, sign_offs, stage
 from rollout_metrics.web import links
 from rollout_metrics.web.desk import Desk
 from rollout_metrics.web.pages import current_viewer
 
-REVIEW = "review.quarter"
-"""The endpoint of one quarter's review, with the argument `quarter`, where the application has one."""
-
 
 def changes_blueprint(desk: Desk) -> Blueprint:
-    """`/changes`, `/changes/ID`, `/review` and `/data-protection`."""
+    """`/changes`, `/changes/ID` and `/data-protection`."""
     blueprint = Blueprint("changes", __name__)
 
     @blueprint.get("/changes")
@@ -37,14 +33,6 @@ def changes_blueprint(desk: Desk) -> Blueprint:
             lacks=lacking(record),
             outward=links.outward,
         )
-
-    @blueprint.get("/review")
-    def reviews() -> str:
-        built = REVIEW in current_app.view_functions
-        now, seen = desk.seen()[0].taken_at, desk.workflows(current_viewer())
-        found = {quarter: None for workflow in seen for quarter in quarters(workflow.calendar, now)}
-        listed = [(quarter, url_for(REVIEW, quarter=quarter.name) if built else None) for quarter in sorted(found, key=lambda q: q.start, reverse=True)]
-        return render_template("reviews.html", quarters=listed, now=now)
 
     @blueprint.get("/data-protection")
     def data_protection() -> str:

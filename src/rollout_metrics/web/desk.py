@@ -1,6 +1,6 @@
 """What the pages are made of: the published picture, the configuration, and whom to ask for the cases behind a number."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Protocol
 
@@ -9,9 +9,18 @@ from rollout_metrics.domain.records import Record
 from rollout_metrics.overview import Picture, Values
 from rollout_metrics.overview.data_protection import Terms
 from rollout_metrics.overview.evidence import Asked, Explained, Wanted
+from rollout_metrics.review import page
+from rollout_metrics.review.said import Signature
 from rollout_metrics.web.rights import Admission, Viewer
 
 Explain = Callable[[Asked, Wanted], Explained]
+
+
+class Reviews(Protocol):
+    """Where the reviews are."""
+
+    def open(self, name: str, /) -> page.Shown: ...
+    def signatures(self) -> Mapping[str, Signature]: ...
 
 
 class Shown(Protocol):
@@ -27,7 +36,7 @@ class Desk:
     """Everything a page may look at; nothing on it can be changed from there."""
 
     def __init__(  # noqa: PLR0917
-        self, board: Shown, company: Company, admission: Admission, explain: Explain, records: Iterable[Record], terms: Terms
+        self, board: Shown, company: Company, admission: Admission, explain: Explain, records: Iterable[Record], terms: Terms, reviews: Reviews | None = None
     ) -> None:
         self.board = board
         self.company = company
@@ -35,6 +44,7 @@ class Desk:
         self.explain = explain
         self.records = {record.change.id: record for record in records}
         self.terms = terms
+        self.reviews = reviews
         self._lock = Lock()
         self._seen = (Picture(taken_at=0), Values(()))
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import url_for
 
 from rollout_metrics.overview.evidence import question
 from rollout_metrics.overview.figure import Figure
+from rollout_metrics.overview.foreign import outward
 from rollout_metrics.web.rights import Viewer
+
+__all__ = ["evidence", "of_mark", "outward"]
 
 
 def evidence(figure: Figure, viewer: Viewer) -> str | None:
@@ -26,13 +28,3 @@ def of_mark(asked: Mapping[str, str], viewer: Viewer) -> str | None:
     named: dict[str, Any] = {**asked}
     return url_for("evidence.evidence", **named)
 
-
-def outward(url: str | None) -> str | None:
-    """An address as it stands in a case or a record, if it is one of the web: a script or a file is none."""
-    if not url:
-        return None
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return None
-    return url.strip() if parts.scheme in ("http", "https") and parts.netloc else None

@@ -32,7 +32,7 @@ HEADERS: Mapping[str, str] = {
 }
 """On every answer of the pages: nothing from elsewhere, no script at all, in no frame, kept nowhere."""
 
-NAVIGATION = (("pages.status", "Status"), ("evidence.evidence", "Evidence"), ("changes.index", "Changes"), ("changes.reviews", "Reviews"))
+NAVIGATION = (("pages.status", "Status"), ("evidence.evidence", "Evidence"), ("changes.index", "Changes"), ("review.index", "Reviews"))
 """`(endpoint, what it is called)` of the pages that every page leads to, in order."""
 
 

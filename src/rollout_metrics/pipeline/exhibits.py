@@ -1,0 +1,124 @@
+"""The receipts of a review: for each figure that the board will ask about, the newest cases behind it, as they stood at the quarter's end."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heappush, heappushpop
+
+import msgspec
+
+from rollout_metrics import rollup
+from rollout_metrics.catalog import METRICS, TALLIES
+from rollout_metrics.catalog.metric import Part, Ratio
+from rollout_metrics.catalog.trust import EVIDENCE
+from rollout_metrics.domain.events import CaseKey, Event, EventRef
+from rollout_metrics.domain.facts import Fact
+from rollout_metrics.domain.policy import Company
+from rollout_metrics.domain.time import MINUTE, Instant
+from rollout_metrics.overview import written
+from rollout_metrics.pipeline.behind import seen_as
+from rollout_metrics.review.said import Exhibit
+from rollout_metrics.review.said import Fact as Shown
+from rollout_metrics.rollup import STATE, Contribution, Series
+from rollout_metrics.store import Store
+
+MOST = 5
+"""Receipts of each figure."""
+
+RATES = ("override_ratio", "correction_ratio", "complaint_ratio", "escalation_ratio", "bypass_ratio")
+
+
+class Sought(msgspec.Struct, frozen=True):
+    """A figure whose cases are wanted: its name, and the counts that they are found by."""
+
+    about: str
+    part: Part
+
+
+def sought() -> tuple[Sought, ...]:
+    """The numerators of the rates that can go wrong, acts without authority, and what is behind the warning signs."""
+    rates = [(metric.key, metric.obtained.numerator) for metric in map(METRICS.__getitem__, RATES) if isinstance(metric.obtained, Ratio)]
+    signs = [(sign.value, EVIDENCE[sign][0][1]) for sign in EVIDENCE if EVIDENCE[sign][0][1].where]
+    return tuple(Sought(about, part) for about, part in (*rates, ("violations", Part("violations")), *signs))
+
+
+class Exhibits:
+    """Told every case with what it counts, it keeps the newest of each figure within each workflow's quarter."""
+
+    def __init__(self, company: Company, stretches: Mapping[str, tuple[Instant, Instant]]) -> None:
+        """`stretches`: workflow -> its quarter, up to T."""
+        self._workflows = {workflow.name: workflow for workflow in company.workflows}
+        self._company = company
+        self._minutes = {name: (start // MINUTE, end // MINUTE) for name, (start, end) in stretches.items()}
+        self._sought = sought()
+        self._fits: dict[Series, tuple[int, ...]] = {}
+        self._kept: dict[tuple[str, int], list[tuple[int, CaseKey]]] = {}
+        self._facts: dict[CaseKey, tuple[Fact, ...]] = {}
+        self.first_at: dict[str, Instant] = {}
+        """The first minute in which a workflow has any count."""
+
+    def __call__(self, case: CaseKey, facts: Sequence[Fact], counts: Sequence[Contribution]) -> None:
+        """Take a case in."""
+        for series, minute, amount in counts:
+            if minute == STATE or not amount:
+                continue
+            name = series[0]
+            known = self.first_at.get(name)
+            if known is None or minute * MINUTE < known:
+                self.first_at[name] = minute * MINUTE
+            fits = self._fits.get(series)
+            if fits is None:
+                fits = self._fits[series] = tuple(self._fitting(series))
+            if fits and name in self._minutes and self._minutes[name][0] < minute <= self._minutes[name][1]:
+                for place in fits:
+                    self._keep((name, place), minute, case, facts)
+
+    def of(self, workflow: str, store: Store, as_of: Instant) -> tuple[Exhibit, ...]:
+        """A workflow's receipts, by figure, the newest first."""
+        found = [
+            (item, minute, case)
+            for place, item in enumerate(self._sought)
+            for minute, case in sorted(self._kept.get((workflow, place), ()), key=lambda kept: (-kept[0], kept[1]))
+        ]
+        histories = dict(store.histories(list(dict.fromkeys(case for _, _, case in found))))
+        return tuple(exhibit for item, minute, case in found for exhibit in self._exhibits(workflow, item, minute, case, histories[case], as_of))
+
+    def _fitting(self, series: Series) -> Iterator[int]:
+        for place, item in enumerate(self._sought):
+            if series[1] == item.part.tally:
+                labels = dict(zip(TALLIES[item.part.tally].labels, series[2:], strict=False))
+                if all(labels[label] in values for label, values in item.part.where):
+                    yield place
+
+    def _keep(self, key: tuple[str, int], minute: int, case: CaseKey, facts: Sequence[Fact]) -> None:
+        kept = self._kept.setdefault(key, [])
+        item = (minute, case)
+        if item in kept:
+            return
+        self._facts[case] = tuple(facts)
+        if len(kept) < MOST:
+            heappush(kept, item)
+        else:
+            heappushpop(kept, item)
+
+    def _exhibits(  # noqa: PLR0917
+        self, workflow: str, item: Sought, minute: int, case: CaseKey, events: Sequence[Event], as_of: Instant
+    ) -> Iterator[Exhibit]:
+        """The first fact of a case that counts there."""
+        place = self._sought.index(item)
+        known = {event.ref: event for event in events}
+        for fact in self._facts[case]:
+            if fact.workflow != workflow:
+                continue
+            for series, at, _ in rollup.contributions((fact,), self._workflows):
+                if at == minute and place in self._fits.get(series, ()):
+                    yield self._exhibit(item, series, minute, case, fact.evidence, known, as_of)
+                    return
+
+    def _exhibit(  # noqa: PLR0917
+        self, item: Sought, series: Series, minute: int, case: CaseKey, evidence: Sequence[EventRef], known: Mapping[EventRef, Event], as_of: Instant
+    ) -> Exhibit:
+        seen = [seen_as(known[ref], self._company) for ref in evidence if ref in known]
+        shown = tuple(Shown(one.ref, one.at, one.activity, one.actor_kind, one.attribute, one.reason, one.url) for one in seen)
+        past = sorted((event for event in known.values() if event.occurred_at <= as_of), key=lambda event: (event.occurred_at, event.ref))
+        url = next((one.url for one in reversed(seen) if one.url), None) or next((url for event in past if (url := event.detail.get("url"))), None)
+        values = ", ".join(written.name(value) for value in series[2:] if value)
+        return Exhibit(item.about, case, minute * MINUTE, values, shown, url)
