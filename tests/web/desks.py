@@ -106,6 +106,7 @@ class Pages:
         error: str = "",
         records: tuple[Record, ...] = (),
         more: Sequence[Family] = (),
+        reviews: Reviews | None = None,
     ) -> None:
         self.asked: list[tuple[Asked, Wanted]] = []
         self.receipts = receipts

@@ -253,7 +253,7 @@ def test_the_sheet_on_data_protection_says_what_is_configured() -> None:
 def test_reviews_are_listed_by_quarter_of_the_calendar() -> None:
     said = Read(Pages().get("/review").text).text
 
-    assert re.findall(r"\d{4}Q\d", said)[:2] == ["2026Q1", "2025Q4"]
+    assert list(dict.fromkeys(re.findall(r"\d{4}Q\d", said)))[:2] == ["2026Q1", "2025Q4"]
     assert "still running" in said
 
 
