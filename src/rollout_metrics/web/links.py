@@ -27,4 +27,3 @@ def of_mark(asked: Mapping[str, str], viewer: Viewer) -> str | None:
         return None
     named: dict[str, Any] = {**asked}
     return url_for("evidence.evidence", **named)
-
