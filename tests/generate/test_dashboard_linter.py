@@ -3,18 +3,12 @@
 import re
 
 import pytest
+import yaml
 
 from boards import DASHBOARDS, interpolated, matchers, metric_of, of_every_panel, parsed, selectors
+from checkout import ROOT
 from rollout_metrics.catalog import MetricType
-
-EXCLUDED = {
-    "template-job-rule": "exporters are told apart by workflow; a job variable would ask people what they cannot know",
-    "template-instance-rule": "replicas publish the same figures; every expression takes each series once, without instance",
-    "target-job-rule": "there is no job variable",
-    "target-instance-rule": "there is no instance variable",
-    "target-logql-rule": "no panel asks Loki",
-    "target-logql-auto-rule": "no panel asks Loki",
-}
+from rollout_metrics.generate.dashboards import NOT_OURS
 
 RULES = frozenset(
     (
@@ -59,8 +53,14 @@ def queried(dashboard):
 def test_every_rule_is_tested_here_or_left_out_with_a_reason():
     tested = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
 
-    assert tested & RULES == RULES - EXCLUDED.keys()
-    assert all(len(reason) > 15 for reason in EXCLUDED.values())
+    assert tested & RULES == RULES - NOT_OURS.keys()
+    assert all(len(reason) > 15 for reason in NOT_OURS.values())
+
+
+def test_the_linter_itself_is_told_what_is_left_out_and_why():
+    told = yaml.safe_load((ROOT / "deploy/grafana/dashboards/.lint").read_text())
+
+    assert told == {"exclusions": {rule: {"reason": reason} for rule, reason in NOT_OURS.items()}}
 
 
 def test_template_datasource_rule(dashboard):

@@ -13,6 +13,16 @@ from rollout_metrics.generate.panels import as_json
 
 SUFFIX = ".dashboard.py"
 
+NOT_OURS: Mapping[str, str] = {
+    "template-job-rule": "exporters are told apart by workflow; a job variable would ask people what they cannot know",
+    "template-instance-rule": "replicas publish the same figures; every expression takes each series once, without instance",
+    "target-job-rule": "there is no job variable",
+    "target-instance-rule": "there is no instance variable",
+    "target-logql-rule": "no panel asks Loki",
+    "target-logql-auto-rule": "no panel asks Loki",
+}
+"""Rules of Grafana's dashboard-linter that our dashboards do not follow, each with the reason."""
+
 
 def dashboard_files(folder: Path) -> list[Path]:
     """The dashboards' definitions, in order."""
@@ -46,3 +56,9 @@ def dashboard_json(file: Path, thresholds: Thresholds) -> str:
 def as_text(dashboard: Mapping[str, Any]) -> str:
     """A dashboard as the text of its file."""
     return json.dumps(dashboard, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def linter_file(*, comment: str) -> str:
+    """What tells the dashboard-linter which of its rules to leave out, and why."""
+    rules = "".join(f"  {rule}:\n    reason: {reason}\n" for rule, reason in NOT_OURS.items())
+    return f"# {comment}\nexclusions:\n{rules}"

@@ -86,8 +86,9 @@ def contents(
         "docs/cli.md": commands_document(commands),
         "src/rollout_metrics/sources/event.schema.json": event_schema_text(),
     }
-    from rollout_metrics.generate.dashboards import SUFFIX, dashboard_files, dashboard_json  # grafanalib: every verb would wait for its import
+    from rollout_metrics.generate.dashboards import SUFFIX, dashboard_files, dashboard_json, linter_file  # grafanalib: every verb would wait for its import
 
+    wanted[(DASHBOARDS / ".lint").as_posix()] = linter_file(comment=_COMMENT.format("the rules our dashboards leave out"))
     for file in dashboard_files(root / "dashboards"):
         wanted[(DASHBOARDS / f"{file.name.removesuffix(SUFFIX)}.json").as_posix()] = dashboard_json(file, thresholds)
     return wanted
