@@ -21,6 +21,7 @@ from rollout_metrics.config.load import load
 from rollout_metrics.config.model import Settings, WebOptions
 from rollout_metrics.config.privacy import terms
 from rollout_metrics.domain.errors import RolloutMetricsError
+from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import HOUR
 from rollout_metrics.overview.evidence import Explained
 from rollout_metrics.publish.app import metrics_app
@@ -206,29 +207,32 @@ def test_web_configuration_and_pages_tell_no_hash_and_no_token(tmp_path: Path, t
     assert leaked(told(), *said) == []
 
 
+def _played(number: int, text: str) -> list[Event]:
+    """A case in which everybody writes a text wherever one can be written."""
+    case = f"canarytext-{number}"
+    return [
+        ev(0, f"customer-{PERSON}", "created", attributes={"team": "a", "requester": PERSON, "subject": WORDS}, case=case),
+        ev("1h", "bot", "recommended", value=WORDS, action="comment:public", version=text, case=case),
+        ev("70m", "bot", "changed", "priority", "high", version=text, environment=text, case=case),
+        ev("2h", f"op-{PERSON}", "commented", value=WORDS, action="comment:public", case=case),
+        ev("2h", f"op-{PERSON}", "changed", "assignee", PERSON, before=PERSON, case=case),
+        ev("2h", f"op-{PERSON}", "changed", "subject", WORDS, before=WORDS, case=case),
+        ev("3h", f"op-{PERSON}", "rejected", action="set:priority", reason=text, case=case),
+        ev("4h", "bot", "escalated", reason=text, case=case),
+        ev("4h", "rule-1", "blocked", reason=text, action=text, case=case),
+        ev("5h", "bot", "executed", action=text, case=case),
+    ]
+
+
 def test_persons_and_texts_are_neither_stored_nor_published_and_labels_stay_bounded(tmp_path: Path) -> None:
     upgrade(f"sqlite:///{tmp_path / 'template.db'}")
     configuration = configured(settings(privacy={"min_operators": 1, "key": "${KEY}"}), tmp_path)
     place = Place(tmp_path, (tmp_path / "template.db").read_bytes())
     hostile = [f'canarytext{number} \n"}} \\ é\x07' + "x" * 10_000 for number in range(60)]
-    events = []
-    for number, text in enumerate(hostile):
-        case = f"canarytext-{number}"
-        events += [
-            ev(0, f"customer-{PERSON}", "created", attributes={"team": "a", "requester": PERSON, "subject": WORDS}, case=case),
-            ev("1h", "bot", "recommended", value=WORDS, action="comment:public", version=text, case=case),
-            ev("70m", "bot", "changed", "priority", "high", version=text, environment=text, case=case),
-            ev("2h", f"op-{PERSON}", "commented", value=WORDS, action="comment:public", case=case),
-            ev("2h", f"op-{PERSON}", "changed", "assignee", PERSON, before=PERSON, case=case),
-            ev("2h", f"op-{PERSON}", "changed", "subject", WORDS, before=WORDS, case=case),
-            ev("3h", f"op-{PERSON}", "rejected", action="set:priority", reason=text, case=case),
-            ev("4h", "bot", "escalated", reason=text, case=case),
-            ev("4h", "rule-1", "blocked", reason=text, action=text, case=case),
-            ev("5h", "bot", "executed", action=text, case=case),
-        ]
+    alike, apart = ([event for number, text in enumerate(texts) for event in _played(number, text)] for texts in (hostile[:1] * len(hostile), hostile))
     with desk(configuration, place) as few, desk(configuration, place) as many:
-        few.land(events[:10])
-        many.land(events)
+        few.land(alike)
+        many.land(apart)
         one, all_ = few.figures_at(T0 + 30 * HOUR), many.figures_at(T0 + 30 * HOUR)
         kept = "".join(path.read_bytes().decode("latin-1") for path in tmp_path.glob("store-*"))
 
