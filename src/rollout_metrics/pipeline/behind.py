@@ -21,6 +21,8 @@ from rollout_metrics.store import Posted, Store
 _GLANCED = "glanced_decisions"
 _KNOWN = 5_000
 """Facts whose contributions are remembered."""
+_TALLIES = {kind: frozenset((*(row.tally for row in rows), *((_GLANCED,) if kind is Recommendation else ()))) for kind, rows in rollup.ROWS.items()}
+"""What a kind of fact can count in."""
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -221,6 +223,8 @@ def _counts(workflows: Mapping[str, Workflow], glanced: frozenset[tuple[CaseKey,
         return known.setdefault(id(fact), (fact, list(rollup.contributions((fact,), workflows, opened))))[1]
 
     def counts(case: CaseKey, fact: Fact, part: Counted) -> Iterator[_Item]:
+        if part.kind not in _TALLIES[type(fact)]:
+            return
         found = known.get(id(fact))
         for series, minute, amount in contributed(case, fact) if found is None else found[1]:
             if series[1] == part.kind and _matches(part, series[2:]):

@@ -24,7 +24,7 @@ decode_body = msgspec.json.Decoder(_Body).decode
 encode_facts = msgspec.msgpack.Encoder().encode
 _decode_facts = msgspec.msgpack.Decoder(tuple[Fact, ...]).decode
 
-_INDEXED = "receipts 1"
+_INDEXED = "receipts 2"
 LAYOUT = blake2b(
     repr([_INDEXED, *((kind.__name__, [(f.name, str(f.type)) for f in fields(kind)]) for kind in get_args(Fact))]).encode(), digest_size=8
 ).hexdigest()
