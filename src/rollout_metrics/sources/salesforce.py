@@ -285,8 +285,8 @@ class _Reading(msgspec.Struct):
         bundles = {str(record.get("Id")): Bundle(self.name, record, self.closing) for record in records}
         ids = sorted(bundles)
         tracked = kind.history in self.there
-        for bundle in bundles.values():
-            bundle.tracked = tracked
+        for each in bundles.values():
+            each.tracked = tracked
         if tracked:
             columns = ("Id", kind.parent, "Field", "DataType", "OldValue", "NewValue", "CreatedById", "CreatedDate")
             asked = select(columns, kind.history, among(kind.parent, ids), order="CreatedDate, Id")
@@ -299,8 +299,8 @@ class _Reading(msgspec.Struct):
                     bundle.children.append({**row, "object": name})
         people = {case_id: _people(bundle) for case_id, bundle in bundles.items()}
         self._look_up({one for found in people.values() for one in found})
-        for case_id, bundle in bundles.items():
-            bundle.users = {one: self.users[one] for one in sorted(people[case_id]) if one in self.users}
+        for case_id, each in bundles.items():
+            each.users = {one: self.users[one] for one in sorted(people[case_id]) if one in self.users}
         return [bundles[str(record.get("Id"))] for record in records]
 
     def _look_up(self, people: set[str]) -> None:
