@@ -287,3 +287,11 @@ def test_what_stands_out_leads_to_its_evidence() -> None:
     assert "30.0 % (n=50)" in workflow.text
     assert "propose to go back one level" in " ".join(workflow.text.split())
     assert "/evidence?metric" not in eve
+
+
+def test_a_deployment_behind_a_number_leads_to_its_change_record() -> None:
+    pages = Pages((receipt(1, case=("change", "CHG-1"), events=(), url=None),), records=(record("CHG-1"),))
+
+    page = Read(pages.get("/evidence?metric=failed_deployments&workflow=triage&window=90d").text)
+
+    assert ("href", "/changes/CHG-1") in page.attributes

@@ -151,7 +151,7 @@ def _page(desk: Desk, question: Question, found: Explained, *, persons: bool) ->
         window=format_span(asked.window),
         end=asked.end,
         found=found,
-        rows=[_row(receipt, persons=persons) for receipt in found.receipts],
+        rows=[_row(receipt, persons=persons) | _of_change(desk, receipt) for receipt in found.receipts],
         persons=persons,
         wanted=wanted,
         own=own,
@@ -198,6 +198,12 @@ def _row(receipt: Receipt, *, persons: bool) -> dict[str, Any]:
         "fact": receipt.fact,
         "events": [_event(event, persons=persons) for event in receipt.events],
     }
+
+
+def _of_change(desk: Desk, receipt: Receipt) -> dict[str, Any]:
+    """Where a receipt is about a deployment: its change record."""
+    kind, name = receipt.case
+    return {"url": url_for("changes.change", name=name)} if kind == "change" and name in desk.records else {}
 
 
 def _event(event: Seen, *, persons: bool) -> dict[str, Any]:
