@@ -61,7 +61,7 @@ def cases(key: str, **wanted: str) -> str:
 def each(key: str, label: str, **wanted: str) -> str:
     """The label's values of those of the workflow's series that are 1, each after a space."""
     query, labels = _own(key, {"workflow": "$", **wanted})
-    return f'{{{{ range printf "max by ({label}) ({query}) == 1" {labels} | query }}}} {{{{ .Labels.{label} }}}}{{{{ end }}}}'
+    return f'{{{{ range printf "max by ({label}) ({query}) == 1" {labels} | query | sortByLabel "{label}" }}}} {{{{ .Labels.{label} }}}}{{{{ end }}}}'
 
 
 def _own(key: str, wanted: Mapping[str, str]) -> tuple[str, str]:
