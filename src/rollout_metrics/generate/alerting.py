@@ -17,5 +17,5 @@ def alerting_files(thresholds: Thresholds, owners: Iterable[str], *, comment: st
         RULES: rule_file(shares, comment=comment),
         PROMETHEUS_RULE: prometheus_rule(alerts, shares, comment=comment),
         ALERTMANAGER: alertmanager(owners, reached=True, comment=comment),
-        TEMPLATES: templates(),
+        TEMPLATES: templates(comment=comment),
     }

@@ -18,9 +18,9 @@ NOBODY, TICKETS, PAGE = "nobody", "tickets", "page"
 Receiver = dict[str, Any]
 
 
-def templates() -> str:
+def templates(*, comment: str) -> str:
     """The templates."""
-    return (files("rollout_metrics.generate") / "rollout.tmpl").read_text(encoding="utf-8")
+    return f"{{{{- /* {comment} */ -}}}}\n" + (files("rollout_metrics.generate") / "rollout.tmpl").read_text(encoding="utf-8")
 
 
 def silent(name: str) -> Receiver:
