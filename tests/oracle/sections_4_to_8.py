@@ -508,7 +508,7 @@ class Oracle:
         if agent_first:
             decided = [r for r in case.recommended if r.acted_at is not None and r.outcome in ("accepted", "edited", "overridden")]
             undone = sum(r.outcome == "overridden" and r.how in ("undone", "changed", "reversed") for r in decided)
-            acted = sum(e.activity in ACTS and action_of(e) in decides and self.kind(e) == "agent" for _, e in since)
+            acted = sum(e.activity in ACTS and action_of(e) in decides and self.is_agent_of(e, workflow) for _, e in since)
             if undone >= options.redo_actions and 2 * undone >= len(decided) and len(doing) >= acted:
                 return "redone", at
             return "assisted", at

@@ -13,9 +13,17 @@ from rollout_metrics.config.load import load
 from rollout_metrics.domain.time import parse_instant
 
 
-@pytest.mark.parametrize("seed", [2, 5, 10, 106, 111, 115, 124, 129, 148, 236, *range(5000, 5015)])
+@pytest.mark.parametrize("seed", [2, 5, 10, 20, 106, 111, 115, 124, 129, 148, 236, *range(5000, 5015)])
 def test_the_figures_are_those_of_the_definitions(seed: int, tmp_path: Path) -> None:
     assert run(seed, tmp_path)[0] == []
+
+
+@pytest.mark.parametrize("seed", [305, 427, 524])
+def test_an_incident_that_nobody_linked_speaks_against_a_deployment_that_did_not_fail(seed: int, tmp_path: Path) -> None:
+    told, oracle = run(seed, tmp_path)
+
+    assert told == []
+    assert any(value for (name, _), value in oracle.figures.items() if name == "inferred_failed_deployments")
 
 
 def test_the_command_line_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
