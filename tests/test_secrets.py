@@ -189,7 +189,7 @@ def test_web_configuration_and_pages_tell_no_hash_and_no_token(tmp_path: Path, t
             read_web_config(file)
         said.append("".join(traceback.format_exception(raised.value)))
     push = Push.model_validate({"name": "runtime", "tokens": [{"name": "bot", "secret": SECRETS["PUSH"], "workflows": ["w"]}]})
-    desk = Desk(Board(), company(), WebOptions(), lambda *_: Explained(), (), terms(Settings()))
+    desk = Desk(Board(), company(), WebOptions(), lambda *_: Explained(), tuple, terms(Settings()))
     senders = web_app([push], lambda *_: None, lambda: 0, judge=standing_of(company(), Plain()), held=lambda *_: {}, desk=desk)
     listeners = [Listener(application, "127.0.0.1:0").start() for application in (metrics_app(Board()), senders)]
     try:

@@ -12,8 +12,8 @@ from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.source import Window
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import HOUR, MINUTE, instant
-from rollout_metrics.sources._jira_pages import wall_time
-from rollout_metrics.sources.jira import Jira, _instant, _words
+from rollout_metrics.sources._jira_pages import wall_time, words
+from rollout_metrics.sources.jira import Jira, _instant
 from sources.server import Reply, Request, serving
 from sources.upstream import profiles
 from sources.upstream.simulator import Simulator
@@ -53,7 +53,7 @@ def test_a_comment_is_its_paragraphs_without_what_it_quotes() -> None:
     text = [{"type": "text", "text": "I "}, {"type": "text", "text": "agree"}]
     body = {"type": "doc", "content": [{"type": "blockquote", "content": [{"type": "text", "text": "no"}]}, {"type": "paragraph", "content": text}]}
 
-    assert _words(body) == "I agree\n"
+    assert words(body) == "I agree\n"
 
 
 RIGHTS = "/mypermissions"

@@ -117,7 +117,7 @@ class Pages:
         self.board.hang(take([*merged(*(families(name) for name in names)), *more], NOW, Renderer(), sources=[source]))
         made = company(*({"name": name, "sources": ["desk"], "agents": [f"{name}-bot"]} for name in names))
         web = WebOptions.model_validate(options or {})
-        desk = Desk(self.board, made, web, self.explain, records, terms(Settings(web=web)), reviews)
+        desk = Desk(self.board, made, web, self.explain, lambda: records, terms(Settings(web=web)), reviews)
         self.app: Flask = web_app([], lambda *_: None, lambda: NOW, judge=standing_of(made, Plain()), held=lambda *_: {}, desk=desk)
         self.client: FlaskClient = self.app.test_client()
 

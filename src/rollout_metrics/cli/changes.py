@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from rollout_metrics.cli.session import clock, database_url, read_configuration
-from rollout_metrics.cli.talk import as_json, data, say
+from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened_store, read_configuration
+from rollout_metrics.cli.talk import as_json, data, say, table
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.completeness import REQUIRED
 from rollout_metrics.domain.changes import ChangeKind
@@ -99,6 +99,44 @@ def check(paths: tuple[Path, ...], revision: str | None, file: Path | None, *, a
             data(line)
     say(_summary(report))
     return report.exit_code
+
+
+@changes.command("list")
+@click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_CONFIG, show_default=True, help="The configuration.")
+@click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+def listed(file: Path, *, as_json_: bool) -> int:
+    """List all records, newest first: those of files and those that systems hold, with how much each lacks.
+
+    Exit codes: 0 all are right, 1 a system holds one that is left out; stderr says why.
+    """
+    from rollout_metrics.overview.records import newest_first, stage
+
+    configuration = read_configuration(file)
+    with opened_store(configuration) as store:
+        readings = store.change_readings()
+    merged, problems = configuration.with_changes_of(readings)
+    written = {record.change.id for record in configuration.records}
+    held = {str((reading.record or {}).get("id")): source for source, reading in reversed(readings)}
+    rows = [
+        {
+            "id": change.id,
+            "workflow": change.workflow,
+            "kind": change.kind.value,
+            "title": change.title,
+            "stage": stage(change, clock()).word,
+            "lacks": change.lacks,
+            "source": None if change.id in written else held.get(change.id),
+        }
+        for change in newest_first(merged.changes)
+    ]
+    if as_json_:
+        as_json({"records": rows, "problems": list(problems)})
+    else:
+        cells = [[str(row[name]) for name in ("id", "workflow", "kind", "stage", "lacks")] + [str(row["source"] or "file")] for row in rows]
+        table(("id", "workflow", "kind", "stage", "lacks", "from"), cells, right=frozenset(("lacks",)))
+    for problem in problems:
+        say(problem)
+    return 1 if problems else 0
 
 
 @changes.command()

@@ -72,7 +72,9 @@ def _web(configuration: Configuration, pipeline: Pipeline) -> Flask:
     sources = [source for source in configured if isinstance(source, Push)]
     alerts = [source for source in configured if isinstance(source, Alertmanager)]
     settings = configuration.settings
-    desk = Desk(pipeline.board, pipeline.company, settings.web, partial(explain, pipeline), configuration.records, terms(settings), Cabinet(pipeline))
+    desk = Desk(
+        pipeline.board, pipeline.company, settings.web, partial(explain, pipeline), lambda: pipeline.configuration.records, terms(settings), Cabinet(pipeline)
+    )
     judge, held = standing_of(pipeline.company, pipeline.pseudonyms), pipeline.store.held
     return web_app(sources, pipeline.accept, clock, judge=judge, held=held, desk=desk, alerts=alerts)
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.domain.events import Event
+from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import DAY, MINUTE, SECOND, Instant, Span, format_span, parse_span
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ class Source(BaseModel):
         """Read a window, oldest first. The only method that does I/O."""
 
     @abstractmethod
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
-        """Translate a page. Pure: no clock, no policy."""
+    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
+        """Translate a page. Pure: no clock, no policy. Where the system holds change records too, they are among it."""
 
     def lacking(self, api: "Api") -> Iterator[str]:
         """What besides wrong credentials stands in the way of a whole reading: missing permissions, audit that is switched off.

@@ -13,6 +13,7 @@ from rollout_metrics.collect.reconcile import Reconciled, Roll, due
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
+from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import DAY, HOUR, SECOND, Instant, Span, format_instant
 
 CHUNK: Span = 14 * DAY
@@ -67,6 +68,8 @@ class Sweep(msgspec.Struct):
     stretches: int = 0
     where: str = ""
     """The page read last."""
+    changes: list[ChangeReading] = []
+    """Change records read and not landed yet: they go with the page's events."""
 
 
 Land = Callable[[list[Event], list[Rejected], Mapping[str, Any]], object]
@@ -259,10 +262,12 @@ def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], 
         elif isinstance(record, Coverage):
             covered, total = sweep.coverage.get(record.kind, (0, 0))
             sweep.coverage[record.kind] = (covered + record.covered, total + record.total)
+        elif isinstance(record, ChangeReading):
+            sweep.changes.append(record)
     return events, rejected
 
 
-def _translated(source: Source, page: Page) -> list[Event | Rejected | Coverage]:
+def _translated(source: Source, page: Page) -> list[Event | Rejected | Coverage | ChangeReading]:
     try:
         return list(source.events(page))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -1,7 +1,7 @@
 """The configuration as a whole: file and environment to settings, sources and changes, with every problem reported at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.pseudonyms import Pseudonyms
-from rollout_metrics.domain.records import Record
+from rollout_metrics.domain.records import ChangeReading, Record
 
 SOURCE_NAME = re.compile(r"[a-zA-Z0-9_][\w.-]*", re.ASCII)
 
@@ -44,9 +44,20 @@ class Configuration(msgspec.Struct, frozen=True):
         return Pseudonyms(key, self.settings.privacy.person_attributes, text_attributes(self.settings), action_texts(self.settings))
 
     def fingerprint(self) -> str:
-        """What derived figures depend on; a change of it means deriving all cases again."""
+        """What facts of cases depend on; a change of it means deriving all cases again. Of change records that is what they deploy, and what they fix."""
         judging = [self.settings.workflows, self.settings.privacy, [(s.agents, s.agent_markers, s.systems, s.system_markers) for s in self.sources.values()]]
-        return blake2b(repr((_stable(judging), self.changes)).encode(), digest_size=12).hexdigest()
+        changes = sorted((c.workflow, c.id, c.kind, c.level or 0, c.version or "", c.environment, c.deployed_at or 0, c.fixes) for c in self.changes)
+        return blake2b(repr((_stable(judging), changes)).encode(), digest_size=12).hexdigest()
+
+    def with_changes_of(self, readings: Iterable[tuple[str, ChangeReading]]) -> "tuple[Configuration, tuple[str, ...]]":
+        """The configuration with the change records that its sources hold, and what is wrong with those."""
+        mine = [(source, reading) for source, reading in readings if source in self.sources]
+        if not mine:
+            return self, ()
+        from rollout_metrics.config.changes import with_collected  # many models, needed only where there are records
+
+        records, problems = with_collected(self.records, mine, [workflow.name for workflow in self.settings.workflows])
+        return msgspec.structs.replace(self, records=records), problems
 
     def company(self, pseudonyms: Pseudonyms) -> Company:
         """The compiled policies, with ids in their stored form."""

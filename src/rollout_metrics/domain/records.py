@@ -3,8 +3,9 @@
 What is None or empty is what the record does not say; lists that may rightly be empty are None where they are not given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -132,3 +133,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     retention: Span | None = None
     approval_given: Instant | None = None
     """`approved_at` where the record gives it itself."""
+
+
+class ChangeReading(msgspec.Struct, frozen=True):
+    """What a system says of one change, in the shape of a record in YAML; a later `revision` holds. `record` None: it is no change record any more."""
+
+    change_id: str
+    revision: int
+    record: Mapping[str, Any] | None
+
+    def signatures(self) -> Iterator[dict[str, Any]]:
+        """Its sign-offs that name a person."""
+        given = (self.record or {}).get("sign_offs")
+        if isinstance(given, Mapping):
+            yield from (item for item in given.values() if isinstance(item, dict) and item.get("by"))

@@ -17,6 +17,7 @@ from rollout_metrics.store import Store
 
 def evidence_at_hand(configuration: Configuration, store: Store, now: Instant) -> dict[str, Evidence]:
     """By workflow, at each one's live T; those whose sources have not been read are left out. Counts are taken as they were last derived."""
+    configuration, _ = configuration.with_changes_of(store.change_readings())
     company = configuration.company(Pseudonyms(b"", frozenset(), frozenset()))  # no person and no text is looked at
     settings = configuration.settings
     readings = {

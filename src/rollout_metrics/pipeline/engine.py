@@ -64,7 +64,9 @@ class Pipeline:
     """Sources, store, figures and the board they are published on, under one configuration."""
 
     def __init__(self, configuration: Configuration, store: Store, clock: Callable[[], Instant], board: Board, metrics: SelfMetrics) -> None:
-        self.configuration = configuration
+        self._written = configuration
+        self.configuration, self.change_problems = configuration.with_changes_of(store.change_readings())
+        """The configuration with the change records that sources hold, and what is wrong with those."""
         self.sources: dict[str, Source] = configuration.sources
         self.store = store
         self.board = board
@@ -177,6 +179,7 @@ class Pipeline:
     def families(self, readings: Mapping[str, Reading] | None = None, *, watch: Watch = silent) -> list[Family] | None:
         """Every figure as far as sources have been read; None while a rebuild is not through."""
         readings = self.readings() if readings is None else readings
+        self._take_in_changes()
         as_of = as_of_all(self.company, readings)
         with self._turns.alone():
             self._derive(as_of, watch)
@@ -294,6 +297,19 @@ class Pipeline:
     def _broken(self, case: CaseKey) -> None:
         self.metrics.add("source_quarantined_total", 1, source=case[0], reason=UNDERIVABLE)
 
+    def _take_in_changes(self) -> None:
+        """Where sources now hold other change records, go by those: derive again if they deploy or fix something else, else only look at them anew."""
+        configuration, problems = self._written.with_changes_of(self.store.change_readings())
+        if problems != self.change_problems:
+            for problem in problems:
+                log.warning("change record left out", extra={"fields": {"problem": problem}})
+            self.change_problems = problems
+        if configuration.records != self.configuration.records:
+            self.configuration, self.company = configuration, configuration.company(self.pseudonyms)
+            self.store.configure(self.company)
+            self._figures = Figures(self.company)
+            self._adopt()
+
     def _adopt(self) -> None:
         """Derive everything again where policies, definitions or what is counted have changed since it was last done."""
         print_ = f"{DEFINITIONS}:{self.configuration.fingerprint()}:{','.join(TALLIES)}"
@@ -358,8 +374,7 @@ def _understood(source: Source, payload: bytes, where: str) -> list[Event]:
         records = list(source.events(source.page_of(payload, where)))
     except (RolloutMetricsError, KeyError, IndexError, TypeError, ValueError, AttributeError):
         return []
-    events = [record for record in records if isinstance(record, Event)]
-    return events if len(events) == len(records) else []
+    return [] if any(isinstance(record, Rejected) for record in records) else [record for record in records if isinstance(record, Event)]
 
 
 def _progress(source: Source, sweep: Sweep) -> tuple[float, float | None, str]:

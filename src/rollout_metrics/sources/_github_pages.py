@@ -101,6 +101,7 @@ class Issue(msgspec.Struct, gc=False):
     updated_at: str
     state: str
     html_url: str
+    title: str | None = None
     user: User | None = None
     author_association: str | None = None
     labels: list[Named] = []

@@ -34,6 +34,7 @@ class Issue(msgspec.Struct, gc=False):
     id: str
     fields: dict[str, Any]
     changelog: Histories | None = None
+    key: str | None = None
 
 
 class Found(msgspec.Struct, rename="camel"):
@@ -187,3 +188,26 @@ def wall_time(at: Instant, zone: ZoneInfo, side: int) -> tuple[str, Instant]:
     if exact.utcoffset() != exact.replace(fold=1 - exact.fold).utcoffset():
         exact = (exact.replace(tzinfo=None, fold=0) + timedelta(hours=side)).replace(tzinfo=zone)
     return exact.strftime("%Y/%m/%d %H:%M"), min(instant(exact.replace(fold=fold)) for fold in (0, 1))
+
+
+QUOTED = frozenset(("blockquote",))
+BLOCKS = frozenset(("paragraph", "heading", "listItem", "hardBreak", "codeBlock", "tableRow"))
+
+
+def words(body: Any) -> str:
+    """The text of a comment: as it is, or out of Atlassian's document format without what is quoted."""
+    if not isinstance(body, dict):
+        return str(body or "")
+    if body.get("type") in QUOTED:
+        return ""
+    inner = "".join(map(words, body.get("content") or ()))
+    return f"{body.get('text') or ''}{inner}" + ("\n" if body.get("type") in BLOCKS else "")
+
+
+def worded(value: Any) -> Any:
+    """A field's present value as people read it."""
+    if isinstance(value, list):
+        return [worded(one) for one in value]
+    if isinstance(value, dict):
+        return next((str(value[name]) for name in ("displayName", "name", "value", "key", "id") if value.get(name)), None) or words(value) or None
+    return value

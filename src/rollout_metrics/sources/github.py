@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from pydantic import Field, SecretStr
 
+from rollout_metrics.collect.change_options import ChangeOptions, gone
 from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, link_headers, next_link
@@ -15,6 +16,7 @@ from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import SECOND, Instant, Span, format_instant, parse_instant
 from rollout_metrics.sources._github_pages import BUNDLE, PULL, RAW, TIMELINE, Bundle, Issue, Item, User, read_issues
 
@@ -49,6 +51,15 @@ TOGETHER: Span = 5 * SECOND
 """A merge closes its pull request within so long."""
 INTENT = "agent_intent"
 """Marks events of which GitHub says what an agent meant by them, whoever's login it was made under."""
+RECORD: Mapping[str, str] = {
+    "id": "id",
+    "title": "title",
+    "proposed_at": "created_at",
+    "approved_at": "approved_at",
+    "deployed_at": "merged_at",
+    "links.pull_request": "html_url",
+}
+"""Place in a change record -> the field that usually says it."""
 NOREPLY = "@users.noreply.github.com"
 
 Who = tuple[ActorKind, str | None]
@@ -71,6 +82,11 @@ class Github(Reconciled):
     """Ask for each changed pull request itself, for its branches and who merged it: one request more."""
     commits: bool = False
     """Read commits of pull requests as changes of `head`. They vanish when a branch is pushed by force."""
+
+    changes: ChangeOptions | None = None
+    """Which pull requests are change records of an agent, such as `when: {labels: agent-change}`, and which of their fields say what. A label `kind:prompt` is
+    the field `label:kind`. Usual: `id`: repository and number, `title`, `proposed_at`: created_at, `approved_at`: the last review that approves, `deployed_at`:
+    merged_at, `links.pull_request`: html_url."""
 
     def endpoint(self) -> Endpoint:
         """A bearer token; a 403 with nothing remaining is throttling."""
@@ -95,15 +111,17 @@ class Github(Reconciled):
                         yield Page(([bundle], []), f"{answer.where} {part.name}#{issue.number}", *part.reached(at))
             yield Page(([], []), part.name, *part.reached(window.end))
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
         """What happened to each issue, and whether its timeline tells how it came to be as it is."""
         bundles, others = page.body
-        found: list[Event | Rejected | Coverage] = [*others]
+        found: list[Event | Rejected | Coverage | ChangeReading] = [*others]
         for bundle in bundles:
             try:
                 story = _Story(self, bundle)
                 found += story.events()
                 found.append(Coverage("history", int(story.whole), 1))
+                if self.changes is not None and story.is_pull:
+                    found.append(self.changes.reading(story.case_id, story.read_at, _said(bundle), RECORD))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 found.append(Rejected("malformed", f"{page.where} issue {bundle.issue.number}", why(error), msgspec.json.encode(bundle)))
         return iter(found)
@@ -139,7 +157,7 @@ class Github(Reconciled):
                 number = case_id.rpartition("#")[2]
                 if case_id not in present and api.get(f"/repos/{name}/issues/{number}", accept=GONE).status == 200:
                     present.add(case_id)
-            yield Page(([], self.gone(asked, present)), f"all issues of {name}")
+            yield Page(([], gone(self.gone(asked, present), self.changes)), f"all issues of {name}")
 
     def _changed(self, api: Api, part: Part, end: Instant) -> Iterator[tuple[list[Issue], list[Rejected], Answer]]:
         """Issues updated in [since, end), oldest first.
@@ -190,6 +208,30 @@ class Github(Reconciled):
                 return None
             bundle.pull = decode(answer, PULL)
         return bundle
+
+
+def _said(bundle: Bundle) -> dict[str, Any]:
+    """A pull request by the fields that a change record can ask for."""
+    issue, pull = bundle.issue, bundle.pull
+    labels = [label.name for label in issue.labels if label.name]
+    merged_at = pull.merged_at if pull is not None else (issue.pull_request or {}).get("merged_at")
+    approvals = [item.submitted_at for item in bundle.timeline if item.event == "reviewed" and (item.state or "").lower() == "approved" and item.submitted_at]
+    return {
+        "id": f"{bundle.repository}#{issue.number}",
+        "number": str(issue.number),
+        "repository": bundle.repository,
+        "title": issue.title,
+        "state": issue.state,
+        "labels": labels,
+        "milestone": issue.milestone.title if issue.milestone is not None else None,
+        "author": issue.user.login if issue.user is not None else None,
+        "created_at": issue.created_at,
+        "closed_at": issue.closed_at,
+        "merged_at": merged_at,
+        "approved_at": max(approvals, default=None),
+        "html_url": issue.html_url,
+        **{f"label:{name}": value for label in labels for name, parted, value in (label.partition(":"),) if parted},
+    }
 
 
 def _wish(body: bytes) -> float | None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from pydantic import Field, SecretStr, model_validator
 
+from rollout_metrics.collect.change_options import ChangeOptions, gone
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, offsets, whole
@@ -15,6 +16,7 @@ from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError, TruncatedError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import MINUTE, Instant, Span, parse_instant
 from rollout_metrics.sources._jira_pages import (
     APPROVALS,
@@ -32,6 +34,8 @@ from rollout_metrics.sources._jira_pages import (
     Right,
     read_issues,
     wall_time,
+    worded,
+    words,
 )
 
 AT_ONCE = 100
@@ -76,8 +80,8 @@ OWN = frozenset(("Comment", "WorklogId", "WorklogTimeSpent", "timespent"))
 DONE = "done"
 KINDS: Mapping[str, ActorKind] = {"app": ActorKind.SYSTEM, "customer": ActorKind.CUSTOMER}
 DECISIONS: Mapping[str, Activity] = {"approved": Activity.APPROVED, "declined": Activity.REJECTED}
-QUOTED = frozenset(("blockquote",))
-BLOCKS = frozenset(("paragraph", "heading", "listItem", "hardBreak", "codeBlock", "tableRow"))
+RECORD: Mapping[str, str] = {"id": "key", "title": "summary", "proposed_at": "created"}
+"""Place in a change record -> the field that usually says it."""
 
 
 class Jira(Reconciled):
@@ -116,6 +120,8 @@ class Jira(Reconciled):
     """The custom field that holds a customer's rating."""
     satisfaction_date_field: str | None = None
     """The custom field that says when it was given; without it ratings are not dated and not read."""
+    changes: ChangeOptions | None = None
+    """Which issues are change records of an agent, and which fields say what. Usual: `id`: key, `title`: summary, `proposed_at`: created."""
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
@@ -152,6 +158,7 @@ class Jira(Reconciled):
         statuses = decode(api.get(f"{self.rest}/status"), STATUSES)
         closing = sorted(self.closing_statuses.union(one.id for one in statuses if one.status_category is not None and one.status_category.key == DONE))
         wanted = ["updated", "created", "worklog", "comment", *ATTRIBUTES, *sorted(self.fields), self.satisfaction_field, self.satisfaction_date_field]
+        wanted += ["summary", *sorted(self.changes.asked())] if self.changes is not None else []
         asked = {"fields": sorted({name for name in wanted if name}), "maxResults": AT_ONCE}
         reached = window.start
         for issues, rejected, answer, last in self._search(api, window, zone, asked=asked, closing=closing):
@@ -159,10 +166,10 @@ class Jira(Reconciled):
             reached = window.end if last else max(reached, min(max(_updates(issues), default=reached), window.end))
             yield Page((bundles, rejected), answer.where, reached)
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
         """What happened to each issue, and whether its history is whole."""
         bundles, rejected = page.body
-        found: list[Event | Rejected | Coverage] = [*rejected]
+        found: list[Event | Rejected | Coverage | ChangeReading] = [*rejected]
         whole_ones = 0
         terms = _Terms(self, bundles[0].closing if bundles else [])
         for bundle in bundles:
@@ -170,6 +177,9 @@ class Jira(Reconciled):
                 story = _Story(terms, bundle)
                 found += story.events()
                 whole_ones += story.whole
+                if self.changes is not None:
+                    said = {name: worded(value) for name, value in bundle.issue.fields.items()} | {"key": bundle.issue.key}
+                    found.append(self.changes.reading(bundle.issue.id, story.read_at, said, RECORD))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 found.append(Rejected("malformed", f"{page.where} issue {bundle.issue.id}", why(error), msgspec.json.encode(bundle)))
         if bundles:
@@ -203,7 +213,7 @@ class Jira(Reconciled):
                 asked = {"jql": f"id in ({','.join(ids)})", "fields": ["id"], "maxResults": READ, "validateQuery": False}
                 answer = api.post(f"{self.rest}/search", asked, label=f"of {len(ids)} from {ids[0]}")
             present = {msgspec.json.decode(one, type=Id).id for one in decode(answer, KNOWN).issues}
-            yield Page(([], self.gone(batch, present)), answer.where)
+            yield Page(([], gone(self.gone(batch, present), self.changes)), answer.where)
 
     def _zone(self, api: Api) -> ZoneInfo:
         """The zone in which Jira reads the times of our queries: that of the account's profile."""
@@ -442,7 +452,7 @@ class _Story:
         kind, actor, via = _actor(one.get("author"))
         public = one.get("jsdPublic", True) is not False and not one.get("visibility")
         said = {**self.link, "via": via, "public": public}
-        if text := own_words(_words(one.get("body"))):
+        if text := own_words(words(one.get("body"))):
             said["value"] = text
         return self._event(f"comment/{one['id'].zfill(20)}", parse_instant(one["created"]), Activity.COMMENTED, (kind, actor), said, revision=_revision(one))
 
@@ -528,16 +538,6 @@ def _value(value: Any) -> str | None:
 
 def _members(value: Any) -> Sequence[str]:
     return [found for one in value or () if (found := _value(one)) is not None]
-
-
-def _words(body: Any) -> str:
-    """The text of a comment: as it is, or out of Atlassian's document format without what is quoted."""
-    if not isinstance(body, dict):
-        return str(body or "")
-    if body.get("type") in QUOTED:
-        return ""
-    inner = "".join(map(_words, body.get("content") or ()))
-    return f"{body.get('text') or ''}{inner}" + ("\n" if body.get("type") in BLOCKS else "")
 
 
 def _instant(value: int | str) -> Instant:

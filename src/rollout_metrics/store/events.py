@@ -7,8 +7,10 @@ import msgspec
 from sqlalchemy import Connection, bindparam, text
 
 from rollout_metrics.domain.events import CaseKey, Event, canonical_bytes, precedence
+from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import Arrivals
+from rollout_metrics.store.change_readings import keep_changes
 from rollout_metrics.store.codec import decode_body, encode_body, event_of
 from rollout_metrics.store.dialects import Row, Superseded
 from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
@@ -55,6 +57,7 @@ class Events(Arrivals):
         progress: Mapping[str, Any] | None = None,
         *,
         released: Sequence[int] = (),
+        changes: Sequence[ChangeReading] = (),
     ) -> Landed:
         """Store a batch in one transaction: readings by precedence, rejected records, the sweep's progress.
 
@@ -71,6 +74,7 @@ class Events(Arrivals):
             rejected = [*rejected, *strange]
             quarantined = put_aside(connection, source, rejected, self._clock()) if rejected else 0
             release(connection, released)
+            keep_changes(connection, source, changes, self._clock())
             newest = max([row[4] for row in rows], default=None)
             save_progress(connection, source, progress, (new, newest), self._clock())
         changed = len(superseded)

@@ -183,6 +183,17 @@ reviews = Table(
 )
 """Quarterly reviews as they were signed: written once, never changed."""
 
+change_readings = Table(
+    "change_readings",
+    metadata,
+    Column("source", Words, primary_key=True),
+    Column("change", Words, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("body", Words),
+    Column("recorded_at", BigInteger, nullable=False),
+)
+"""Change records as systems hold them, one reading each: the one that holds. `body` null: it is none any more."""
+
 sweeps = Table(
     "sweeps",
     metadata,

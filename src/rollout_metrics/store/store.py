@@ -10,6 +10,7 @@ from sqlalchemy import text
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store import schema_version
 from rollout_metrics.store.cases import Cases
+from rollout_metrics.store.change_readings import ChangeReadings
 from rollout_metrics.store.counting import Counts
 from rollout_metrics.store.database import Database
 from rollout_metrics.store.events import Events
@@ -27,7 +28,7 @@ from rollout_metrics.store.sweeps import Sweeps
 _PSEUDONYM_KEY = "pseudonym_key"
 
 
-class Store(Events, Cases, Judgements, Counts, Stretches, Around, Sweeps, Quarantine, Setting, Promotions, Reviews, Retention, Integrity):
+class Store(Events, Cases, Judgements, Counts, Stretches, Around, Sweeps, Quarantine, Setting, Promotions, Reviews, ChangeReadings, Retention, Integrity):
     """Everything kept between passes. Threads may share it: one writes at a time, the others read."""
 
     def __init__(self, database: Database, clock: Callable[[], Instant]) -> None:

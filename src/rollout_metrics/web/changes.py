@@ -15,9 +15,10 @@ def changes_blueprint(desk: Desk) -> Blueprint:
 
     @blueprint.get("/changes")
     def index() -> str:
-        changes = newest_first(record.change for record in desk.records.values() if current_viewer().may_see(record.change.workflow))
+        records = desk.records
+        changes = newest_first(record.change for record in records.values() if current_viewer().may_see(record.change.workflow))
         at = desk.seen()[0].taken_at
-        return render_template("changes.html", changes=[(change, stage(change, at), lacking(desk.records[change.id])) for change in changes])
+        return render_template("changes.html", changes=[(change, stage(change, at), lacking(records[change.id])) for change in changes])
 
     @blueprint.get("/changes/<path:name>")
     def change(name: str) -> str:

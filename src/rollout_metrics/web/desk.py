@@ -36,17 +36,29 @@ class Desk:
     """Everything a page may look at; nothing on it can be changed from there."""
 
     def __init__(  # noqa: PLR0917
-        self, board: Shown, company: Company, admission: Admission, explain: Explain, records: Iterable[Record], terms: Terms, reviews: Reviews | None = None
+        self,
+        board: Shown,
+        company: Company,
+        admission: Admission,
+        explain: Explain,
+        records: Callable[[], Iterable[Record]],
+        terms: Terms,
+        reviews: Reviews | None = None,
     ) -> None:
         self.board = board
         self.company = company
         self.admission = admission
         self.explain = explain
-        self.records = {record.change.id: record for record in records}
+        self._records = records
         self.terms = terms
         self.reviews = reviews
         self._lock = Lock()
         self._seen = (Picture(taken_at=0), Values(()))
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The change records by number, as they are now: systems may hold some."""
+        return {record.change.id: record for record in self._records()}
 
     def seen(self) -> tuple[Picture, Values]:
         """The published picture and its values, indexed once for all who look at it; an empty one before the first pass."""
