@@ -60,8 +60,8 @@ class JwtBearer(Grant, frozen=True, kw_only=True):
 
     def form(self, now: float) -> dict[str, str]:
         """RFC 7523, section 2.1; raises `ConfigurationError` for a key that is none."""
-        said = {"iss": self.client_id, "sub": self.subject, "aud": self.audience, "exp": int(now) + LIFETIME, "jti": uuid.uuid4().hex}
-        return {"grant_type": JWT_BEARER, "assertion": signed(said, self.private_key)}
+        claims: dict[str, str | int] = {"iss": self.client_id, "sub": self.subject, "aud": self.audience, "exp": int(now) + LIFETIME, "jti": uuid.uuid4().hex}
+        return {"grant_type": JWT_BEARER, "assertion": signed(claims, self.private_key)}
 
 
 def signed(claims: Mapping[str, str | int], private_key: SecretStr) -> str:

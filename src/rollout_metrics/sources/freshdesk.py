@@ -1,0 +1,313 @@
+"""Freshdesk: the daily files of ticket activities, with conversations, time entries, ratings and deletions beside them."""
+
+import email.utils
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic import Field, SecretStr
+
+from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
+from rollout_metrics.collect.paging import LoopGuard, link_headers, next_link, whole
+from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.texts import own_words
+from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.time import DAY, HOUR, SECOND, Instant, format_instant, moment, parse_instant
+from rollout_metrics.sources._freshdesk_pages import AGENTS, EXPORT, FILE, RECORDS, ROW, TICKETS, Export, File, Row, Ticket, in_order, performed_at
+
+AT_ONCE = 100
+LATE = 3 * DAY
+"""A file that is not there so long after its day will not come any more."""
+AGAIN = 2
+"""Days that are read once more when the next one comes: files grow for a while."""
+REFUSED = frozenset((401, 403, 404))
+NAMES: Mapping[str, str] = {
+    "agent": "assignee",
+    "agent_id": "assignee",
+    "responder_id": "assignee",
+    "group": "group",
+    "group_id": "group",
+    "priority": "priority",
+    "source": "channel",
+    "status": "status",
+    "ticket_type": "type",
+    "type": "type",
+    "product": "product",
+    "product_id": "product",
+    "internal_agent": "internal_assignee",
+    "internal_group": "internal_group",
+}
+"""Canonical names of what activities set."""
+ALSO = frozenset(("note", "new_ticket", "automation", "rule", "requester_id", "requester", "added_watcher", "removed_watcher", "thank_you_note", "send_email"))
+"""What activities hold that sets nothing."""
+PEOPLE = frozenset(("user", "agent", "requester", "contact"))
+Who = tuple[ActorKind, str | None]
+Change = tuple[str | None, str | None, str | None]
+UNCHANGED: Change = (None, None, None)
+Moment = tuple[int, Instant, Who]
+"""Which ticket, when, by whom."""
+
+
+class Freshdesk(HttpSource):
+    """Freshdesk. The key must be an administrator's, and the daily export of ticket activities switched on."""
+
+    kind: ClassVar[str] = "freshdesk"
+    windowed: ClassVar[bool] = False
+
+    base_url: str = Field(pattern=r"^https?://[^/?#]+$")
+    """The address: `https://acme.freshdesk.com`."""
+    token: SecretStr
+    """An administrator's API key."""
+    every: Duration = HOUR
+    """How often to sweep; the files come once a day."""
+    memory: Duration = 30 * DAY
+    """How many days before a new one are read for the statuses that tickets had: only so is a reopening known from other changes."""
+    fields: Mapping[str, str] = {}
+    """Custom field as activities call it -> attribute name; of others only the fact that they changed is kept, since they may hold free text."""
+    closing_statuses: frozenset[str] = frozenset(("Resolved", "Closed"))
+    """Labels of the statuses that close a ticket, as the account has named them: the files know no others."""
+    comments: bool = True
+    """Read conversations: a request for each changed ticket."""
+    time_entries: bool = True
+    """Read logged time."""
+    ratings: bool = True
+    """Read satisfaction ratings."""
+
+    def endpoint(self) -> Endpoint:
+        """Basic authentication with the key as user."""
+        return Endpoint(base_url=self.base_url, authorization=basic(self.token.get_secret_value(), SecretStr("X")), **self.connection())
+
+    def pages(self, api: Api, window: Window) -> Iterator[Page]:
+        """First what can be asked for at any time, then the days whose files have come since; only these move how far all has been read."""
+        cursor: dict[str, Any] = dict(window.cursor or {})
+        begin = max(window.start, window.end - self.depth)
+        since = cursor["since"] - self.lookback if "since" in cursor else begin
+        staff = frozenset(one.id for page, _ in link_headers(api, "/api/v2/agents", {"per_page": AT_ONCE}, AGENTS, records=lambda page: page) for one in page)
+        done = {**cursor, "since": window.end}
+        yield from self._lists(api, since, window.end, staff)
+        done = {"day": f"{_day(begin):%Y-%m-%d}", **done}
+        yield Page([], "lists", None, done)
+        yield from self._days(api, window.end, done, staff, again="day" in cursor)
+
+    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+        """What each activity or record tells; and of how many tickets the status before was known."""
+        found: list[Event | Rejected | Coverage] = []
+        known = told = 0
+        for one in page.body:
+            if isinstance(one, Rejected | Coverage):
+                found.append(one)
+                continue
+            try:
+                events = list(self._of(one))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                found.append(Rejected("malformed", f"{page.where} {one.name or one.row.get('id')}", why(error), msgspec.json.encode(one)))
+                continue
+            found += events
+            if any(event.attribute == "status" for event in events):
+                told, known = told + 1, known + (one.status is not None)
+        if told:
+            found.append(Coverage("history", known, told))
+        return iter(found)
+
+    def page_of(self, payload: bytes, where: str) -> Page:
+        """A page of one row as it was kept."""
+        try:
+            return Page([ROW.decode(payload)], where)
+        except msgspec.ValidationError as error:
+            return Page([Rejected("malformed", where, str(error), payload)], where)
+
+    def lacking(self, api: Api) -> Iterator[str]:
+        """The export, without which nothing is known of what changed; and lists that the plan or the role does not give."""
+        told = api.get("/api/v2/agents", {"per_page": 1}).headers.get("Date", "")
+        day = (email.utils.parsedate_to_datetime(told) - timedelta(2)).date() if told else date(1970, 1, 1)
+        answer = api.get("/api/v2/export/ticket_activities", {"created_at": f"{day:%Y-%m-%d}"}, accept=REFUSED)
+        if answer.status in (401, 403):
+            yield f"ticket activities cannot be exported ({answer.status}): use an administrator's key, and switch on the daily export of ticket activities"
+        elif answer.status == 404 or _link(answer) is None:
+            yield f"there is no file of ticket activities for {day}: switch on the daily export of ticket activities; files exist from then on"
+        for wanted, path, option in ((self.time_entries, "time_entries", "time_entries"), (self.ratings, "surveys/satisfaction_ratings", "ratings")):
+            if wanted and (refused := api.get(f"/api/v2/{path}", {"per_page": 1}, accept=REFUSED)).status != 200:
+                yield f"{path} cannot be read ({refused.status}): give the key's agent the permission, or set {option}: false where the plan has none"
+
+    def _lists(self, api: Api, since: Instant, end: Instant, staff: frozenset[int]) -> Iterator[Page]:
+        for extra, kind in (({}, "ticket"), ({"filter": "deleted"}, "deleted")):
+            if kind == "ticket" and not self.comments:
+                continue
+            for tickets, answer in self._changed(api, since, end, extra):
+                for ticket in tickets:
+                    if kind == "deleted":
+                        yield Page([Row("deleted", {"ticket_id": ticket.id, "updated_at": ticket.updated_at})], answer.where)
+                    else:
+                        yield from self._listed(api, f"tickets/{ticket.id}/conversations", {}, kind="conversation", staff=staff, extra={"ticket_id": ticket.id})
+        if self.time_entries:
+            yield from self._listed(api, "time_entries", {"executed_after": format_instant(since - DAY)}, kind="time_entry", staff=staff)
+        if self.ratings:
+            yield from self._listed(api, "surveys/satisfaction_ratings", {"created_since": format_instant(since)}, kind="rating", staff=staff)
+
+    def _changed(self, api: Api, since: Instant, end: Instant, extra: Mapping[str, str]) -> Iterator[tuple[list[Ticket], Answer]]:
+        """Tickets by time of update. The filter moves with each page: pages count from the top, and a ticket that changes meanwhile would push another out."""
+        guard, seen, number, since = LoopGuard(), dict[int, str](), 1, since // SECOND * SECOND
+        while True:
+            asked = {"updated_since": format_instant(since), "order_by": "updated_at", "order_type": "asc", "per_page": AT_ONCE, "page": number, **extra}
+            answer = api.get("/api/v2/tickets", asked)
+            page = decode(answer, TICKETS)
+            guard.check((since, number), answer, records=len(page))
+            yield [one for one in page if seen.get(one.id) != one.updated_at and parse_instant(one.updated_at) < end], answer
+            seen.update((one.id, one.updated_at) for one in page)
+            if next_link(answer) is None:
+                return
+            last = parse_instant(page[-1].updated_at) // SECOND * SECOND if page else since
+            since, number = (last, 1) if last > since else (since, number + 1)
+
+    def _listed(
+        self, api: Api, path: str, asked: Mapping[str, str], *, kind: str, staff: frozenset[int], extra: Mapping[str, Any] | None = None
+    ) -> Iterator[Page]:
+        """A list, page by page; nothing where the plan or the role does not give it, which `lacking` tells."""
+        first = api.get(f"/api/v2/{path}", {**asked, "per_page": AT_ONCE}, accept=frozenset((403, 404)))
+        if first.status != 200:
+            return
+        for records, answer in _from(api, first):
+            rows = [Row(kind, {**one, **(extra or {})}, staff=one.get("user_id") in staff) for one in records]
+            yield Page(rows, answer.where)
+
+    def _days(self, api: Api, end: Instant, done: dict[str, Any], staff: frozenset[int], *, again: bool) -> Iterator[Page]:
+        """The files that have come, oldest first; a day that is not there yet ends the sweep, one that never came is a gap."""
+        statuses: dict[int, str] | None = None
+        day = date.fromisoformat(done["day"])
+        while _midnight(day) + DAY <= end:
+            file, where = self._file(api, day)
+            reached, cursor = _midnight(day) + DAY, {**done, "day": f"{day + timedelta(1):%Y-%m-%d}"}
+            if file is None and reached + LATE > end:
+                return
+            if statuses is None:
+                statuses = {}
+                for before in range(self.memory // DAY, 0, -1):
+                    earlier = day - timedelta(before)
+                    old, at = self._file(api, earlier)
+                    rows = in_order(old.activities_data, earlier, statuses) if old is not None else []
+                    if again and rows and before <= AGAIN:
+                        yield Page(_marked(rows, staff), at)
+            if file is None:
+                yield Page([Coverage("history", 0, 1)], where, reached, cursor)
+            else:
+                yield Page(_marked(in_order(file.activities_data, day, statuses), staff), where, reached, cursor)
+            day += timedelta(1)
+
+    def _file(self, api: Api, day: date) -> tuple[File | None, str]:
+        """A day's activities; None: not there. Neither a 404 nor an empty answer means that nothing happened."""
+        answer = api.get("/api/v2/export/ticket_activities", {"created_at": f"{day:%Y-%m-%d}"}, accept=frozenset((404,)))
+        url = None if answer.status == 404 else _link(answer)
+        if url is None:
+            return None, f"{answer.where} of {day}"
+        fetched = api.get_elsewhere(url)
+        file = decode(fetched, FILE)
+        whole(len(file.activities_data), file.metadata.activities_count if file.metadata is not None else None, f"{fetched.where} of {day}")
+        return file, f"{answer.where} of {day}"
+
+    def _of(self, one: Row) -> Iterator[Event]:
+        row = one.row
+        if one.kind == "activity":
+            yield from self._activity(one)
+        elif one.kind == "deleted":
+            yield self._event((row["ticket_id"], parse_instant(row["updated_at"]), (ActorKind.SYSTEM, None)), "deleted", Activity.DELETED)
+        elif one.kind == "conversation":
+            words = own_words(str(row.get("body_text") or ""))
+            said = {"public": not row.get("private"), **({"value": words} if words else {})}
+            kind = ActorKind.OPERATOR if one.staff or not row.get("incoming") else ActorKind.CUSTOMER
+            edited = row.get("updated_at") not in (None, row["created_at"])
+            revision = parse_instant(row["updated_at"]) // 1000 if edited else 0
+            moment = (row["ticket_id"], parse_instant(row["created_at"]), (kind, text_value(row.get("user_id"))))
+            yield self._event(moment, f"comment/{row['id']:020d}", Activity.COMMENTED, said, revision=revision)
+        elif one.kind == "time_entry":
+            hours, _, minutes = str(row["time_spent"]).partition(":")
+            seconds = {"seconds": int(hours) * 3600 + int(minutes) * 60}
+            who = (ActorKind.OPERATOR, text_value(row.get("agent_id")))
+            moment = (row["ticket_id"], parse_instant(row.get("executed_at") or row["created_at"]), who)
+            yield self._event(moment, f"time/{row['id']:020d}", Activity.TIME_LOGGED, seconds, revision=parse_instant(row["updated_at"]) // 1000)
+        elif one.kind == "rating":
+            answer = int(row["ratings"]["default_question"])
+            if answer != 100:  # neither happy nor unhappy
+                who = (ActorKind.CUSTOMER, text_value(row.get("user_id")))
+                moment = (row["ticket_id"], parse_instant(row["created_at"]), who)
+                yield self._event(moment, f"rating/{row['id']:020d}", Activity.RATED, {"score": "good" if answer > 0 else "bad"})
+
+    def _event(
+        self, moment: Moment, number: str, activity: Activity, detail: Mapping[str, Any] | None = None, *, change: Change = UNCHANGED, revision: int = 0
+    ) -> Event:
+        ticket, at, who = moment
+        facts = {"url": f"{self.base_url}/a/tickets/{ticket}", "via": [], **(detail or {})}
+        return Event(self.name, self.name, str(ticket), f"{ticket}/{number}", at, activity, *who, *change, facts, revision)
+
+    def _activity(self, one: Row) -> Iterator[Event]:
+        """A row of a day's file: a ticket made with what it began with, or an event for each thing it sets."""
+        row, activity = one.row, one.row["activity"]
+        ticket, at = int(row["ticket_id"]), performed_at(row["performed_at"])
+        person = row.get("performer_type") in PEOPLE
+        kind = ActorKind.SYSTEM if not person else ActorKind.OPERATOR if one.staff else ActorKind.CUSTOMER
+        who = (kind, text_value(row.get("performer_id")) if person else None)
+        moment, revision = (ticket, at, who), one.revision
+        set_ = {key: value for key, value in sorted(activity.items()) if key not in ALSO}
+        via = {"via": ["automation"]} if "automation" in activity or "rule" in activity else {}
+        if activity.get("new_ticket"):
+            values = {self._attribute(key): self._value(key, value) for key, value in set_.items()}
+            attributes = {name: value for name, value in sorted(values.items()) if value is not None}
+            yield self._event(moment, one.name, Activity.CREATED, {**via, "attributes": attributes})
+            return
+        for key, value in set_.items():
+            after = self._value(key, value)
+            if key == "deleted":
+                if value:
+                    yield self._event(moment, "deleted", Activity.DELETED, via, revision=1)
+            elif key == "status":
+                if after != one.status:
+                    doing = Activity.CHANGED
+                    if (after in self.closing_statuses) != (one.status in self.closing_statuses):
+                        doing = Activity.CLOSED if after in self.closing_statuses else Activity.REOPENED
+                    yield self._event(moment, f"{one.name}/status", doing, via, change=("status", one.status, after), revision=revision)
+            elif key in ("added_tags", "removed_tags"):
+                labels = sorted(str(each) for each in value or ()) if key == "added_tags" else []
+                yield self._event(moment, f"{one.name}/{key}", Activity.CHANGED, {"via": labels}, change=(key, None, after))
+            else:
+                yield self._event(moment, f"{one.name}/{key}", Activity.CHANGED, via, change=(self._attribute(key), None, after))
+
+    def _attribute(self, key: str) -> str:
+        return self.fields.get(key) or NAMES.get(key) or (key if key in ("added_tags", "removed_tags", "spam") else f"custom:{key}")
+
+    def _value(self, key: str, value: Any) -> str | None:
+        known = key in self.fields or key in NAMES or key in ("added_tags", "removed_tags", "spam")
+        return text_value(value.get("id") or value.get("name") if isinstance(value, dict) else value) if known else None
+
+
+def _marked(rows: list[Row], staff: frozenset[int]) -> list[Row]:
+    """Rows that know whether their performer is staff."""
+    for one in rows:
+        one.staff = one.row.get("performer_id") in staff
+    return rows
+
+
+def _from(api: Api, first: Answer) -> Iterator[tuple[list[dict[str, Any]], Answer]]:
+    """A list from its first page on, by the links in its headers."""
+    guard, answer, link = LoopGuard(), first, ""
+    while True:
+        records = decode(answer, RECORDS)
+        guard.check(link, answer, records=len(records))
+        yield records, answer
+        link = next_link(answer) or ""
+        if not link:
+            return
+        answer = api.get(link)
+
+
+def _link(answer: Answer) -> str | None:
+    told = decode(answer, EXPORT) if answer.body.strip() else None
+    found = told.export if isinstance(told, Export) else told[0] if told else None
+    return found.url if found is not None else None
+
+
+def _midnight(day: date) -> Instant:
+    return parse_instant(f"{day:%Y-%m-%d}T00:00:00Z")
+
+
+def _day(at: Instant) -> date:
+    return moment(at).date()
