@@ -60,6 +60,7 @@ def _given(shown: Shown) -> dict[str, Any]:
         "differences": shown.differences,
         "meanings": _meanings(review),
         "NOT_ENOUGH": NOT_ENOUGH,
+        "COUNTED": Movement.COUNTED,
     }
 
 
