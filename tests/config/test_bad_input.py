@@ -37,7 +37,7 @@ def problems(text: str, *, file: str = "c.yaml", **environment: str) -> list[str
         ),
         (
             "zzz: {}",
-            "8: zzz: there is no option 'zzz'; known are alerts, changes, harm, listen, log, privacy, schedule, sources, store, web, workflows",
+            "8: zzz: there is no option 'zzz'; known are alerts, changes, harm, listen, log, privacy, review, schedule, sources, store, web, workflows",
         ),
         (
             "    escalation: {paths: {fraud: {targt: 1h}}}",

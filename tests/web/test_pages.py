@@ -9,10 +9,14 @@ from urllib.parse import quote
 
 import pytest
 
+from review.findings_by_hand import findings, review
 from rollout_metrics.catalog import METRICS, Family
 from rollout_metrics.domain.changes import Change, ChangeKind, Incident
+from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.records import Links, Record, Signature, SignOff
 from rollout_metrics.domain.time import DAY, parse_instant
+from rollout_metrics.review.page import Shown, html
+from rollout_metrics.review.said import Signature as Signed
 from web.desks import HOSTILE, NOW, Pages, receipt
 
 RATIO = "/evidence?metric=override_ratio&workflow=triage&window=28d&mode=live"
@@ -295,3 +299,49 @@ def test_a_deployment_behind_a_number_leads_to_its_change_record() -> None:
     page = Read(pages.get("/evidence?metric=failed_deployments&workflow=triage&window=90d").text)
 
     assert ("href", "/changes/CHG-1") in page.attributes
+
+
+class Cabinet:
+    """One review of two workflows, signed."""
+
+    def open(self, name: str) -> Shown:
+        if name != "2026Q3":
+            raise ConfigurationError(f"{name} has not begun: name a quarter that has")
+        return Shown(review(findings("triage", "ours"), findings("billing", "theirs")), Signed("the board", NOW))
+
+    def signatures(self) -> dict[str, Signed]:
+        return {"2026Q3": Signed("the board", NOW)}
+
+
+def test_a_review_on_the_pages_is_the_file_of_the_command_line_and_allows_its_own_style_only() -> None:
+    pages = Pages(reviews=Cabinet())
+
+    answer = pages.get("/review/2026Q3")
+
+    assert answer.text == html(Cabinet().open("2026Q3"))
+    assert "script" not in answer.headers["Content-Security-Policy"]
+    assert "style-src 'unsafe-inline'" in answer.headers["Content-Security-Policy"]
+    assert pages.get("/review/2026Q3?format=md").text.startswith("# Review 2026Q3")
+    assert pages.get("/review/2026Q3?format=json").json["signature"]["by"] == "the board"
+    assert "signed by the board" in Read(pages.get("/review").text).text
+
+
+def test_a_review_shows_the_workflows_that_are_the_viewers_to_see_and_cases_only_to_whom_they_are_open() -> None:
+    pages = Pages(options=RIGHTS, reviews=Cabinet())
+
+    for kind in ("html", "md", "json"):
+        anybody = pages.get(f"/review/2026Q3?format={kind}").text
+        anna = pages.get(f"/review/2026Q3?format={kind}", user="anna").text
+        assert "triage" not in anybody
+        assert "billing" in anybody
+        assert "desk.example" not in anybody
+        assert "triage" in anna
+    assert "desk.example" in pages.get("/review/2026Q3", user="anna").text
+
+
+def test_a_quarter_that_there_is_not_is_not_found() -> None:
+    answer = Pages(reviews=Cabinet()).get("/review/2031Q1")
+
+    assert answer.status_code == 404
+    assert "has not begun" in answer.text
+    assert Pages(reviews=Cabinet()).get("/review/2026Q3?format=exe").status_code == 404

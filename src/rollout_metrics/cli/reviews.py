@@ -53,7 +53,7 @@ def show(file: Path, quarter: str, workflows: tuple[str, ...], format_: str, out
     }
     made = writers[format_]()
     if output is None:
-        click.get_binary_stream("stdout").write(made)
+        click.echo(made, nl=False)
     else:
         _write(output, made)
 

@@ -31,6 +31,8 @@ def checked(settings: Settings, sources: Mapping[str, Source], raw: Mapping[str,
     for name, source in sources.items():
         if source.kind == PUSH:
             _check_tokens(name, source, names(raw), document)
+    for name in sorted(set(settings.review.hourly_rates) - set(names(raw))):
+        document.problem(("review", "hourly_rates", name), f"there is no workflow {name!r}{suggestion(name, names(raw))}")
     if settings.listen.metrics == settings.listen.web and not settings.listen.web.endswith(":0"):
         document.problem(("listen", "web"), f"{settings.listen.web} is the metrics listener's address too: give each its own")
     if settings.store.password_file is not None:

@@ -8,6 +8,7 @@ import msgspec
 from rollout_metrics import rollup
 from rollout_metrics.catalog import METRICS, TALLIES
 from rollout_metrics.catalog.metric import Part, Ratio
+from rollout_metrics.catalog.tallies import REVIEWER
 from rollout_metrics.catalog.trust import EVIDENCE
 from rollout_metrics.domain.events import CaseKey, Event, EventRef
 from rollout_metrics.domain.facts import Fact
@@ -120,5 +121,18 @@ class Exhibits:
         shown = tuple(Shown(one.ref, one.at, one.activity, one.actor_kind, one.attribute, one.reason, one.url) for one in seen)
         past = sorted((event for event in known.values() if event.occurred_at <= as_of), key=lambda event: (event.occurred_at, event.ref))
         url = next((one.url for one in reversed(seen) if one.url), None) or next((url for event in past if (url := event.detail.get("url"))), None)
-        values = ", ".join(written.name(value) for value in series[2:] if value)
-        return Exhibit(item.about, case, minute * MINUTE, values, shown, url)
+        said = ", ".join(_said(label, value) for label, value in zip(TALLIES[item.part.tally].labels, series[2:], strict=False) if _shown(label, value))
+        return Exhibit(item.about, case, minute * MINUTE, said, shown, url)
+
+
+def _shown(label: str, value: str) -> bool:
+    """Who reviewed is nobody's business here."""
+    return bool(value) and label != REVIEWER
+
+
+_CLAIMS = {"true": "{}", "false": "not {}"}
+
+
+def _said(label: str, value: str) -> str:
+    """A label's value in words; of one that is true or false its name."""
+    return _CLAIMS[value].format(written.name(label)) if value in _CLAIMS else written.name(value)

@@ -7,11 +7,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from io import StringIO
+from threading import Lock
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 from zoneinfo import ZoneInfo
 
 from rollout_metrics.domain.time import Instant, moment
-from rollout_metrics.overview import written
+from rollout_metrics.overview import foreign, written
 from rollout_metrics.review.said import Course
 from rollout_metrics.stats.wilson import wilson
 
@@ -24,6 +26,9 @@ _THIN = 10
 """A week with fewer cases does not stretch the axis."""
 _FEW = 8
 """More marks than this are drawn without their names."""
+
+_ONE_AT_A_TIME = Lock()
+"""The library's settings are everybody's."""
 
 _STYLE: Any = {
     "svg.hashsalt": "rollout-metrics review",
@@ -54,7 +59,8 @@ def _drawn(course: Course, marks: tuple[tuple[Instant, str], ...], split: Instan
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    with rc_context(_STYLE):
+    with _ONE_AT_A_TIME, rc_context(_STYLE), catch_warnings():
+        filterwarnings("ignore", "Glyph .* missing")  # text stays text: whoever looks has the font
         drawing = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
         FigureCanvasSVG(drawing)
         axes: Any = drawing.add_subplot()
@@ -70,7 +76,8 @@ def _drawn(course: Course, marks: tuple[tuple[Instant, str], ...], split: Instan
         for place, (at, said) in enumerate(inside):
             axes.axvline(moment(at), color=_MARK, linewidth=0.8)
             if len(inside) <= _FEW:
-                axes.text(moment(at), 1.02 + 0.09 * (place % 2), said[:14], color=_MARK, fontsize=7, ha="center", transform=above, parse_math=False)
+                name, height = foreign.visible(said)[:14], 1.02 + 0.09 * (place % 2)
+                axes.text(moment(at), height, name, color=_MARK, fontsize=7, ha="center", transform=above, parse_math=False)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if top >= 0.05 else 1))
         locator = AutoDateLocator(tz=zone, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)

@@ -67,6 +67,8 @@ def findings(told: Told) -> Findings:
     mode = Mode.LIVE if assessment.level > Level.SHADOW else Mode.SHADOW
     quarters = Quarters(workflow.name, mode.value, told.now, told.before)
     saved = savings(quarters, told.rate)
+    signs = tuple(_sighting(quarters, sign, told) for sign in Sign)
+    seen = {item.sign for item in signs if item.seen}
     return Findings(
         workflow=workflow.name,
         owner=workflow.owner,
@@ -86,12 +88,12 @@ def findings(told: Told) -> Findings:
         levels=tuple(_levels(told)),
         deployed=tuple(_deployed(told, item) for item in told.deployments.deployments if item.deployed_at > told.quarter.start),
         troubles=tuple(_trouble(told, item) for item in told.deployments.incidents if item.at > told.quarter.start),
-        signs=tuple(_sighting(quarters, sign, told) for sign in Sign),
+        signs=signs,
         rises=told.rises,
         courses=told.courses,
         marks=tuple(_marks(told)),
         covered=Covered(quarters.series("coverage_ratio"), told.gaps),
-        exhibits=told.exhibits,
+        exhibits=tuple(item for item in told.exhibits if item.about not in set(Sign) or item.about in seen),
     )
 
 
