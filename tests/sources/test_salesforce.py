@@ -15,6 +15,7 @@ from sources.server import Reply, Request, Server, recorded, serving
 
 TYPICAL = recorded(Path(__file__).parent / "salesforce" / "typical")
 WINDOW = Window(parse_instant("2026-01-15T09:00:00Z"), parse_instant("2026-01-15T13:00:00Z"))
+SESSION_COLUMNS = ("AiAgentSessionEndType", "Id", "EndTimestamp", "RelatedMessagingSessionId")
 SPENT = [{"message": "TotalRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]
 
 
@@ -157,3 +158,41 @@ def test_approvals_by_flows_are_read_where_they_are_wanted() -> None:
     told = {(event.activity, event.actor_id) for event in events if "approval/" in event.event_id}
 
     assert told == {(Activity.APPROVAL_REQUESTED, "005000000000002AAA"), (Activity.APPROVED, "005000000000001AAA")}
+
+
+@pytest.mark.parametrize("table", ["ssot__AiAgentSession__dlm", "std__AiAgentSessionDmo__dlm"])
+def test_how_sessions_of_agentforce_ended_is_told_of_cases(table: str) -> None:
+    prefix = table.partition("__")[0]
+    columns = {f"{prefix}__{name}__c": {"type": "VARCHAR", "placeInOrder": place} for place, name in enumerate(SESSION_COLUMNS)}
+    ended = [
+        ["escalated", "s1", "2026-01-15 09:30:00.000 UTC", "0Mw1"],
+        ["resolved", "s2", "2026-01-15 09:40:00.000 UTC", "0Mw2"],
+        ["resolved", "s3", "2026-01-15 09:45:00.000 UTC", "0Mw3"],
+    ]
+
+    def answer(request: Request) -> Reply:
+        if request.path.endswith("/ssot/queryv2"):
+            if table not in request.body["sql"]:
+                return Reply([{"errorCode": "NOT_FOUND", "message": "no such table"}], 404)
+            return Reply({"data": ended[:2], "metadata": columns, "done": False, "nextBatchId": "next"})
+        if request.path.endswith("/ssot/queryv2/next"):
+            return Reply({"data": ended[2:], "metadata": columns, "done": True})
+        if "MessagingSession" in request.query.get("q", [""])[0]:
+            found = [{"Id": "0Mw1", "CaseId": "500000000000001AAA"}, {"Id": "0Mw2", "CaseId": "500000000000002AAA"}, {"Id": "0Mw3", "CaseId": None}]
+            return Reply({"done": True, "records": found})
+        return TYPICAL(request)
+
+    with serving(answer) as server:
+        events = read(salesforce(server, token=SecretStr("t"), agent_sessions=True))
+    told = [(event.case_id[-6:], event.activity, event.after, event.actor_id) for event in events if "/session/" in event.event_id]
+
+    assert told == [("001AAA", Activity.ESCALATED, None, "agentforce"), ("002AAA", Activity.CHANGED, "resolved", "agentforce")]
+
+
+def test_an_organisation_without_sessions_is_read_all_the_same_and_told() -> None:
+    with serving(organisation("Case", "CaseHistory", "CaseComment", "EmailMessage", "ProcessInstanceStep")) as server:
+        usual = server.answer
+        server.answer = lambda request: Reply([], 404) if request.method == "POST" else usual(request)
+        source = salesforce(server, token=SecretStr("t"), agent_sessions=True)
+
+        assert any("no sessions of Agentforce" in sentence for sentence in source.lacking(api_of(source)))

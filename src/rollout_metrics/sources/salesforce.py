@@ -39,6 +39,7 @@ from rollout_metrics.sources._salesforce_pages import (
     select,
     soql,
 )
+from rollout_metrics.sources._salesforce_sessions import Session, available, sessions
 
 READ = 200
 """Records looked up by id at once."""
@@ -58,6 +59,7 @@ AUTOMATIC = frozenset(("AutomatedProcess", "CloudIntegrationUser"))
 OUTSIDE = frozenset(("Guest", "PowerPartner", "PowerCustomerSuccess", "CustomerSuccess", "CspLitePortal", "SelfService"))
 """Types of users of portals and sites."""
 USER = "005"
+SESSIONS, AGENTFORCE = "sessions", "agentforce"
 STEP: Mapping[str, tuple[Activity, str | None]] = {
     "Started": (Activity.APPROVAL_REQUESTED, None),
     "Approved": (Activity.APPROVED, None),
@@ -108,6 +110,8 @@ class Salesforce(Reconciled):
     """Read approval processes."""
     flow_approvals: bool = False
     """Read the newer approvals that flows orchestrate."""
+    agent_sessions: bool = False
+    """Read how Agentforce's sessions about cases ended, from Data 360 (experimental)."""
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
@@ -134,7 +138,12 @@ class Salesforce(Reconciled):
         """Per object: first the records whose comments or approvals changed, then those that changed themselves, in that order, each with its whole history."""
         there = self._there(api)
         users: dict[str, str] = {}
-        for part in parts_of(self.objects, window):
+        for part in parts_of([*self.objects, *((SESSIONS,) if self.agent_sessions else ())], window):
+            if part.name == SESSIONS:
+                for ended, answer in sessions(api, self.root, part.since, window.end):
+                    yield Page([self._ended(one) for one in ended], answer.where, *part.reached(part.since))
+                yield Page([], part.name, *part.reached(window.end))
+                continue
             selected = self._selected(api, part.name)
             closing = self._closing(api, part.name)
             reading = _Reading(self, api, part.name, selected, closing, there, users)
@@ -194,6 +203,8 @@ class Salesforce(Reconciled):
         wanted = {**(COMMENTS if self.comments else {}), **(STEPS if self.approvals else {}), **(WORK_ITEMS if self.flow_approvals else {})}
         for other in sorted(set(wanted) - there):
             yield f"{other} cannot be read: give the user access to it, or switch off the option that reads it"
+        if self.agent_sessions and available(api, self.root) is None:
+            yield "there are no sessions of Agentforce to read: switch on session tracing, and give the user access to Data 360"
         if not self.flow_approvals and "ApprovalWorkItem" in there and rows(api, self.root, "SELECT Id FROM ApprovalWorkItem LIMIT 1"):
             yield "there are approvals made by flows, and they are not read: set flow_approvals: true"
 
@@ -210,6 +221,15 @@ class Salesforce(Reconciled):
                     present.update(str(record["Id"]) for record in records)
                     where = answer.where
                 yield Page(self.gone(batch, present), where)
+
+    def _ended(self, session: Session) -> Event:
+        """A session's end: by handing over to people, or otherwise."""
+        handed = session.how == "escalated"
+        activity, change = (Activity.ESCALATED, UNCHANGED) if handed else (Activity.CHANGED, ("agent_session", None, session.how))
+        detail = {"url": f"{self.base_url}/{session.case_id}", "via": [AGENTFORCE], **({"reason": session.how} if handed else {})}
+        case_id, at = full_id(session.case_id), parse_instant(session.ended_at)
+        number = f"{case_id}/session/{session.id}"
+        return Event(self.name, self.name, case_id, number, at, activity, ActorKind.AGENT, AGENTFORCE, *change, detail)
 
     def _grant(self) -> Grant:
         where = {"token_url": f"{self.base_url}/services/oauth2/token", "client_id": self.client_id or ""}
