@@ -1,0 +1,93 @@
+"""What is particular to ServiceNow: what stands in the way of a whole reading, how its keys are sent, how its answers lead on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Window
+from rollout_metrics.domain.time import HOUR, parse_instant
+from rollout_metrics.sources.servicenow import Servicenow
+from sources.server import Answering, Reply, Request, Server, serving
+
+END = parse_instant("2026-01-15T13:00:00Z")
+READABLE: dict[str, Any] = {"sys_dictionary": [{"name": "incident", "audit": "true"}, {"name": "change_request", "audit": "false"}]}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(tables(READABLE)) as made:
+        yield made
+
+
+def tables(rows: dict[str, Any], refused: frozenset[str] = frozenset()) -> Answering:
+    """Answers with the rows of each table, 403 for those that are refused."""
+
+    def answer(request: Request) -> Reply:
+        table = request.line.rpartition("/")[2]
+        return Reply({"error": {"message": "User Not Authorized"}}, 403) if table in refused else Reply({"result": rows.get(table, [])})
+
+    return answer
+
+
+def servicenow(server: Server, **options: Any) -> Servicenow:
+    return Servicenow.model_validate({"name": "snow", "base_url": server.url, "token": "secret", "tables": ["incident", "change_request"], **options})
+
+
+def api(source: Servicenow) -> Api:
+    return Api(source.endpoint(), sleep=lambda _: None)
+
+
+def test_a_table_that_is_not_audited_is_told_with_its_remedy(server: Server) -> None:
+    found = list(servicenow(server).lacking(api(servicenow(server))))
+
+    assert found == ["change_request is not audited: switch on Audit in its dictionary entry (it is not inherited from task), or its changes cannot be seen"]
+
+
+def test_tables_that_may_not_be_read_are_told_apart_from_a_wrong_password(server: Server) -> None:
+    server.answer = tables(READABLE, frozenset(("sys_audit", "sys_dictionary")))
+
+    audit, dictionary = servicenow(server).lacking(api(servicenow(server)))
+
+    assert audit.startswith("sys_audit cannot be read (403): give the account a role")
+    assert dictionary.startswith("sys_dictionary cannot be read (403): whether tables are audited is not known")
+
+
+@pytest.mark.parametrize(
+    ("options", "header", "begins"),
+    [({"user": "reader"}, "Authorization", "Basic "), ({}, "Authorization", "Bearer secret"), ({"api_key": True}, "x-sn-apikey", "secret")],
+)
+def test_a_password_a_token_and_a_key_are_sent_each_in_its_way(server: Server, options: dict[str, Any], header: str, begins: str) -> None:
+    source = servicenow(server, **options)
+    list(source.pages(api(source), Window(END - HOUR, END)))
+
+    sent = {name.lower(): value for name, value in server.requests[0].headers.items()}
+    assert sent[header.lower()].startswith(begins)
+    assert ("authorization" in sent) == (header == "Authorization")
+
+
+def test_the_filter_moves_on_only_where_a_page_has_more_than_one_second(server: Server) -> None:
+    """Rows of one second fill the page: its own link leads on, or the same page would come for ever."""
+    at = "2026-01-15 12:30:00"
+    rows = [{"sys_id": f"{number:032x}", "sys_created_on": at, "sys_updated_on": at, "state": "1"} for number in range(4)]
+    usual = tables({"sys_user": []})
+
+    def answer(request: Request) -> Reply:
+        if not request.line.endswith("/incident"):
+            return usual(request)
+        offset = int(request.query.get("sysparm_offset", ["0"])[0])
+        link = {} if offset else {"Link": f'<http://{request.headers["Host"]}{request.line.split()[1]}?sysparm_offset=2>;rel="next"'}
+        return Reply({"result": rows[offset : offset + 2]}, 200, link)
+
+    server.answer = answer
+    source = servicenow(server, tables=["incident"], approvals=False)
+
+    found = [bundle.row["sys_id"] for page in source.pages(api(source), Window(END - HOUR, END)) for bundle in page.body[0]]
+
+    assert found == [row["sys_id"] for row in rows]
+
+
+def test_an_instance_and_an_address_are_one_or_the_other() -> None:
+    with pytest.raises(ValueError, match="either instance or base_url"):
+        Servicenow.model_validate({"name": "snow", "token": "x"})

@@ -1,0 +1,123 @@
+"""ServiceNow: tables by encoded query, pages by offset with links, rows that may not be seen cut out of them, times in whole seconds."""
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from rollout_metrics.domain.time import Instant, format_instant, parse_instant
+from sources.server import Reply, Request
+from sources.upstream.simulator import Profile, Simulator, given, slice_at
+from sources.upstream.world import AGENT, CUSTOMER, Case, Change
+
+STATES = {"open": "1", "working": "2", "closed": "7"}
+FIELDS = {"status": "state", "priority": "priority", "assignee": "assigned_to", "label": "u_labels", "work": "time_worked"}
+LIMITS = re.compile(r"sys_updated_on>=([^^]+)\^sys_updated_on<([^^]+)\^ORDERBY")
+
+
+def _id(case: Case) -> str:
+    return f"{case.number:032x}"
+
+
+def _time(at: Instant) -> str:
+    return format_instant(at).removesuffix("Z").replace("T", " ")
+
+
+def _instant(text: str) -> Instant:
+    return parse_instant(f"{text.replace(' ', 'T')}Z")
+
+
+def _value(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else STATES.get(value, str(value or ""))
+
+
+def _record(case: Case) -> dict[str, Any]:
+    return {
+        "sys_id": _id(case),
+        "number": f"INC{case.number:07d}",
+        "sys_created_on": _time(case.created_at),
+        "sys_created_by": CUSTOMER,
+        "sys_updated_on": _time(case.updated_at),
+        "sys_mod_count": str(len(case.changes)),
+        "caller_id": "c" * 32,
+        "state": STATES[case.values["status"]],
+        "priority": case.values["priority"],
+        "assigned_to": case.values["assignee"],
+        "u_labels": ",".join(case.labels),
+    }
+
+
+def _worked(case: Case, until: Change, *, included: bool) -> str:
+    seconds = sum(change.after for change in case.of("work") if change.number < until.number or (included and change is until))
+    return _time(parse_instant("1970-01-01T00:00:00Z") + seconds * 1_000_000) if seconds else ""
+
+
+def _audit(case: Case, change: Change) -> dict[str, Any]:
+    old, new = _value(change.before), _value(change.after)
+    if change.what == "work":
+        old, new = _worked(case, change, included=False), _worked(case, change, included=True)
+    said = {"tablename": "incident", "documentkey": _id(case), "fieldname": FIELDS[change.what], "oldvalue": old, "newvalue": new}
+    return {"sys_id": f"{change.number:032x}", "user": change.actor, "sys_created_on": _time(change.at), "sys_created_by": change.actor, **said}
+
+
+def _journal(case: Case, change: Change) -> dict[str, Any]:
+    said = {"element_id": _id(case), "element": "comments", "name": "incident", "value": change.after}
+    return {"sys_id": f"{change.number:032x}", "sys_created_on": _time(change.at), "sys_created_by": change.actor, **said}
+
+
+def _named(request: Request, field: str) -> set[str]:
+    found = re.search(rf"{field}IN([^^]*)", given(request, "sysparm_query"))
+    return set(found[1].split(",")) if found else set()
+
+
+def _page(simulator: Simulator, request: Request, rows: list[Any]) -> Reply:
+    """A page by offset; a row that may not be seen is missing in it, and is counted all the same."""
+    page, following = slice_at(rows, int(given(request, "sysparm_offset", "0")), simulator.size)
+    headers = {"X-Total-Count": str(len(rows))}
+    if following is not None:
+        query = {name: values[0] for name, values in request.query.items()} | {"sysparm_offset": following}
+        headers["Link"] = f'<http://{request.headers["Host"]}{request.path}?{urlencode(query)}>;rel="next"'
+    return Reply({"result": [row for row in page if row is not None]}, 200, headers)
+
+
+def _incidents(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
+    found = LIMITS.match(given(request, "sysparm_query"))
+    assert found is not None
+    start, end = map(_instant, found.groups())
+    rows: list[Any] = []
+    for case in simulator.changed(start, end):
+        rows += [_record(case), None] if case.number % 4 == 0 else [_record(case)]  # None: a row of another department
+    return _page(simulator, request, rows)
+
+
+def _audits(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
+    wanted = _named(request, "documentkey")
+    found = [(case, change) for case in simulator.world.living() if _id(case) in wanted for change in case.of(*FIELDS)]
+    return _page(simulator, request, [_audit(*one) for one in sorted(found, key=lambda one: one[1].number)])
+
+
+def _journals(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
+    wanted = _named(request, "element_id")
+    return _page(simulator, request, [_journal(case, change) for case in simulator.world.living() if _id(case) in wanted for change in case.of("comment")])
+
+
+def _tasks(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
+    wanted = _named(request, "sys_id")
+    return _page(simulator, request, [{"sys_id": _id(case)} for case in simulator.world.living() if _id(case) in wanted])
+
+
+PROFILE = Profile(
+    kind="servicenow",
+    options={"tables": ("incident",), "fields": {"u_labels": "labels"}, "agents": frozenset((AGENT,))},
+    routes={
+        r"GET /api/now/table/incident": _incidents,
+        r"GET /api/now/table/sys_audit": _audits,
+        r"GET /api/now/table/sys_journal_field": _journals,
+        r"GET /api/now/table/sys_user": lambda *_: {"result": [{"sys_id": "c" * 32, "user_name": CUSTOMER}]},
+        r"GET /api/now/table/sysapproval_approver": lambda *_: {"result": []},
+        r"GET /api/now/table/task": _tasks,
+    },
+    throttled=Reply({"error": {"message": "Rate limit exceeded", "detail": "wait"}, "status": "failure"}, 429, {"Retry-After": "1"}),
+    forgets=True,
+    case_id="{:032x}".format,
+    per_case=8,
+)
