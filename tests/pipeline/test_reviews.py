@@ -17,6 +17,7 @@ from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import DAY, HOUR, parse_instant
 from rollout_metrics.overview import Values, figure
+from rollout_metrics.pipeline import reviewing
 from rollout_metrics.pipeline.as_of import families_as_of
 from rollout_metrics.pipeline.reviewing import review
 from rollout_metrics.pipeline.signing import shown, sign
@@ -87,6 +88,29 @@ def test_what_happened_later_changes_nothing_and_any_order_gives_the_same_bytes(
             whole.families()
 
         assert page.as_json(Shown(review(whole.pipeline, "2026Q1"))) == page.as_json(Shown(review(cut.pipeline, "2026Q1")))
+
+
+@given(st.integers(0, 2**32))
+@FEW
+def test_what_stands_since_then_need_not_be_derived_again(place: Place, quarterly: Configuration, seed: int) -> None:
+    with desk(quarterly, place) as made, pytest.MonkeyPatch.context() as patch:
+        read(made, moved(world_of(Random(seed), cases=12)))
+        quick = page.as_json(Shown(review(made.pipeline, "2026Q1")))
+        patch.setattr(reviewing, "settled_then", lambda *_, **__: None)
+
+        assert quick == page.as_json(Shown(review(made.pipeline, "2026Q1")))
+
+
+def test_only_cases_that_the_end_of_the_quarter_divides_are_derived(place: Place, quarterly: Configuration) -> None:
+    with desk(quarterly, place) as made, pytest.MonkeyPatch.context() as patch:
+        read(made, quarter_of_work(3) + [event for number in (50, 51) for event in decided(number, END - T0 - HOUR, "approved")])
+        patch.setattr(reviewing, "then_of", None)  # deriving everything would fail
+        first = review(made.pipeline, "2026Q1").findings[0]
+
+        divided = made.store.straddling(END, END)
+
+    assert [case for _, case in divided] == ["c50", "c51"]
+    assert first.passages[0].lines[1].now.n == 30
 
 
 def decided(number: int, at: int, answer: str) -> list[Event]:

@@ -15,7 +15,7 @@ from rollout_metrics.domain.events import ActorKind, CaseKey, Event
 from rollout_metrics.domain.facts import Fact, Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.figures import Ledger, situation, starts
+from rollout_metrics.figures import Ledger, Trail, situation, starts
 from rollout_metrics.figures.situation import Readings, Situation
 from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
@@ -79,11 +79,16 @@ class Cut:
 
 
 class Then(msgspec.Struct, frozen=True):
-    """Everything as of an instant: the ledger that holds it, each workflow's situation, and every count behind them."""
+    """Everything as of an instant: the ledger that holds it, and each workflow's situation.
+
+    `fill` loads another trail with the counts behind it. `apart`: the cases that were noted; None for all.
+    """
 
     ledger: Ledger
     situations: dict[str, Situation]
-    counts: list[Contribution]
+    around: Surroundings
+    fill: Callable[[Trail, Mapping[str, Instant]], None]
+    apart: frozenset[CaseKey] | None = None
 
 
 Noted = Callable[[CaseKey, Sequence[Fact], Sequence[Contribution]], None]
@@ -144,4 +149,4 @@ def then_of(
     situations = {
         name: situation(workflow, as_of[name], around, readings=read[name], promotions=promotions.get(name, ())) for name, workflow in workflows.items()
     }
-    return Then(ledger, situations, rows)
+    return Then(ledger, situations, around, lambda trail, at: trail.load(at, rows))

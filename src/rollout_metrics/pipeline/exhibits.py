@@ -1,7 +1,8 @@
 """The receipts of a review: for each figure that the board will ask about, the newest cases behind it, as they stood at the quarter's end."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from heapq import heappush, heappushpop
+from itertools import islice
 
 import msgspec
 
@@ -53,8 +54,6 @@ class Exhibits:
         self._fits: dict[Series, tuple[int, ...]] = {}
         self._kept: dict[tuple[str, int], list[tuple[int, CaseKey]]] = {}
         self._facts: dict[CaseKey, tuple[Fact, ...]] = {}
-        self.first_at: dict[str, Instant] = {}
-        """The first minute in which a workflow has any count."""
 
     def __call__(self, case: CaseKey, facts: Sequence[Fact], counts: Sequence[Contribution]) -> None:
         """Take a case in."""
@@ -62,15 +61,21 @@ class Exhibits:
             if minute == STATE or not amount:
                 continue
             name = series[0]
-            known = self.first_at.get(name)
-            if known is None or minute * MINUTE < known:
-                self.first_at[name] = minute * MINUTE
             fits = self._fits.get(series)
             if fits is None:
                 fits = self._fits[series] = tuple(self._fitting(series))
             if fits and name in self._minutes and self._minutes[name][0] < minute <= self._minutes[name][1]:
                 for place in fits:
                     self._keep((name, place), minute, case, facts)
+
+    def search(self, store: Store, without: Container[CaseKey]) -> None:
+        """Take in the newest stored cases of each figure, but for some."""
+        for name, (after, up_to) in self._minutes.items():
+            for place, item in enumerate(self._sought):
+                series = [one for one in store.series_named(name, {item.part.tally}) if place in self._fitting(one)]
+                places = (posted.case for posted in store.posted(series, after, up_to) if posted.case not in without)
+                for case, facts in store.facts(list(islice(places, MOST))).items():
+                    self(case, facts, list(rollup.contributions(facts, self._workflows)))
 
     def of(self, workflow: str, store: Store, as_of: Instant) -> tuple[Exhibit, ...]:
         """A workflow's receipts, by figure, the newest first."""

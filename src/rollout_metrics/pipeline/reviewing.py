@@ -23,9 +23,11 @@ from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
 from rollout_metrics.pipeline.exhibits import Exhibits
 from rollout_metrics.pipeline.freshness import as_of_all, stale_sources
 from rollout_metrics.pipeline.harm_readings import readings
+from rollout_metrics.pipeline.settled import began, settled_then
 from rollout_metrics.review.findings import Told, changes_before, findings, gaps, unread
 from rollout_metrics.review.said import Course, Findings, Review, Rise, Span
 from rollout_metrics.stats.spike import BASELINE_DAYS, Spike
+from rollout_metrics.store import Store
 
 DRAWN = ("override_ratio", "correction_ratio", "acceptance_ratio", "bypass_ratio", "escalation_ratio", "complaint_ratio")
 """The rates that are drawn."""
@@ -73,6 +75,8 @@ class _Asked:
             return
         exhibits = Exhibits(self._pipeline.company, {name: (self._starts[name], at) for name, at in self._now.items()})
         now = _State(self._pipeline, self._now, self._starts, f"{self.name}", watch, exhibits)
+        if now.then.apart is not None:
+            exhibits.search(self._pipeline.store, now.then.apart)
         before = _State(self._pipeline, self._starts, {name: item.start for name, item in self._before.items()}, "the quarter before", watch)
         for workflow in self._workflows:
             if self._read[workflow.name]:
@@ -96,13 +100,13 @@ class _Asked:
                 before=(before.values, before.window(name)),
                 assessment=assessment,
                 deployments=now.known(name),
-                steps=tuple(level_steps(workflow, at, now.around)),
+                steps=tuple(level_steps(workflow, at, now.then.around)),
                 promotions=tuple(now.then.situations[name].promotions),
-                rises=tuple(_rises(workflow, now.then, own.start, at, now.around)),
+                rises=tuple(_rises(workflow, now.then, own.start, at, now.then.around)),
                 courses=tuple(_courses(workflow, mode, (before, self._before[name].start, own.start), (now, own.start, at))),
                 exhibits=exhibits.of(name, pipeline.store, at),
                 recurred=_recurred(workflow, now.then.ledger.trail, own.start, at),
-                gaps=tuple(gaps(workflow, own, at, exhibits.first_at.get(name), stale=stale)),
+                gaps=tuple(gaps(workflow, own, at, began(pipeline.store, name), stale=stale)),
                 rate=options.hourly_rates.get(name, options.hourly_rate),
                 currency=options.currency,
             )
@@ -119,10 +123,8 @@ class _State:
         self._spans = {name: max(at - starts[name], DAY) for name, at in ends.items()}
         company = _with_windows(pipeline.company, self._spans)
         as_of = {**ends, "": min(ends.values())}
-        self.around: Surroundings = surroundings_of(store, company, as_of)
-        histories = _watched(store.all_histories(), what, watch)
-        read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
-        self.then = then_of(histories, company, as_of, self.around, store.previous_touch, promotions=store.promotions(), read=read, note=note)
+        settled = settled_then(store, company, as_of, watch=watch, what=what, note=note)
+        self.then = _derived(store, company, as_of, what, watch, note) if settled is None else settled
         self.values = Values(self.then.ledger.families(self.then.situations))
 
     def window(self, name: str) -> str:
@@ -134,6 +136,14 @@ class _State:
         known = self.then.ledger.deployments(name)
         assert known is not None
         return known
+
+
+def _derived(store: Store, company: Company, as_of: Mapping[str, Instant], what: str, watch: Watch, note: Noted) -> Then:  # noqa: PLR0917
+    """The same with every case derived anew."""
+    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
+    around = surroundings_of(store, company, as_of)
+    histories = _watched(store.all_histories(), what, watch)
+    return then_of(histories, company, as_of, around, store.previous_touch, promotions=store.promotions(), read=read, note=note)
 
 
 def _with_windows(company: Company, spans: Mapping[str, int]) -> Company:
@@ -165,7 +175,7 @@ def _rises(workflow: Workflow, then: Then, start: Instant, end: Instant, around:
     """The spikes of the quarter: looked for at the end of each of its days, days on which one is seen joined."""
     past = -(-(end - start) // DAY + BASELINE_DAYS + EARLIER_DAYS + 1) * DAY
     trail = Trail((workflow,), past=past)
-    trail.load({workflow.name: end}, then.counts)
+    then.fill(trail, {workflow.name: end})
     seen: dict[str, list[tuple[Instant, Spike]]] = {}
     days = -(-(end - start) // DAY)
     for at in (min(start + day * DAY, end) for day in range(1, days + 1)):

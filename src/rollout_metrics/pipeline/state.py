@@ -1,12 +1,13 @@
 """The figures in memory, kept in step with the store: loaded once, then moved by what each batch changed and by what enters and leaves the windows."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import NO_WORKFLOW, Family
 from rollout_metrics.derive.delivery import Known
 from rollout_metrics.derive.gates import Assessment
+from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
 from rollout_metrics.figures import Ledger, Situation, Stretch, assisted_since, situation, starts
@@ -60,15 +61,15 @@ class Figures:
         begun = starts(self._company.workflows, known, store.surroundings(as_of))
         if self._loaded and all(self._foreseen(name, since) for name, since in baselines.items()):
             try:
-                self._ledger.advance(known, begun, store.contributions(_named(self._ledger.stretches(known, begun))))
+                self._ledger.advance(known, begun, store.contributions(named(self._ledger.stretches(known, begun))))
             except (ValueError, LookupError) as error:
                 log.info("figures loaded again", extra={"fields": {"reason": str(error)}})
             else:
                 self._baselines = self._baselines | baselines
                 return
         self._ledger, self._baselines, self._began = Ledger(self._company), baselines, known
-        tracks = store.tracks(_named(self._ledger.needed(known, begun)))
-        self._ledger.load(known, begun, _standing(store, known), self._samples(store, known, self._ledger.sampled(known)), tracks)
+        tracks = store.tracks(named(self._ledger.needed(known, begun)))
+        self._ledger.load(known, begun, _standing(store, known), samples_of(store, self._company, known, self._ledger.sampled(known)), tracks)
         self._loaded = True
 
     def situations(self, store: Store, as_of: Mapping[str, Instant], stale: Mapping[str, int], coverage: Mapping[str, Shares]) -> dict[str, Situation]:
@@ -117,25 +118,30 @@ class Figures:
         before = self._baselines.get(name)
         return since == before or (before is None and since is not None and since >= self._began.get(name, since + 1))
 
-    def _samples(self, store: Store, as_of: Mapping[str, Instant], needed: list[Stretch]) -> Iterator[Sample]:
-        around = store.surroundings(as_of)
-        workflows = {workflow.name: workflow for workflow in self._company.workflows}
-        for stretch in needed:
-            workflow = workflows.get(stretch.workflow)
-            if workflow is None:
-                continue
-            start, end = stretch.after * MINUTE - DAY, stretch.up_to * MINUTE
-            for _, facts in store.facts_between(workflow.name, start, end, rollup.SAMPLED):
+
+def samples_of(
+    store: Store, company: Company, as_of: Mapping[str, Instant], needed: Iterable[Stretch], *, without: Container[CaseKey] = ()
+) -> Iterator[Sample]:
+    """The samples of the minutes needed and of the baselines, from the facts as they are stored, but for some cases."""
+    around = store.surroundings(as_of)
+    workflows = {workflow.name: workflow for workflow in company.workflows}
+    for stretch in needed:
+        workflow = workflows.get(stretch.workflow)
+        if workflow is None:
+            continue
+        start, end = stretch.after * MINUTE - DAY, stretch.up_to * MINUTE
+        for case, facts in store.facts_between(workflow.name, start, end, rollup.SAMPLED):
+            if case not in without:
                 yield from rollup.samples(facts)
-            if workflow.baseline_seconds is not None:
-                continue
-            # The baseline may lie long before the windows, or reach from before them into them: each fact once. Before `assisted`, it is still to come.
-            since = assisted_since(workflow, as_of[workflow.name], around) or as_of[workflow.name]
-            for _, facts in store.facts_between(workflow.name, since - BASELINE, since, rollup.SAMPLED):
-                for fact in facts:
-                    first, last = fact_span(fact)
-                    if first > end or last < start:
-                        yield from rollup.samples((fact,))
+        if workflow.baseline_seconds is not None:
+            continue
+        # The baseline may lie long before the windows, or reach from before them into them: each fact once. Before `assisted`, it is still to come.
+        since = assisted_since(workflow, as_of[workflow.name], around) or as_of[workflow.name]
+        for case, facts in store.facts_between(workflow.name, since - BASELINE, since, rollup.SAMPLED):
+            for fact in facts if case not in without else ():
+                first, last = fact_span(fact)
+                if first > end or last < start:
+                    yield from rollup.samples((fact,))
 
 
 def _known(as_of: Mapping[str, Instant]) -> dict[str, Instant]:
@@ -143,7 +149,8 @@ def _known(as_of: Mapping[str, Instant]) -> dict[str, Instant]:
     return {name: at for name, at in as_of.items() if at != NOTHING}
 
 
-def _named(stretches: Iterable[Stretch]) -> Iterator[tuple[str, int, int]]:
+def named(stretches: Iterable[Stretch]) -> Iterator[tuple[str, int, int]]:
+    """Stretches as the store takes them."""
     return ((stretch.workflow, stretch.after, stretch.up_to) for stretch in stretches)
 
 

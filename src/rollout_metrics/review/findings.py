@@ -264,7 +264,7 @@ def gaps(workflow: Workflow, quarter: Quarter, as_of: Instant, first_at: Instant
     """What of the quarter is not, or not surely, in the figures."""
     if as_of < quarter.end:
         yield f"The quarter is still running, or its sources have not been read to its end: the figures hold as of {written.instant(as_of / SECOND)}."
-    if first_at is None:
+    if first_at is None or first_at > as_of:
         yield "No case of the workflow is known from the quarter or before it."
     elif first_at > quarter.start - (quarter.end - quarter.start):
         lacking = "the quarter, and the one before" if first_at > quarter.start else "the quarter before"

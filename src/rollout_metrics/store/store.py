@@ -22,13 +22,30 @@ from rollout_metrics.store.reading import Stretches
 from rollout_metrics.store.retention import Retention
 from rollout_metrics.store.reviews import Reviews
 from rollout_metrics.store.setting import Setting
+from rollout_metrics.store.straddling import Straddling
 from rollout_metrics.store.surroundings import Around
 from rollout_metrics.store.sweeps import Sweeps
 
 _PSEUDONYM_KEY = "pseudonym_key"
 
 
-class Store(Events, Cases, Judgements, Counts, Stretches, Around, Sweeps, Quarantine, Setting, Promotions, Reviews, ChangeReadings, Retention, Integrity):
+class Store(
+    Events,
+    Cases,
+    Judgements,
+    Counts,
+    Stretches,
+    Around,
+    Sweeps,
+    Quarantine,
+    Setting,
+    Promotions,
+    Reviews,
+    Straddling,
+    ChangeReadings,
+    Retention,
+    Integrity,
+):
     """Everything kept between passes. Threads may share it: one writes at a time, the others read."""
 
     def __init__(self, database: Database, clock: Callable[[], Instant]) -> None:

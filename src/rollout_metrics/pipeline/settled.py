@@ -1,0 +1,119 @@
+"""Figures as of an instant out of what is stored: only the cases which that instant divides are derived anew, the others stand as they stood then.
+
+Equal to deriving everything (`as_of.then_of`) but for counters of all there ever was, which are not made. A law holds the two to each other.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from rollout_metrics import rollup
+from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.surroundings import Surroundings
+from rollout_metrics.domain.events import CaseKey
+from rollout_metrics.domain.facts import Fact
+from rollout_metrics.domain.policy import Company
+from rollout_metrics.domain.time import MINUTE, Instant
+from rollout_metrics.figures import Ledger, Trail, situation, starts
+from rollout_metrics.pipeline.as_of import Cut, Noted, Then
+from rollout_metrics.pipeline.deriving import glances_of, total
+from rollout_metrics.pipeline.engine import Watch
+from rollout_metrics.pipeline.glances import Glance, looked_at
+from rollout_metrics.pipeline.harm_readings import readings
+from rollout_metrics.pipeline.state import named, samples_of
+from rollout_metrics.rollup import STATE, Bucket, Sample
+from rollout_metrics.store import Store
+
+CHUNK = 2000
+
+
+def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *, watch: Watch, what: str, note: Noted) -> Then | None:
+    """The state at these T, all due cases having been derived. None where only deriving everything tells: a decision or an agent's beginning has moved."""
+    workflows = {workflow.name: workflow for workflow in company.workflows}
+    divided = store.straddling(min(as_of.values()), max(as_of.values()))
+    apart = frozenset(divided)
+    around = _around(store, company, as_of, divided, apart)
+    if around is None:
+        return None
+    glance = glances_of(workflows)
+    difference: dict[Bucket, int] = defaultdict(int)
+    samples: list[Sample] = []
+    for start in range(0, len(divided), CHUNK):
+        keys = divided[start : start + CHUNK]
+        stood = store.facts(keys)
+        for case, events in store.histories(keys):
+            before = stood.get(case, ())
+            facts = derive(events, company, as_of, around).facts if events else ()
+            if _decided(before, glance, as_of) != _decided(facts, glance, as_of):
+                return None
+            for (series, minute), amount in total(case, before, workflows, glance).items():
+                if minute != STATE:
+                    difference[series, minute] -= amount
+            for bucket, amount in total(case, facts, workflows, glance).items():
+                difference[bucket] += amount
+            note(case, facts, list(rollup.contributions(facts, workflows)))
+            samples += rollup.samples(facts)
+        watch(what, start + len(keys), len(divided), f"{start + len(keys):,} cases that go on")
+    return _loaded(store, company, as_of, around, dict(difference), samples, apart)
+
+
+def _loaded(  # noqa: PLR0917
+    store: Store,
+    company: Company,
+    as_of: Mapping[str, Instant],
+    around: Surroundings,
+    difference: dict[Bucket, int],
+    samples: list[Sample],
+    apart: frozenset[CaseKey],
+) -> Then:
+    promotions = store.promotions()
+    ledger, begun = Ledger(company), starts(company.workflows, as_of, around)
+    settled = samples_of(store, company, as_of, ledger.sampled(as_of), without=apart)
+    ledger.load(as_of, begun, (), _both(samples, settled), store.tracks(named(ledger.needed(as_of, begun))))
+    ledger.apply(difference)
+
+    def fill(trail: Trail, at: Mapping[str, Instant]) -> None:
+        trail.load(at, ())
+        for track in store.tracks(named(trail.needed(at))):
+            trail.take_track(track)
+        trail.apply(difference)
+
+    situations = {
+        workflow.name: situation(workflow, as_of[workflow.name], around, readings=readings(store, workflow), promotions=promotions.get(workflow.name, ()))
+        for workflow in company.workflows
+    }
+    return Then(ledger, situations, around, fill, apart)
+
+
+def _both(first: list[Sample], then: Iterator[Sample]) -> Iterator[Sample]:
+    yield from first
+    yield from then
+
+
+def _around(store: Store, company: Company, as_of: Mapping[str, Instant], divided: list[CaseKey], apart: frozenset[CaseKey]) -> Surroundings | None:
+    """What other cases say as of T; None where an undated level would begin at another instant than the one that the stored facts were derived with."""
+    stored = store.surroundings(as_of)
+    undated = [workflow for workflow in company.workflows if any(level.since is None for level in workflow.levels)]
+    if not undated:
+        return stored
+    known = {w.name: _least(store.first_agent_without(w.name, apart), store.forgotten_first_agent(w.name)) for w in undated}
+    cut = Cut(stored, store.histories(divided), company, as_of, known)
+    return cut if all(cut.first_agent_at(w) == stored.first_agent_at(w) for w in undated) else None
+
+
+def _least(*instants: Instant | None) -> Instant | None:
+    return min((at for at in instants if at is not None), default=None)
+
+
+def _decided(facts: tuple[Fact, ...], glance: Glance, as_of: Mapping[str, Instant]) -> set[tuple[object, ...]]:
+    """The first decisions up to T: what was decided at a glance is judged across cases, so none of them may have moved."""
+    return {
+        (fact.opened, fact.first_decided_at, fact.decider, fact.row)
+        for fact in looked_at(facts, glance)
+        if fact.first_decided_at is not None and fact.first_decided_at <= as_of[fact.workflow]
+    }
+
+
+def began(store: Store, workflow: str) -> Instant | None:
+    """The end of the first minute in which anything is known of a workflow."""
+    minute = store.first_count(workflow)
+    return None if minute is None else minute * MINUTE
