@@ -72,7 +72,7 @@ def _worlds(cases: int) -> Iterator[tuple[str, str, Any, Window, Any]]:
         world = World(Random(1))
         while len(world.cases) < cases:
             world.step()
-        made = sources.find(kind)
+        made = sources.find(profile.kind)
 
         def source(url: str, made: Any = made, profile: Any = profile) -> Any:
             return made.model_validate({"base_url": url, "token": "secret", "name": "bench", **profile.options})

@@ -121,6 +121,8 @@ class Bundle(msgspec.Struct):
     histories: list[History] = []
     children: list[dict[str, Any]] = []
     users: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    """What statuses are called -> their API names: the history may hold either."""
     tracked: bool = True
     """The history could be read."""
 

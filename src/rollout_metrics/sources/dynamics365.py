@@ -74,7 +74,7 @@ class _Row(msgspec.Struct):
 
     kind: str
     row: dict[str, Any]
-    machines: list[str] = []
+    machines: frozenset[str] = frozenset()
 
 
 class _Moment(msgspec.Struct, frozen=True):
@@ -179,7 +179,14 @@ class Dynamics365(HttpSource):
             try:
                 events = list(self._of(one))
             except (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
-                found.append(Rejected("malformed", f"{page.where} {one.row.get('auditid') or one.row.get('activityid')}", why(error), msgspec.json.encode(one)))
+                found.append(
+                    Rejected(
+                        "malformed",
+                        f"{page.where} {one.row.get('auditid') or one.row.get('activityid')}",
+                        why(error),
+                        msgspec.json.encode(one, order="deterministic"),
+                    )
+                )
                 continue
             found += events
             for event in events:
@@ -222,10 +229,10 @@ class Dynamics365(HttpSource):
         secret = self.client_secret or SecretStr("")
         return ClientCredentials(token_url=where, client_id=self.client_id or "", client_secret=secret, scope=f"{self.base_url}/.default")
 
-    def _machines(self, api: Api) -> list[str]:
+    def _machines(self, api: Api) -> frozenset[str]:
         """Users who are applications or never sign in."""
         pages = _listed(api, "systemusers", f"applicationid ne null or accessmode eq {NON_INTERACTIVE}", select=("systemuserid",))
-        return sorted(str(row["systemuserid"]) for rows, _ in pages for row in rows)
+        return frozenset(str(row["systemuserid"]) for rows, _ in pages for row in rows)
 
     def _only(self, kind: str) -> str:
         """The condition that a row is about our tables, where the list can say so."""
@@ -297,12 +304,15 @@ class Dynamics365(HttpSource):
         text = text_value(value)
         if text is None:
             return None
+        known = name in self.fields or name in ATTRIBUTES
+        if known and text.isdigit() and name != "isescalated":
+            return text
         entity, _, number = text.rpartition(",")
         if GUID.match(number) and (not entity or entity.isidentifier()):
             return number.lower()
         if text.lower() in ("true", "false") or (name == "isescalated" and text in ("0", "1")):
             return "true" if text.lower() in ("true", "1") else "false"
-        return text if name in self.fields or name in ATTRIBUTES or name.endswith("code") else None
+        return text if known or name.endswith("code") else None
 
     def _said(self, one: _Row) -> Iterator[Event]:
         """A note, which is internal, or an email about one of our rows."""

@@ -145,8 +145,8 @@ class Salesforce(Reconciled):
                 yield Page([], part.name, *part.reached(window.end))
                 continue
             selected = self._selected(api, part.name)
-            closing = self._closing(api, part.name)
-            reading = _Reading(self, api, part.name, selected, closing, there, users)
+            closing, labels = self._statuses(api, part.name)
+            reading = _Reading(self, api, part.name, selected, closing, labels, there, users)
             for bundles, answer in reading.of(reading.touched(part.since, window.end)):
                 yield Page(bundles, answer.where, *part.reached(part.since))
             at = part.since
@@ -164,9 +164,10 @@ class Salesforce(Reconciled):
             return iter(page.body)
         found: list[Event | Rejected | Coverage] = []
         whole_ones = 0
+        terms = _Terms(self, page.body[0]) if page.body else None
         for bundle in page.body:
             try:
-                story = _Story(self, bundle)
+                story = _Story(self, terms or _Terms(self, bundle), bundle)
                 found += story.events()
                 whole_ones += story.whole
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -251,11 +252,16 @@ class Salesforce(Reconciled):
         wanted = (*WHERE_THERE, *KINDS[name].fields, *self.fields)
         return [*ALWAYS, *sorted(field for field in set(wanted) if field in readable)]
 
-    def _closing(self, api: Api, name: str) -> list[str]:
+    def _statuses(self, api: Api, name: str) -> tuple[list[str], dict[str, str]]:
+        """The statuses that close, and the API names of those that are called otherwise."""
         kind = KINDS[name]
-        found = rows(api, self.root, select(("ApiName", "MasterLabel"), kind.statuses, f"{kind.said} = true"))
-        named = {str(row[side]) for row in found for side in ("ApiName", "MasterLabel") if row.get(side)}
-        return sorted(self.closing_statuses | named)
+        found = [
+            (str(row.get("ApiName")), str(row.get("MasterLabel")), row)
+            for row in rows(api, self.root, select(("ApiName", "MasterLabel", kind.said), kind.statuses, "ApiName != null"))
+        ]
+        names = {named for named, _, _ in found}
+        closing = {named for named, _, row in found if row.get(kind.said) is True}
+        return sorted(self.closing_statuses | closing), {label: named for named, label, _ in found if label not in names}
 
 
 class _Reading(msgspec.Struct):
@@ -266,6 +272,7 @@ class _Reading(msgspec.Struct):
     name: str
     selected: list[str]
     closing: list[str]
+    labels: dict[str, str]
     there: frozenset[str]
     users: dict[str, str]
 
@@ -302,7 +309,7 @@ class _Reading(msgspec.Struct):
 
     def _complete(self, records: list[dict[str, Any]]) -> list[Bundle]:
         kind, root, api = KINDS[self.name], self.source.root, self.api
-        bundles = {str(record.get("Id")): Bundle(self.name, record, self.closing) for record in records}
+        bundles = {str(record.get("Id")): Bundle(self.name, record, self.closing, labels=self.labels) for record in records}
         ids = sorted(bundles)
         tracked = kind.history in self.there
         for each in bundles.values():
@@ -333,18 +340,25 @@ class _Reading(msgspec.Struct):
                 self.users[str(row["Id"])] = str(row.get("UserType") or "")
 
 
+class _Terms:
+    """What is the same for all records of a page."""
+
+    def __init__(self, source: Salesforce, bundle: Bundle) -> None:
+        self.names = {**KINDS[bundle.name].fields, **source.fields}
+        self.kept = frozenset(self.names.values())
+        self.closing = frozenset(bundle.closing)
+
+
 class _Story:
     """One record's events."""
 
     whole: bool
     """The history leads without a gap from the first status to the present one."""
 
-    def __init__(self, source: Salesforce, bundle: Bundle) -> None:
+    def __init__(self, source: Salesforce, terms: _Terms, bundle: Bundle) -> None:
         self.source, self.bundle, self.record = source, bundle, bundle.record
-        self.kind = KINDS[bundle.name]
         self.case_id = full_id(self.record["Id"])
-        self.names = {**self.kind.fields, **source.fields}
-        self.closing = frozenset(bundle.closing)
+        self.names, self.kept, self.closing = terms.names, terms.kept, terms.closing
         self.whole = bundle.tracked
         self.link = {"url": f"{source.base_url}/{self.case_id}", "via": []}
 
@@ -385,23 +399,27 @@ class _Story:
         """The history, and what the record began with: the old value of a field's first change, else what it is now."""
         initial, events = dict(now), list[Event]()
         current: dict[str, str | None] = {}
-        for row in _once(self.bundle.histories):
+        labels, closing = self.bundle.labels, self.closing
+        for at, row in _once(self.bundle.histories):
             field = "OwnerId" if row.field in OWNER else row.field
             attribute = self.names.get(field)
-            before, after = (self._side(side, row, known=attribute is not None) for side in (row.old, row.new))
-            if attribute is None:
+            known = attribute is not None
+            before, after = self._side(row.old, row, known=known), self._side(row.new, row, known=known)
+            if attribute == "status":
+                before, after = labels.get(before or "", before), labels.get(after or "", after)
+            elif attribute is None:
                 attribute = f"custom:{field.removesuffix('__c')}" if field.endswith("__c") else field
-            if attribute not in current and attribute in self.names.values():
+            if attribute not in current and attribute in self.kept:
                 initial[attribute] = before
             elif attribute == "status" and current.get(attribute) != before:
                 self.whole = False
             current[attribute] = after
             activity = Activity.CHANGED
-            if attribute == "status" and (before in self.closing) != (after in self.closing):
-                activity = Activity.CLOSED if after in self.closing else Activity.REOPENED
+            if attribute == "status" and (before in closing) != (after in closing):
+                activity = Activity.CLOSED if after in closing else Activity.REOPENED
             elif field == "IsEscalated" and after == "true":
                 activity = Activity.ESCALATED
-            events.append(self._event(f"history/{row.id}", parse_instant(row.at), activity, self._who(row.by), change=(attribute, before, after)))
+            events.append(self._event(f"history/{row.id}", at, activity, self._who(row.by), change=(attribute, before, after)))
         if "status" in current and current["status"] != now.get("status"):
             self.whole = False
         if untold := list(self._untold(current, now)):
@@ -465,16 +483,18 @@ def full_id(short: str) -> str:
     return short + "".join(LETTERS[number] for number in bits)
 
 
-def _once(histories: Iterable[History]) -> list[History]:
-    """Each change once: of lookups the history has a row with names and one with ids."""
-    kept = sorted((row for row in histories if row.field not in NOTHING_NEW), key=lambda row: (parse_instant(row.at), row.id))
-    by_id = {(row.at, row.field, row.by) for row in kept if _of_ids(row)}
-    return [row for row in kept if _of_ids(row) or (row.at, row.field, row.by) not in by_id]
+def _once(histories: Iterable[History]) -> list[tuple[Instant, History]]:
+    """Each change once, in order: of lookups the history has a row with names and one with ids."""
+    kept = sorted(((parse_instant(row.at), row.id, row) for row in histories if row.field not in NOTHING_NEW), key=lambda one: one[:2])
+    by_id = {(row.at, row.field, row.by) for _, _, row in kept if _of_ids(row)}
+    return [(at, row) for at, _, row in kept if not by_id or (row.at, row.field, row.by) not in by_id or _of_ids(row)]
 
 
 def _of_ids(row: History) -> bool:
+    if row.data_type == ENTITY or row.field not in OWNER:
+        return row.data_type == ENTITY
     sides = [side for side in (row.old, row.new) if side is not None]
-    return row.data_type == ENTITY or (row.field in OWNER and bool(sides) and all(isinstance(side, str) and ID.match(side) is not None for side in sides))
+    return bool(sides) and all(isinstance(side, str) and ID.match(side) is not None for side in sides)
 
 
 def _people(bundle: Bundle) -> set[str]:

@@ -62,7 +62,7 @@ def _table(simulator: Simulator, name: str) -> list[dict[str, Any]]:
     if name == "CaseComment":
         return [_comment(case, change) for case in cases for change in case.of("comment")]
     if name == "CaseStatus":
-        return [{"ApiName": "Closed", "MasterLabel": "Zu"}]
+        return [{"ApiName": "Closed", "MasterLabel": "Zu", "IsClosed": True}]
     if name == "User":
         return [{"Id": number, "UserType": "CspLitePortal" if who == CUSTOMER else "Standard"} for who, number in USERS.items()]
     return []
