@@ -15,6 +15,8 @@ from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, SECOND, Instant, Span, format_instant, parse_instant
 
+REPEATED = 3
+"""So many pages in a row that bring nothing new are no shift any more: the offset is being ignored."""
 AT_ONCE = 100
 DEEPEST = 10_000
 """PagerDuty pages no deeper: longer stretches are cut in two."""
@@ -162,7 +164,7 @@ class Pagerduty(HttpSource):
         }
         if self.teams:
             params["team_ids[]"] = sorted(self.teams)
-        guard, offset, seen = LoopGuard(), 0, set[str]()
+        guard, offset, seen, repeated = LoopGuard(), 0, set[str](), 0
         while True:
             answer = api.get("/log_entries", {**params, "offset": offset})
             page, rejected = _read(answer)
@@ -170,7 +172,9 @@ class Pagerduty(HttpSource):
             guard.check(offset, answer, records=count)
             before = len(seen)
             seen.update(entry.id for entry in page.log_entries)
-            if page.log_entries and len(seen) == before:  # pages repeat the offset they were asked for: no two look alike
+            # an entry that comes late shifts those after it, so a page may be one that was there already; the next ones are not
+            repeated = repeated + 1 if page.log_entries and len(seen) == before else 0
+            if repeated == REPEATED:
                 raise PayloadError(f"{answer.where} repeats entries of the pages before it: the paging parameter is being ignored")
             offset += count
             if not page.more or count == 0:
