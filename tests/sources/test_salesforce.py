@@ -7,7 +7,7 @@ from pydantic import SecretStr, ValidationError
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.oauth import ClientCredentials, JwtBearer
 from rollout_metrics.collect.source import Window
-from rollout_metrics.domain.errors import ConfigurationError, RetryLater
+from rollout_metrics.domain.errors import RetryLater
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import parse_instant
 from rollout_metrics.sources.salesforce import Salesforce, full_id
@@ -71,7 +71,7 @@ def test_a_forgotten_place_in_a_query_is_read_again_by_the_next_sweep() -> None:
         {"token": "t", "client_id": "c", "client_secret": "s"},
         {"client_secret": "s"},
         {"client_id": "c"},
-        {"client_id": "c", "private_key_file": "key.pem"},
+        {"client_id": "c", "private_key": "a key"},
     ],
 )
 def test_there_is_one_way_in(options: dict[str, Any]) -> None:
@@ -79,23 +79,15 @@ def test_there_is_one_way_in(options: dict[str, Any]) -> None:
         Salesforce.model_validate({"base_url": "https://acme.my.salesforce.com", **options})
 
 
-def test_both_grants_ask_the_organisation_itself(tmp_path: Path) -> None:
-    (tmp_path / "key.pem").write_text("a key")
+def test_both_grants_ask_the_organisation_itself() -> None:
     where = {"base_url": "https://acme.my.salesforce.com", "client_id": "app"}
     secret = Salesforce.model_validate({**where, "client_secret": "s"}).endpoint().grant
-    signed = Salesforce.model_validate({**where, "username": "reader@acme.example", "private_key_file": tmp_path / "key.pem"}).endpoint().grant
+    signed = Salesforce.model_validate({**where, "username": "reader@acme.example", "private_key": "a key"}).endpoint().grant
 
     assert isinstance(secret, ClientCredentials)
     assert isinstance(signed, JwtBearer)
     assert secret.token_url == signed.token_url == "https://acme.my.salesforce.com/services/oauth2/token"
     assert (signed.subject, signed.audience) == ("reader@acme.example", "https://login.salesforce.com")
-
-
-def test_a_key_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    options = {"base_url": "https://x.example", "client_id": "app", "username": "u", "private_key_file": tmp_path / "none.pem"}
-
-    with pytest.raises(ConfigurationError, match=r"private_key_file .*none.pem cannot be read"):
-        Salesforce.model_validate(options).endpoint()
 
 
 def organisation(*objects: str, tracked: bool = True) -> Any:

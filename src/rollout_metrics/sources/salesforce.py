@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -14,7 +13,6 @@ from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words, without_markup
-from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import Instant, parse_instant
 from rollout_metrics.sources._salesforce_pages import (
@@ -90,8 +88,8 @@ class Salesforce(Reconciled):
     """Its secret, for the client credentials flow; the app's Run As user is who reads."""
     username: str | None = None
     """Who reads, for the JWT bearer flow."""
-    private_key_file: Path | None = None
-    """The RSA key in PEM form whose certificate the connected app has, for the JWT bearer flow."""
+    private_key: SecretStr | None = None
+    """The RSA key in PEM form whose certificate the connected app has, for the JWT bearer flow. `private_key_file` reads it from a file."""
     login_url: str = Field(default="https://login.salesforce.com", pattern=r"^https?://[^/?#]+$")
     """Whom an assertion is made out to: https://test.salesforce.com for sandboxes."""
     api_version: str = Field(default="62.0", pattern=r"^\d\d\.0$")
@@ -115,12 +113,12 @@ class Salesforce(Reconciled):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        ways = [self.token, self.client_secret, self.private_key_file]
+        ways = [self.token, self.client_secret, self.private_key]
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("give one of token, client_secret (with client_id) and private_key_file (with client_id and username)")
+            raise ValueError("give one of token, client_secret (with client_id) and private_key (with client_id and username)")
         if self.token is None and self.client_id is None:
             raise ValueError("give the client_id of the connected app")
-        if self.private_key_file is not None and self.username is None:
+        if self.private_key is not None and self.username is None:
             raise ValueError("give the username whom the JWT bearer flow stands for")
         return self
 
@@ -193,7 +191,8 @@ class Salesforce(Reconciled):
             if name not in there:
                 continue
             seen = self._selected(api, name)
-            hidden = sorted({*kind.fields, *self.fields} - set(seen)) if len(self.objects) == 1 else sorted(set(kind.fields) - set(seen))
+            own = set(self.fields) if len(self.objects) == 1 else set[str]()
+            hidden = sorted((set(kind.fields) | own) - set(seen) - {"RecordTypeId"})  # which is there only where there are record types
             if hidden:
                 yield f"{name}: {', '.join(hidden)} cannot be read: grant the user field-level security on them"
             asked = select(("QualifiedApiName", "IsFieldHistoryTracked"), "FieldDefinition", f"EntityDefinition.QualifiedApiName = '{name}'")
@@ -236,11 +235,7 @@ class Salesforce(Reconciled):
         where = {"token_url": f"{self.base_url}/services/oauth2/token", "client_id": self.client_id or ""}
         if self.client_secret is not None:
             return ClientCredentials(client_secret=self.client_secret, **where)
-        try:
-            key = SecretStr((self.private_key_file or Path()).read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{self.name}: private_key_file {self.private_key_file} cannot be read ({type(error).__name__})") from None
-        return JwtBearer(subject=self.username or "", audience=self.login_url, private_key=key, **where)
+        return JwtBearer(subject=self.username or "", audience=self.login_url, private_key=self.private_key or SecretStr(""), **where)
 
     def _there(self, api: Api) -> frozenset[str]:
         """The objects that the user may read."""
