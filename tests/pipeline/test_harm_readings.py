@@ -78,3 +78,24 @@ def test_what_cannot_be_read_is_said_and_counted_and_tried_again(made: Desk, tmp
     assert made.pipeline.metrics.registry.get_sample_value("agent_rollout_harm_readings_total", {"outcome": "failed"}) == 1
     (tmp_path / "gone.db").rename(tmp_path / "shop.db")
     assert at(made, 2) == []
+
+
+def unread(made: Desk) -> float | None:
+    found: float | None = made.pipeline.metrics.registry.get_sample_value("agent_rollout_harm_metrics_unread", {"workflow": "w"})
+    return found
+
+
+def test_a_watched_metric_that_is_not_read_for_twice_its_time_is_told_until_it_is_read_or_watched_no_more(made: Desk, tmp_path: Path) -> None:
+    told = []
+    at(made, 1)
+    told.append(unread(made))
+    (tmp_path / "shop.db").rename(tmp_path / "gone.db")
+    for hours in (2, 3):
+        at(made, hours)
+        told.append(unread(made))
+    (tmp_path / "gone.db").rename(tmp_path / "shop.db")
+    for hours in (4, 24 * 8):
+        at(made, hours)
+        told.append(unread(made))
+
+    assert told == [0, 0, 1, 0, 0]

@@ -73,6 +73,13 @@ COLLECTION: tuple[Metric, ...] = (
     ),
     exporter("source_quarantine_records", "Records of the source that are set aside now because they could not be understood.", Section.COLLECTION, "source"),
     exporter("harm_readings_total", "Readings of harm metrics from elsewhere, by outcome read or failed.", Section.COLLECTION, "outcome"),
+    exporter(
+        "harm_metrics_unread",
+        "Harm metrics from elsewhere of deployments that are watched now, which have not been read for twice as long as harm.every: what they would show is not"
+        " known, and a failure by harm would not be seen.",
+        Section.COLLECTION,
+        "workflow",
+    ),
     exporter("source_quarantined_total", "Records set aside because they could not be understood, by reason.", Section.COLLECTION, "source", "reason"),
 )
 

@@ -202,12 +202,12 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def per_workflow(self) -> bool:
         """Whether its series have the label `workflow`."""
-        return not isinstance(self.obtained, Exporter)
+        return not isinstance(self.obtained, Exporter) or "workflow" in self.labels
 
     @cached_property
     def all_labels(self) -> tuple[str, ...]:
         """Every label of its series, in the order in which they are written."""
-        return (("workflow",) if self.per_workflow else ()) + (("window",) if self.windowed else ()) + self.labels
+        return (("workflow",) if not isinstance(self.obtained, Exporter) else ()) + (("window",) if self.windowed else ()) + self.labels
 
     def collect(self, samples: list[Sample]) -> Family:
         """The family of these samples."""

@@ -47,7 +47,15 @@ class HarmReader:
             for workflow in company.workflows:
                 for change, metric in _elsewhere(workflow):
                     problems += self._read(workflow, change, metric)
+                unread = sum(self._unread(workflow, change, metric) for change, metric in _elsewhere(workflow))
+                self._metrics.set("harm_metrics_unread", unread, workflow=workflow.name)
         return problems
+
+    def _unread(self, workflow: Workflow, change: Change, metric: HarmMetric) -> bool:
+        """Whether nobody knows what a watched metric is now."""
+        now, known = self._clock(), _read(self._store, workflow, change, metric)
+        last = known[-1].at if known else change.deployed_at
+        return last is not None and _watched(workflow, change, metric, known, floor_minute(now)) and now - last >= 2 * self._options.every
 
     def _read(self, workflow: Workflow, change: Change, metric: HarmMetric) -> list[str]:
         now, known = floor_minute(self._clock()), _read(self._store, workflow, change, metric)

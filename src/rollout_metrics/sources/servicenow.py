@@ -337,7 +337,8 @@ class _Story:
         initial["table"] = self.bundle.table
         who, facts = self._who(_text(self.row.get("sys_created_by"))), {**self.link, "attributes": dict(sorted(initial.items()))}
         made = [self._event("created", self.made_at, Activity.CREATED, who, facts, revision=self.read_at)]
-        if initial.get("status") in self.closing:
+        # Where a record that was worked on has no audit of its state, when it was closed is not known.
+        if initial.get("status") in self.closing and ("state" in first or str(self.row.get("sys_mod_count") or "0") == "0"):
             made.append(self._event("made_closed", self.made_at, Activity.CLOSED, who, dict(self.link), change=("status", None, initial["status"])))
         return [*made, *changes, *map(self._said, self.bundle.journal)]
 

@@ -19,6 +19,18 @@ def changes() -> tuple[Alert, ...]:
             variables=OF_WORKFLOW,
         ),
         Alert(
+            name=f"{NAMES}HarmUnread",
+            topic=Topic.CHANGE,
+            severity=Severity.TICKET,
+            expression=where_fresh(f"{series('harm_metrics_unread')} > 0"),
+            holds="1h",
+            summary="Harm of a watched deployment is not being looked at.",
+            description=f"Workflow {{{{ $labels.workflow }}}}: {{{{ $value | {COUNT} }}}} harm metrics from elsewhere have not been read for twice as long as"
+            " they should be. What they would show is not known.",
+            dashboard=Dashboard.DELIVERY,
+            variables=OF_WORKFLOW,
+        ),
+        Alert(
             name=f"{NAMES}DeploymentFailed",
             topic=Topic.CHANGE,
             severity=Severity.TICKET,
