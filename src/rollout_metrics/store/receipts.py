@@ -26,7 +26,7 @@ BEYOND = 2**31 - 1
 """A minute after every other."""
 
 
-UNPOSTED = frozenset(("versioned", "used", "review_latency_total", "appearances", "linked", "incident_cases", "failed_runs"))
+UNPOSTED = frozenset(("versioned", "used", "review_latency_total", "linked", "incident_cases", "failed_runs"))
 """Tallies that nobody asks the cases of."""
 
 
