@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +25,9 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 
 WIDTHS = (320, 768, 1280, 1920)
 EVIDENCE = "/evidence?metric=agent_rollout_override_ratio&workflow=triage&window=28d&mode=live"
-PAGES = ("/", "/workflows/triage", "/evidence", EVIDENCE, "/changes", "/changes/CHG-104", "/review", "/data-protection", "/nothing-here")
+TODAY = datetime.now(UTC)
+REVIEW = f"/review/{TODAY.year}Q{(TODAY.month + 2) // 3}"
+PAGES = ("/", "/workflows/triage", "/evidence", EVIDENCE, "/changes", "/changes/CHG-104", "/review", REVIEW, "/data-protection", "/nothing-here")
 
 
 class Seen:
@@ -184,3 +187,27 @@ def test_both_schemes_are_drawn(seen: Any) -> None:
         assert one.page.locator("svg.spark path.line").count() > 5
 
     assert len(backs) == 2
+
+
+def test_the_list_of_quarters_leads_to_a_review_whose_figures_lead_to_their_cases(seen: Any) -> None:
+    one = seen(java_script_enabled=False)
+    one.open("/review")
+
+    one.page.get_by_role("link", name=REVIEW.removeprefix("/review/"), exact=True).click()
+    one.page.get_by_role("heading", level=1, name="Review").wait_for()
+    drawn = one.page.locator("svg.chart").count()
+    address = one.page.locator("section.workflow td.number a").first.get_attribute("href")
+
+    assert drawn > 10
+    assert re.search(r"/evidence\?metric=\w+&workflow=\w+&", address or "")
+    assert one.open(address[address.index("/evidence") :]) == 200  # as the listener of this test has it
+
+
+def test_a_review_is_printed_on_white_paper_whatever_the_screen_shows(seen: Any) -> None:
+    one = seen(color_scheme="dark")
+    one.open(REVIEW)
+    printed = one.page.pdf(prefer_css_page_size=True, print_background=True)
+    one.page.emulate_media(media="print", color_scheme="dark")
+
+    assert printed.startswith(b"%PDF-")
+    assert one.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
