@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Self
-from urllib.parse import quote
 
 import msgspec
 from pydantic import Field, SecretStr, model_validator
@@ -159,10 +159,11 @@ class Servicenow(Reconciled):
     def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
         """What happened to each record, each approval, each answer of Now Assist."""
         bundles, others = page.body
+        names = {**ATTRIBUTES, **self.fields}
         found: list[Event | Rejected | Coverage | ChangeReading] = [*others]
         for bundle in bundles:
             try:
-                found += _translated(self, bundle)
+                found += _translated(self, names, bundle)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 found.append(Rejected("malformed", f"{page.where} row {str(bundle.row.get('sys_id'))[:32]}", why(error), msgspec.json.encode(bundle)))
         return iter(found)
@@ -279,12 +280,12 @@ def _read(answer: Answer) -> list[Row]:
     return page.result
 
 
-def _translated(source: Servicenow, bundle: Bundle) -> list[Event | Coverage | ChangeReading]:
+def _translated(source: Servicenow, names: Mapping[str, str], bundle: Bundle) -> list[Event | Coverage | ChangeReading]:
     if bundle.table == APPROVALS:
         return list(_approval(source, bundle.row))
     if bundle.table == ASSIST:
         return list(_assisted(source, bundle.row))
-    story = _Story(source, bundle)
+    story = _Story(source, names, bundle)
     found: list[Event | Coverage | ChangeReading] = [*story.events()]
     found.append(Coverage("history", int(story.whole), 1))
     if source.changes is not None and bundle.table == "change_request":
@@ -299,18 +300,19 @@ class _Story:
     whole = True
     """The audit leads without a gap from the first state to the present one."""
 
-    def __init__(self, source: Servicenow, bundle: Bundle) -> None:
+    def __init__(self, source: Servicenow, names: Mapping[str, str], bundle: Bundle) -> None:
         self.source, self.bundle, self.row = source, bundle, bundle.row
         self.case_id = str(bundle.row["sys_id"])
         self.made_at = _instant(bundle.row["sys_created_on"])
         self.read_at = _instant(bundle.row["sys_updated_on"]) // SECOND
-        self.names = {**ATTRIBUTES, **source.fields}
+        self.names = names
         self.closing = source.closing_states.get(bundle.table, CLOSING.get(bundle.table, OTHERS))
         self.link = {"url": _link(source, bundle.table, self.case_id)}
 
     def events(self) -> list[Event]:
         """All of it."""
-        initial = {name: value for field, name in self.names.items() if (value := _text(self.row.get(field))) is not None}
+        names = self.names
+        initial = {names[field]: text for field, value in self.row.items() if field in names and (text := _text(value)) is not None}
         rows = sorted(self.bundle.audits, key=lambda one: (str(one["sys_created_on"]), str(one["sys_id"])))
         changes: list[Event] = []
         first: dict[str, str | None] = {}
@@ -422,13 +424,15 @@ def _assisted(source: Servicenow, row: Row) -> Iterator[Event]:
 
 def _text(value: Any) -> str | None:
     """A value as the table has it; references may come with a link, nothing is empty text."""
+    if type(value) is str and value[:1] != "[":
+        return value or None
     return text_value(value.get("value") if isinstance(value, dict) else value)
 
 
-def _instant(value: Any) -> Instant:
-    """A time of the table: UTC, whole seconds."""
-    text = str(value)
-    if not _TIME.fullmatch(text):
+@lru_cache(maxsize=10_000)
+def _instant(text: Any) -> Instant:
+    """A time of the table: UTC, whole seconds. Many rows share one."""
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
         raise ValueError("no time such as 2026-01-15 10:05:33")
     return parse_instant(f"{text.replace(' ', 'T')}Z")
 
@@ -452,4 +456,4 @@ def _written(at: Instant) -> str:
 
 
 def _link(source: Servicenow, table: str, number: str) -> str:
-    return f"{source.address}/nav_to.do?uri={quote(f'{table}.do?sys_id={number}', safe='')}"
+    return f"{source.address}/nav_to.do?uri={table}.do%3Fsys_id%3D{number}"

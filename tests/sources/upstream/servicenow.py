@@ -13,6 +13,95 @@ STATES = {"open": "1", "working": "2", "closed": "7"}
 FIELDS = {"status": "state", "priority": "priority", "assignee": "assigned_to", "label": "u_labels", "work": "time_worked"}
 LIMITS = re.compile(r"sys_updated_on>=([^^]+)\^sys_updated_on<([^^]+)\^ORDERBY")
 
+COLUMNS = [
+    "active",
+    "activity_due",
+    "additional_assignee_list",
+    "approval",
+    "approval_history",
+    "approval_set",
+    "assignment_group",
+    "business_duration",
+    "business_impact",
+    "business_service",
+    "business_stc",
+    "calendar_duration",
+    "calendar_stc",
+    "category",
+    "cause",
+    "caused_by",
+    "child_incidents",
+    "close_code",
+    "close_notes",
+    "closed_at",
+    "closed_by",
+    "cmdb_ci",
+    "comments",
+    "comments_and_work_notes",
+    "company",
+    "contact_type",
+    "contract",
+    "correlation_display",
+    "correlation_id",
+    "delivery_plan",
+    "delivery_task",
+    "description",
+    "due_date",
+    "escalation",
+    "expected_start",
+    "follow_up",
+    "group_list",
+    "hold_reason",
+    "impact",
+    "incident_state",
+    "knowledge",
+    "location",
+    "made_sla",
+    "notify",
+    "opened_at",
+    "opened_by",
+    "order",
+    "origin_id",
+    "origin_table",
+    "parent",
+    "parent_incident",
+    "problem_id",
+    "reassignment_count",
+    "reopen_count",
+    "reopened_by",
+    "reopened_time",
+    "resolved_at",
+    "resolved_by",
+    "rfc",
+    "route_reason",
+    "service_offering",
+    "severity",
+    "short_description",
+    "sla_due",
+    "state",
+    "subcategory",
+    "sys_class_name",
+    "sys_domain",
+    "sys_domain_path",
+    "sys_tags",
+    "sys_updated_by",
+    "task_effective_number",
+    "time_worked",
+    "universal_request",
+    "upon_approval",
+    "upon_reject",
+    "urgency",
+    "user_input",
+    "watch_list",
+    "work_end",
+    "work_notes",
+    "work_notes_list",
+    "work_start",
+]
+"""What a row of incident has besides, mostly empty: without sysparm_fields all of it comes."""
+EMPTY = dict.fromkeys(COLUMNS, "")
+AUDITED = {"reason": "", "record_checkpoint": "4", "internal_checkpoint": "18f0a2b3c4d0000001", "sys_tags": ""}
+
 
 def _id(case: Case) -> str:
     return f"{case.number:032x}"
@@ -32,6 +121,7 @@ def _value(value: Any) -> str:
 
 def _record(case: Case) -> dict[str, Any]:
     return {
+        **EMPTY,
         "sys_id": _id(case),
         "number": f"INC{case.number:07d}",
         "sys_created_on": _time(case.created_at),
@@ -56,7 +146,7 @@ def _audit(case: Case, change: Change) -> dict[str, Any]:
     if change.what == "work":
         old, new = _worked(case, change, included=False), _worked(case, change, included=True)
     said = {"tablename": "incident", "documentkey": _id(case), "fieldname": FIELDS[change.what], "oldvalue": old, "newvalue": new}
-    return {"sys_id": f"{change.number:032x}", "user": change.actor, "sys_created_on": _time(change.at), "sys_created_by": change.actor, **said}
+    return {"sys_id": f"{change.number:032x}", "user": change.actor, "sys_created_on": _time(change.at), "sys_created_by": change.actor, **AUDITED, **said}
 
 
 def _journal(case: Case, change: Change) -> dict[str, Any]:
