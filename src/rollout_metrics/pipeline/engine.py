@@ -65,7 +65,8 @@ class Pipeline:
 
     def __init__(self, configuration: Configuration, store: Store, clock: Callable[[], Instant], board: Board, metrics: SelfMetrics) -> None:
         self._written = configuration
-        self.configuration, self.change_problems = configuration.with_changes_of(store.change_readings())
+        self._held = store.change_readings()
+        self.configuration, self.change_problems = configuration.with_changes_of(self._held)
         """The configuration with the change records that sources hold, and what is wrong with those."""
         self.sources: dict[str, Source] = configuration.sources
         self.store = store
@@ -299,7 +300,11 @@ class Pipeline:
 
     def _take_in_changes(self) -> None:
         """Where sources now hold other change records, go by those: derive again if they deploy or fix something else, else only look at them anew."""
-        configuration, problems = self._written.with_changes_of(self.store.change_readings())
+        held = self.store.change_readings()
+        if held == self._held:
+            return
+        self._held = held
+        configuration, problems = self._written.with_changes_of(held)
         if problems != self.change_problems:
             for problem in problems:
                 log.warning("change record left out", extra={"fields": {"problem": problem}})
