@@ -15,12 +15,12 @@ from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import MINUTE, Instant
 from rollout_metrics.figures import Ledger, Trail, situation, starts
 from rollout_metrics.pipeline.as_of import Cut, Noted, Then
-from rollout_metrics.pipeline.deriving import glances_of, total
+from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Watch
-from rollout_metrics.pipeline.glances import Glance, looked_at
+from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers
 from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.pipeline.state import named, samples_of
-from rollout_metrics.rollup import STATE, Bucket, Sample
+from rollout_metrics.rollup import Bucket, Sample
 from rollout_metrics.store import Store
 
 CHUNK = 2000
@@ -40,17 +40,17 @@ def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *
     for start in range(0, len(divided), CHUNK):
         keys = divided[start : start + CHUNK]
         stood = store.facts(keys)
+        for bucket, amount in store.contributed(keys).items():
+            difference[bucket] -= amount
         for case, events in store.histories(keys):
             before = stood.get(case, ())
             facts = derive(events, company, as_of, around).facts if events else ()
             if _decided(before, glance, as_of) != _decided(facts, glance, as_of):
                 return None
-            for (series, minute), amount in total(case, before, workflows, glance).items():
-                if minute != STATE:
-                    difference[series, minute] -= amount
-            for bucket, amount in total(case, facts, workflows, glance).items():
-                difference[bucket] += amount
-            note(case, facts, list(rollup.contributions(facts, workflows)))
+            made = list(rollup.contributions(facts, workflows, of_strangers(case, facts, glance)))
+            for series, minute, amount in made:
+                difference[series, minute] += amount
+            note(case, facts, made)
             samples += rollup.samples(facts)
         watch(what, start + len(keys), len(divided), f"{start + len(keys):,} cases that go on")
     return _loaded(store, company, as_of, around, dict(difference), samples, apart)

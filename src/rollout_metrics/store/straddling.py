@@ -1,12 +1,14 @@
 """What an instant in the past divides: the cases of which something lies before it, and something may have changed after it."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from itertools import chain
 
 from sqlalchemy import text
 
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.time import Instant
+from rollout_metrics.store.codec import Counted, decode_counted
+from rollout_metrics.store.counting import STATE
 from rollout_metrics.store.tables import Tables
 
 _UNFINISHED = text("SELECT case_source, case_id FROM cases WHERE starts_at <= :last AND (ends_at > :first OR next_change_at > :first)")
@@ -24,6 +26,21 @@ class Straddling(Tables):
             found = chain.from_iterable(connection.execute(query, {"first": first, "last": last}) for query in (_UNFINISHED, _GOING_ON))
             names = self._names.sources.names
             return sorted({(names[source], case) for source, case in found})
+
+    def contributed(self, keys: Sequence[CaseKey]) -> Counted:
+        """What cases have contributed to the counts of minutes, all together."""
+        query = (
+            f"SELECT c.counted FROM {self._dialect.wanted} AS w"  # noqa: S608
+            " CROSS JOIN cases AS c WHERE c.case_source = w.case_source AND c.case_id = w.case_id"
+        )
+        sums: dict[tuple[int, int], int] = {}
+        with self._database.reading() as connection:
+            for (packed,) in self._dialect.rows(connection, query, self._keys(keys)):
+                for series, minute, amount in decode_counted(packed):
+                    if minute != STATE:
+                        sums[series, minute] = sums.get((series, minute), 0) + amount
+        names = self._names.series.names
+        return {(names[series], minute): amount for (series, minute), amount in sums.items()}
 
     def first_agent_without(self, workflow: str, without: Container[CaseKey]) -> Instant | None:
         """The first agent event on a workflow's cases but for some of them, as far as derived."""
