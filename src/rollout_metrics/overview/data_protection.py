@@ -73,7 +73,8 @@ def sheet(terms: Terms) -> list[Answer]:
             "For how long?",
             (
                 f"References to persons are dropped {format_span(terms.persons_kept)} after a case's last event (`store.retention.persons`), its events after"
-                f" {format_span(terms.events_kept)} (`store.retention.events`). Counts stay, in which nobody can be told apart.",
+                f" {format_span(terms.events_kept)} (`store.retention.events`). Counts stay, in which nobody can be told apart, and so do signed"
+                " reviews, which name nobody but who signed them.",
                 "`rollout-metrics erase ACTOR` takes one person out of everything at once.",
             ),
         ),
