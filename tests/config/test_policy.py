@@ -10,6 +10,7 @@ from rollout_metrics.config.policy import company as compile_company
 from rollout_metrics.config.values import level_named
 from rollout_metrics.domain.policy import AttributeType, Authority, Company, Condition, EscalationPath, Grant, Level, Pause, Workflow
 from rollout_metrics.domain.pseudonyms import Pseudonyms
+from rollout_metrics.domain.records import Lists, Record
 from rollout_metrics.domain.time import DAY, HOUR, parse_instant
 
 KEY = b"a key"
@@ -205,10 +206,35 @@ def test_changes_go_to_their_workflow_in_order_of_deployment() -> None:
         change(id="a", deployed_at=None, proposed_at=at("2026-03-06T00:00:00Z")),
         change(id="c", deployed_at=at("2026-03-04T00:00:00Z")),
     )
-    w, v = compile_company(configuration.settings, (), records, configuration.pseudonyms(KEY)).workflows
+    recorded = [Record(change=item) for item in records]
+    w, v = compile_company(configuration.settings, (), recorded, configuration.pseudonyms(KEY)).workflows
 
     assert [item.id for item in w.changes] == ["c", "b", "a"]
     assert [item.id for item in v.changes] == ["d"]
+
+
+def test_the_lists_of_a_deployed_record_are_in_force_from_its_deployment() -> None:
+    configuration = loads(
+        """
+        sources: {desk: {kind: events, paths: in}}
+        workflows: [{name: w, sources: desk, authority: [{automatic: [close]}, {since: 2026-03-10, forbidden: [close]}]}]
+        """,
+        {},
+    )
+    deployed = at("2026-03-05T00:00:00Z")
+    lists = Lists((Grant("close", (Condition("assignee", "=", ("ann",)),)),), (), ())
+    records = (
+        Record(change=change(id="b", deployed_at=deployed), authority=lists),
+        Record(change=change(id="not stated", deployed_at=deployed), authority=Lists(automatic=())),
+        Record(change=change(id="proposed", deployed_at=None), authority=lists),
+        Record(change=change(id="elsewhere", deployed_at=deployed, environment="staging"), authority=lists),
+    )
+    (w,) = compile_company(configuration.settings, (), records, HASHED).workflows
+
+    assert [item.since for item in w.authority] == [None, deployed, at("2026-03-10T00:00:00Z")]
+    assert [grant.action for grant in w.authority[1].automatic] == ["close"]
+    assert w.authority[1].automatic[0].when[0].operands == (HASHED.value("assignee", "ann"),)
+    assert w.authority[1].forbidden == ()
 
 
 def test_words_that_other_readers_of_yaml_take_for_something_else_stay_words() -> None:

@@ -44,10 +44,11 @@ class Configuration(msgspec.Struct, frozen=True):
         return Pseudonyms(key, self.settings.privacy.person_attributes, text_attributes(self.settings), action_texts(self.settings))
 
     def fingerprint(self) -> str:
-        """What facts of cases depend on; a change of it means deriving all cases again. Of change records that is what they deploy, and what they fix."""
+        """What facts of cases depend on; a change of it means deriving all cases again. Of change records that is what they deploy, fix and allow."""
         judging = [self.settings.workflows, self.settings.privacy, [(s.agents, s.agent_markers, s.systems, s.system_markers) for s in self.sources.values()]]
         changes = sorted((c.workflow, c.id, c.kind, c.level or 0, c.version or "", c.environment, c.deployed_at or 0, c.fixes) for c in self.changes)
-        return blake2b(repr((_stable(judging), changes)).encode(), digest_size=12).hexdigest()
+        lists = sorted((r.change.workflow, r.change.id, repr(r.authority)) for r in self.records if r.authority.stated)
+        return blake2b(repr((_stable(judging), changes, lists)).encode(), digest_size=12).hexdigest()
 
     def with_changes_of(self, readings: Iterable[tuple[str, ChangeReading]]) -> "tuple[Configuration, tuple[str, ...]]":
         """The configuration with the change records that its sources hold, and what is wrong with those."""
@@ -61,7 +62,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
     def company(self, pseudonyms: Pseudonyms) -> Company:
         """The compiled policies, with ids in their stored form."""
-        return company(self.settings, self.sources.values(), self.changes, pseudonyms)
+        return company(self.settings, self.sources.values(), self.records, pseudonyms)
 
 
 def _stable(value: Any) -> Any:

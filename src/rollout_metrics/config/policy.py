@@ -8,7 +8,7 @@ from rollout_metrics.config.gates import ShadowOptions, ladder
 from rollout_metrics.config.model import Settings
 from rollout_metrics.config.values import at, level_named
 from rollout_metrics.config.workflow import AuthorityOptions, DecidesOptions, GrantOptions, WorkflowOptions
-from rollout_metrics.domain.changes import Change
+from rollout_metrics.domain.changes import PRODUCTION
 from rollout_metrics.domain.gates import Cost, ErrorCosts
 from rollout_metrics.domain.policy import (
     AttributeType,
@@ -27,14 +27,15 @@ from rollout_metrics.domain.policy import (
     plain_reason,
 )
 from rollout_metrics.domain.pseudonyms import Pseudonyms
+from rollout_metrics.domain.records import AuthorityList, Record
 
 VIA = "via"
 
 
-def company(settings: Settings, sources: Iterable[Source], changes: Iterable[Change], pseudonyms: Pseudonyms) -> Company:
-    """Compile all workflows. `sources` give further agents, systems and markers; `changes` are shared out by their workflow."""
+def company(settings: Settings, sources: Iterable[Source], records: Iterable[Record], pseudonyms: Pseudonyms) -> Company:
+    """Compile all workflows. `sources` give further agents, systems and markers; change records are shared out by their workflow."""
     sources = tuple(sources)
-    recorded = tuple(changes)
+    recorded = tuple(records)
     workflows = tuple(_workflow(index, options, recorded, pseudonyms) for index, options in enumerate(settings.workflows))
     return Company(
         workflows=workflows,
@@ -79,7 +80,7 @@ def _markers(markers: Mapping[str, frozenset[str]], pseudonyms: Pseudonyms) -> t
     return {a: _values(a, v, pseudonyms) for a, v in markers.items() if a != VIA}, markers.get(VIA, frozenset())
 
 
-def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...], pseudonyms: Pseudonyms) -> Workflow:
+def _workflow(index: int, options: WorkflowOptions, records: tuple[Record, ...], pseudonyms: Pseudonyms) -> Workflow:
     types = dict(options.attribute_types)
     decides = {item.action: _decides(item, options, types, pseudonyms) for item in options.decides}
     for item in decides.values():
@@ -88,7 +89,8 @@ def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...],
     marker_values, marker_via = _markers(options.bypass.markers, pseudonyms)
     complaint_values, complaint_via = _markers(options.complaints.markers, pseudonyms)
     escalation = options.escalation
-    own = sorted((c for c in changes if c.workflow == options.name), key=lambda c: (c.deployed_at or c.proposed_at, c.id))
+    recorded = [record for record in records if record.change.workflow == options.name]
+    own = sorted((record.change for record in recorded), key=lambda c: (c.deployed_at or c.proposed_at, c.id))
     return Workflow(
         name=options.name,
         index=index,
@@ -101,7 +103,7 @@ def _workflow(index: int, options: WorkflowOptions, changes: tuple[Change, ...],
         agent_markers=options.agent_markers,
         decides=decides,
         attribute_types=types,
-        authority=tuple(sorted((_authority(item, pseudonyms) for item in options.authority), key=lambda item: (item.since is not None, item.since or 0))),
+        authority=_authorities(options, recorded, pseudonyms),
         levels=tuple(
             sorted((LevelFrom(at(item.since), level_named(item.level)) for item in options.levels), key=lambda item: (item.since is not None, item.since or 0))
         ),
@@ -183,6 +185,19 @@ def _decides(item: DecidesOptions, options: WorkflowOptions, types: Mapping[str,
     )
 
 
+def _authorities(options: WorkflowOptions, records: Iterable[Record], pseudonyms: Pseudonyms) -> tuple[Authority, ...]:
+    """The dated lists: those configured, and from its deployment to production on those of each record that states all three. At one instant a record wins."""
+    deployed = ((r.change.deployed_at, r) for r in records if r.authority.stated and r.change.environment == PRODUCTION)
+    stated = [(since, r.change.id, r.authority) for since, r in deployed if since is not None]
+    lists = [_authority(item, pseudonyms) for item in options.authority]
+    for since, _, said in sorted(stated, key=lambda item: item[:2]):
+        automatic, approval, forbidden = (
+            tuple(Grant(grant.action, tuple(_stored(one, pseudonyms) for one in grant.when)) for grant in said.of(which)) for which in AuthorityList
+        )
+        lists.append(Authority(since, automatic, approval, forbidden))
+    return tuple(sorted(lists, key=lambda item: (item.since is not None, item.since or 0)))
+
+
 def _authority(item: AuthorityOptions, pseudonyms: Pseudonyms) -> Authority:
     return Authority(at(item.since), _grants(item.automatic, pseudonyms), _grants(item.approval, pseudonyms), _grants(item.forbidden, pseudonyms))
 
@@ -192,5 +207,9 @@ def _grants(grants: Iterable[GrantOptions], pseudonyms: Pseudonyms) -> tuple[Gra
 
 
 def _condition(text: str, pseudonyms: Pseudonyms) -> Condition:
-    read = condition(text)
+    return _stored(condition(text), pseudonyms)
+
+
+def _stored(read: Condition, pseudonyms: Pseudonyms) -> Condition:
+    """A condition with its values in their stored form."""
     return Condition(read.attribute, read.operator, tuple(pseudonyms.value(read.attribute, operand) or operand for operand in read.operands))
