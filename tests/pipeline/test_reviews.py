@@ -1,6 +1,7 @@
 """Reviews of real stores: every number is that of the snapshot at the quarter's end, whatever was read when, and what was signed stays."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -15,7 +16,7 @@ from pipeline.worlds import Desk, Place, configured, desk, settings
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import Event
-from rollout_metrics.domain.time import DAY, HOUR, parse_instant
+from rollout_metrics.domain.time import DAY, HOUR, format_instant, parse_instant
 from rollout_metrics.overview import Values, figure
 from rollout_metrics.pipeline import reviewing
 from rollout_metrics.pipeline.as_of import families_as_of
@@ -203,3 +204,16 @@ def test_a_workflow_that_was_not_read_has_not_enough_evidence(place: Place, quar
     assert [item.as_of for item in found.findings] == [None, None]
     assert "not enough evidence" in page.html(Shown(found)).casefold()
     assert "not enough evidence" in page.markdown(Shown(found))
+
+
+def test_each_workflow_is_reviewed_by_its_own_calendar(place: Place, tmp_path: Path) -> None:
+    options = settings(privacy={"min_operators": 1, "key": "${KEY}"})
+    options["workflows"][0]["calendar"] = {"time_zone": "Asia/Kolkata", "first_month": 4}
+    with desk(configured(options, tmp_path), place) as made:
+        read(made, quarter_of_work(3))
+        first, second = review(made.pipeline, "2025Q4").findings
+
+    assert (format_instant(first.start), format_instant(first.end)) == ("2025-12-31T18:30:00Z", "2026-03-31T18:30:00Z")
+    assert (format_instant(second.start), format_instant(second.end)) == ("2025-10-01T00:00:00Z", "2026-01-01T00:00:00Z")
+    assert not first.running
+    assert any(span.total for course in first.courses for span in course.spans)
