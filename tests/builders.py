@@ -10,6 +10,7 @@ from rollout_metrics.domain.changes import Change, ChangeKind
 from rollout_metrics.domain.events import Activity, ActorKind, CaseKey, Event, text_value
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.pseudonyms import Pseudonyms
+from rollout_metrics.domain.records import Record
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant, parse_span
 
 T0 = parse_instant("2026-03-02T09:00:00Z")
@@ -79,7 +80,7 @@ def ev(
 def company(*workflows: Mapping[str, Any], changes: Iterable[Change] = (), pseudonyms: Pseudonyms | None = None, **settings: Any) -> Company:
     """A compiled company from workflow options as in YAML; without any, one workflow `w` as `workflow_options()` gives it."""
     options = Settings.model_validate({"workflows": [workflow_options(**item) for item in (workflows or ({},))], **settings})
-    return compile_company(options, (), changes, pseudonyms or Plain())
+    return compile_company(options, (), (Record(change=item) for item in changes), pseudonyms or Plain())
 
 
 def workflow(changes: Iterable[Change] = (), **options: Any) -> Workflow:
