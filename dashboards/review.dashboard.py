@@ -9,7 +9,7 @@ from rollout_metrics.generate.queries import CHOSEN, Column, Key, cell
 READ_ME = """\
 **Hold, promote, or go back?** Figures over the chosen window, **90d** unless changed, with their intervals and n, and *before*: the same one window earlier.
 *before* is empty where Prometheus does not reach back that far: load the past with a back-fill. Across a change of definitions nothing may be compared
-(orange line). Click at a figure for its receipts.
+(orange line). Click at a figure for its receipts. What the board decides on is [written out by quarter](${pages}/review), with the recommendation first.
 """
 
 LIVE = {"mode": "live"}
