@@ -22,7 +22,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: $(STAMP)  ## the simulated company, collected and published; Ctrl-C stops, a second start continues
 	@$(BIN)/rollout-metrics demo --directory $(DEMO_DIR)
 
-test: $(STAMP)  ## all tests but those that drive real servers end to end
+test: $(STAMP)  ## all tests but those that drive the program and real servers end to end
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not e2e"
 
 lint: $(STAMP)  ## format, lint, types, layers, generated files

@@ -14,6 +14,8 @@ from e2e.conftest import Configured, clock
 from e2e.exporter import PROGRAM, Exporter, until
 from rollout_metrics.domain.time import HOUR, floor_minute, format_instant
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture
 def hanging() -> Iterator[str]:
