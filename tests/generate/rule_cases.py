@@ -27,6 +27,7 @@ WORLD: Mapping[str, Any] = {
     "workflow_info": 1,
     "sources_stale": 0,
     "as_of_timestamp_seconds": f"0+60x{LENGTH}",
+    "snapshot_timestamp_seconds": f"0+60x{LENGTH}",
 }
 REPLICAS = ("a:10877", "b:10877")
 FILLED = {"workflow": "refunds", "owner_team": "refund-operations", "workflow_type": "support", "risk_tier": "high", "version": "7", "definitions": "1"}
@@ -77,7 +78,7 @@ def cases(alert: Alert, table: Mapping[str, Any]) -> Iterator[Case]:
     stale = changed(firing, {"sources_stale": 1, "as_of_timestamp_seconds": f"0x{LENGTH}"})
     yield Case("stale source", stale, not gated, (soon, late) if gated else (soon,))
     if gated:
-        hanging = changed(firing, {"as_of_timestamp_seconds": f"-3600x{LENGTH}"})
+        hanging = changed(firing, {"snapshot_timestamp_seconds": f"-3600x{LENGTH}", "as_of_timestamp_seconds": f"-3600x{LENGTH}"})
         yield Case("stale source: passes hang and nobody says so", hanging, False, (soon, late))
         yield Case("catch-up burst", _burst(firing, calm), False, (soon, BURST + 5, BURST + soon, late))
     else:
@@ -107,7 +108,7 @@ def changed(values: Values, changes: Mapping[str, Any]) -> Values:
 
 
 def _burst(firing: Values, calm: Values) -> Values:
-    """A backlog comes in: what looks like trouble, while T is still a day behind; then all is read and calm."""
+    """A backlog comes in: what looks like trouble, while a source is still a day behind; then all is read and calm."""
     values = {key: _then(value, calm.get(key, value), BURST) for key, value in firing.items()}
     return {**values, **_caught_up()}
 

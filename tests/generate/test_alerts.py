@@ -94,9 +94,8 @@ def test_thresholds_come_from_configuration():
     named = {alert.name.removeprefix(NAMES): alert for alert in alerts(told["thresholds"])}
 
     assert ">= 50" in named["RubberStamping"].expression
-    assert "> 5400" in named["SourceStale"].expression
+    assert "> 5400" in named["SnapshotOld"].expression
     assert "<= bool 5400" in freshness(told["thresholds"].stale_after)[0].expression
-    assert "more than 1.5 h" in named["SourceStale"].description
     assert named["BypassSpike"].dashboard_url.startswith("https://g.example/d/")
     assert named["BypassSpike"].runbook_url == "https://r/bypass-spike.md"
 

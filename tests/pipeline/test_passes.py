@@ -325,6 +325,16 @@ def test_t_is_the_least_watermark_at_a_whole_minute_and_a_push_source_is_read_wh
         assert values(made.families(), workflow="v")["sources_stale"] == 1
 
 
+def test_a_source_that_lags_by_nature_is_stale_by_a_limit_of_its_own(tmp_path: Path, place: Place) -> None:
+    options = settings()
+    options["sources"][DESK]["stale_after"] = "3d"
+    with desk(configured(options, tmp_path), place, T0 + 2 * DAY) as made:
+        made.read_up_to(T0, DESK)
+        assert values(made.families(), workflow="v")["sources_stale"] == 0
+        made.now = T0 + 3 * DAY + MINUTE
+        assert values(made.families(), workflow="v")["sources_stale"] == 1
+
+
 def test_what_was_derived_while_a_push_source_was_heard_is_undone_when_it_falls_silent(place: Place, configuration: Configuration, events: list[Event]) -> None:
     with desk(configuration, place) as made, desk(configuration, place) as straight:
         for each in (made, straight):

@@ -52,6 +52,7 @@ _SOURCE: Mapping[str, str] = {
     "source_up": "Whether the source's last sweep succeeded, 1 or 0.",
     "source_last_success_timestamp_seconds": "When the source's last sweep succeeded.",
     "source_watermark_timestamp_seconds": "How far the source has been read: every event up to here is in.",
+    "source_stale_after_seconds": "How old the source's watermark may be before it counts as stale.",
     "source_newest_event_timestamp_seconds": "When the newest event that the source gave occurred.",
     "source_lag_seconds": "How far the source's watermark lay behind the clock when the snapshot was taken.",
     "source_partial": "Whether the source's history is still being read to the wanted depth, 1 or 0: until then long windows are incomplete.",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from rollout_metrics.catalog.about import WORKFLOW
+from rollout_metrics.catalog.about import EXPORTER, WORKFLOW
 from rollout_metrics.catalog.metric import PREFIX, Metric, Part, Ratio
 from rollout_metrics.catalog.promql import counted, once, selector
 from rollout_metrics.catalog.rollout import BYPASS, ESCALATION, OUTCOMES
@@ -12,7 +12,7 @@ from rollout_metrics.catalog.tallies import NO_WORKFLOW
 from rollout_metrics.domain.time import SECOND, Span
 
 FRESH = f"workflow:{PREFIX}figures:fresh"
-"""1 where none of the workflow's sources is stale and its T is recent, else 0; replica by replica, with the label `owner_team`."""
+"""1 where none of the workflow's sources is stale, as a recent snapshot says, else 0; replica by replica, with the label `owner_team`."""
 
 SUMMED = ("acceptance_ratio", "override_ratio", "correction_ratio", "bypass_ratio", "escalation_ratio", "complaint_ratio")
 """The shares that are also recorded over several workflows."""
@@ -20,7 +20,7 @@ SUMMED = ("acceptance_ratio", "override_ratio", "correction_ratio", "bypass_rati
 _Z = 1.959964
 """As in Wilson's interval of a single workflow."""
 
-_METRICS = {metric.key: metric for metric in (*OUTCOMES, *ESCALATION, *BYPASS, *WORKFLOW)}
+_METRICS = {metric.key: metric for metric in (*OUTCOMES, *ESCALATION, *BYPASS, *WORKFLOW, *EXPORTER)}
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +32,13 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def freshness(stale_after: Span) -> tuple[Recording, ...]:
-    """What alerts rest on: evaluated before them, in their group."""
-    stale, as_of, info = (selector(_METRICS[key]) for key in ("sources_stale", "as_of_timestamp_seconds", "workflow_info"))
+    """What alerts rest on: evaluated before them, in their group. Which sources are stale is said by a snapshot, at most `stale_after` old."""
+    stale, taken, info = (selector(_METRICS[key]) for key in ("sources_stale", "snapshot_timestamp_seconds", "workflow_info"))
     descriptive = ", ".join(_METRICS["workflow_info"].labels)
-    of_each = f"({stale} == bool 0)\n* (time() - {as_of} <= bool {stale_after / SECOND:g})\n* ignoring ({descriptive}) group_left (owner_team) {info}"
+    of_each = (
+        f"({stale} == bool 0)\n* ignoring (workflow) group_left () (time() - {taken} <= bool {stale_after / SECOND:g})"
+        f"\n* ignoring ({descriptive}) group_left (owner_team) {info}"
+    )
     # What agents did in no workflow is as fresh as the least fresh workflow, and nobody owns it.
     of_none = f"min without (workflow, owner_team) ({of_workflows()})"
     return Recording(record=FRESH, expression=of_each), Recording(record=FRESH, expression=of_none, labels={"workflow": NO_WORKFLOW})

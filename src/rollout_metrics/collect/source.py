@@ -128,6 +128,8 @@ class Source(BaseModel):
     """How far behind the watermark each sweep reads again."""
     depth: Annotated[Duration, AfterValidator(_some_time)] = 90 * DAY
     """How much history to read when the source is connected."""
+    stale_after: Annotated[Duration, AfterValidator(_some_time)] | None = None
+    """How old its watermark may be before it counts as stale; without it `alerts.stale_after`."""
     agents: frozenset[str] = frozenset()
     """Actor ids of AI agents in this system."""
     agent_markers: frozenset[str] = frozenset()

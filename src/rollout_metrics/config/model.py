@@ -179,7 +179,7 @@ class AlertOptions(Options):
     quarantine_limit: Annotated[int, Field(ge=0)] = 20
     """Quarantine growing: more records than this were set aside in a day."""
     stale_after: Positive = HOUR
-    """A source whose watermark is older than this is stale."""
+    """A source whose watermark is older than this is stale, but for sources with a `stale_after` of their own; and so is a snapshot of this age."""
     runbooks_url: str = "http://localhost:3000/public/runbooks"
     """Where the runbooks of `docs/runbooks` can be read; the shipped Grafana serves them there."""
     pages_url: str = "http://localhost:10878"

@@ -53,7 +53,7 @@ def _recorded(stale_after: Span) -> Iterator[tuple[str, str, str]]:
     yield (
         of_each.record,
         " ".join(of_each.expression.split()),
-        "1 where none of the workflow's sources is stale and its T is recent, else 0. Behaviour is judged where it is 1.",
+        "1 where none of the workflow's sources is stale, as a recent snapshot says, else 0. Behaviour is judged where it is 1.",
     )
     yield f'{of_none.record}{{workflow="none"}}', of_none.expression, "The same for what agents did in no workflow."
     for key in SUMMED:

@@ -233,6 +233,7 @@ class Pipeline:
         }
         for name, item in found.items():
             self.metrics.set("source_partial", item.partial, source=name)
+            self.metrics.set("source_stale_after_seconds", (self.sources[name].stale_after or settings.alerts.stale_after) / SECOND, source=name)
             if item.watermark is not None:
                 self.metrics.set("source_watermark_timestamp_seconds", item.watermark / SECOND, source=name)
                 self.metrics.set("source_lag_seconds", max(0, now - item.watermark) / SECOND, source=name)

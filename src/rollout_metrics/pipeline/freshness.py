@@ -22,7 +22,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def reading(source: Source, progress: Mapping[str, object] | None, now: Instant, *, heartbeat: Span, stale_after: Span) -> Reading:
-    """What a source's saved progress says.
+    """What a source's saved progress says; `stale_after`: of sources that have none of their own.
 
     A push source is read up to now while its last accepted request is at most its own `heartbeat`, or this one, old; else up to that request.
     """
@@ -37,7 +37,7 @@ def reading(source: Source, progress: Mapping[str, object] | None, now: Instant,
         partial = False
     if not isinstance(watermark, int):
         return Reading(None, partial, stale=True)
-    return Reading(min(watermark, now), partial, stale=now - watermark > stale_after)
+    return Reading(min(watermark, now), partial, stale=now - watermark > (source.stale_after or stale_after))
 
 
 def live_as_of(workflow: Workflow, readings: Mapping[str, Reading]) -> Instant:

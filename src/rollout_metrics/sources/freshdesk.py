@@ -61,6 +61,8 @@ class Freshdesk(HttpSource):
     """An administrator's API key."""
     every: Duration = HOUR
     """How often to sweep; the files come once a day."""
+    stale_after: Duration = 3 * DAY
+    """How old its watermark may be before it counts as stale: the file of a day comes on the next one."""
     memory: Duration = 30 * DAY
     """How many days before a new one are read for the statuses that tickets had: only so is a reopening known from other changes."""
     fields: Mapping[str, str] = {}

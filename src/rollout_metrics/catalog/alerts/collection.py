@@ -16,8 +16,7 @@ def collection(thresholds: Thresholds) -> tuple[Alert, ...]:
 
 
 def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
-    stale_after = thresholds.stale_after / SECOND
-    watermark, up = once(series("source_watermark_timestamp_seconds")), once(series("source_up"))
+    watermark, up, limit = (once(series(key)) for key in ("source_watermark_timestamp_seconds", "source_up", "source_stale_after_seconds"))
     told_apart = once(series("source_failure", kind=f"{FailureKind.CREDENTIALS}|{FailureKind.TRUNCATED}"))
     read = either("source_watermark_timestamp_seconds", f"was read up to {{{{ $value | {AGE} }}}} ago", "has never been read", source="$")
     return (
@@ -56,11 +55,11 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             name=f"{NAMES}SourceStale",
             topic=Topic.COLLECTION,
             severity=Severity.TICKET,
-            expression=f"time() - {watermark} > {stale_after:g}\nor\n({up} == 0 unless {watermark})",
+            expression=f"time() - {watermark} > {limit}\nor\n({up} == 0 unless {watermark})",
             holds="10m",
             summary="A source is not being read, so the figures that rest on it stand still.",
             description=f"Source {{{{ $labels.source }}}} {read};"
-            f" more than {said(thresholds.stale_after)} counts as stale. Its workflows' figures are as of then, and their behaviour alerts are held back.",
+            f" more than {number('source_stale_after_seconds', AGE, source='$')} counts as stale. Its workflows' figures are as of then, and their behaviour alerts are held back.",
             dashboard=Dashboard.COLLECTION,
         ),
         Alert(
