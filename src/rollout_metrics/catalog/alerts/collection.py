@@ -1,7 +1,7 @@
 """Alerts on what the figures rest on: sources, coverage, freshness, the exporter itself."""
 
 from rollout_metrics.catalog.alerts.alert import NAMES, Alert, Dashboard, Severity, Thresholds, Topic
-from rollout_metrics.catalog.alerts.wording import AGE, COUNT, OF_WORKFLOW, PERCENT, beside, either, number, percent, said, series
+from rollout_metrics.catalog.alerts.wording import AGE, COUNT, OF_WORKFLOW, PERCENT, beside, either, number, percent, series
 from rollout_metrics.catalog.promql import once
 from rollout_metrics.catalog.recording import of_workflows
 from rollout_metrics.domain.errors import FailureKind
@@ -59,7 +59,8 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             holds="10m",
             summary="A source is not being read, so the figures that rest on it stand still.",
             description=f"Source {{{{ $labels.source }}}} {read};"
-            f" more than {number('source_stale_after_seconds', AGE, source='$')} counts as stale. Its workflows' figures are as of then, and their behaviour alerts are held back.",
+            f" more than {number('source_stale_after_seconds', AGE, source='$')} counts as stale. Its workflows' figures are as of then, and"
+            " their behaviour alerts are held back.",
             dashboard=Dashboard.COLLECTION,
         ),
         Alert(
