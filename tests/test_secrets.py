@@ -31,8 +31,8 @@ from rollout_metrics.publish.web_config import read_web_config
 from rollout_metrics.sources.push import Push
 from rollout_metrics.store import open_store, upgrade
 from rollout_metrics.web.app import web_app
+from rollout_metrics.web.bounds import standing_of
 from rollout_metrics.web.desk import Desk
-from rollout_metrics.web.push import standing_of
 from sources.server import Reply, Request, serving
 
 SECRET = "canary-S3cret"

@@ -18,8 +18,8 @@ from rollout_metrics.overview.evidence import Asked, Explained, Receipt, Seen, W
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.snapshot import Board, take
 from rollout_metrics.web.app import web_app
+from rollout_metrics.web.bounds import standing_of
 from rollout_metrics.web.desk import Desk, Reviews
-from rollout_metrics.web.push import standing_of
 from rollout_metrics.web.rights import USER
 
 NOW = parse_instant("2026-03-02T10:00:00Z")

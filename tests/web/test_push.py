@@ -14,7 +14,8 @@ from rollout_metrics.domain.errors import ConfigurationError, StorageError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import MINUTE, SECOND, parse_instant
 from rollout_metrics.sources.push import Push
-from rollout_metrics.web.push import push_blueprint, standing_of
+from rollout_metrics.web.bounds import standing_of
+from rollout_metrics.web.push import push_blueprint
 
 SECRETS = {"triage": "triage-secret-0001", "billing": "billing-secret-001", "rules": "rules-secret-00001"}
 TOKENS = [

@@ -25,8 +25,8 @@ from rollout_metrics.schedule import Schedule
 from rollout_metrics.sources.alertmanager import Alertmanager
 from rollout_metrics.sources.push import Push
 from rollout_metrics.web.app import web_app
+from rollout_metrics.web.bounds import standing_of
 from rollout_metrics.web.desk import Desk
-from rollout_metrics.web.push import standing_of
 
 log = logging.getLogger(__name__)
 

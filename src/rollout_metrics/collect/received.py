@@ -1,12 +1,13 @@
 """Sources that are sent to us: who may send, and how much."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from rollout_metrics.collect.http import Api, Endpoint
 from rollout_metrics.collect.source import Duration, Page, Source, Window
+from rollout_metrics.domain.events import Activity, ActorKind
 
 SHORTEST_SECRET = 16
 
@@ -26,6 +27,24 @@ class Sender(BaseModel):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < SHORTEST_SECRET:
             raise ValueError(f"the secret is shorter than {SHORTEST_SECRET} characters: make a longer one, such as by `openssl rand -hex 32`")
+        return value
+
+
+class Token(Sender):
+    """One sender: its secret, and all it may speak of."""
+
+    activities: frozenset[Activity] = frozenset({Activity.RECOMMENDED, Activity.EXECUTED, Activity.BLOCKED, Activity.EVALUATED})
+    """What it may report."""
+    actor_kinds: frozenset[ActorKind] = frozenset({ActorKind.AGENT})
+    """Whom it may speak for: `agent`, `system`, `customer`; never `operator`."""
+    workflows: Annotated[frozenset[str], Field(min_length=1)]
+    """The workflows its events must belong to."""
+
+    @field_validator("actor_kinds")
+    @classmethod
+    def _no_operators(cls, value: frozenset[ActorKind]) -> frozenset[ActorKind]:
+        if ActorKind.OPERATOR in value:
+            raise ValueError("no token may speak for an operator: what people decide is read from the ticketing system; take operator out")
         return value
 
 
@@ -49,6 +68,18 @@ class Received(Source):
     def pages(self, api: Api | None, window: Window) -> Iterator[Page]:
         """None."""
         return iter(())
+
+
+class Bounded(Received):
+    """A source whose senders speak for agents and others, each within the bounds of its token."""
+
+    tokens: tuple[Token, ...]
+    """Who may send."""
+
+    @model_validator(mode="after")
+    def _own_secrets(self) -> Self:
+        own_secrets(self.tokens)
+        return self
 
 
 def own_secrets(senders: Sequence[Sender]) -> None:

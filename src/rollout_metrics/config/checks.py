@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from rollout_metrics.collect.received import Bounded
 from rollout_metrics.collect.source import Source
 from rollout_metrics.config.model import Settings
 from rollout_metrics.config.problems import suggestion
@@ -13,7 +14,6 @@ from rollout_metrics.config.workflow import WorkflowOptions
 from rollout_metrics.config.yaml import Document, Place
 from rollout_metrics.domain.errors import ConfigurationError
 
-PUSH = "push"
 """The kind whose tokens name workflows."""
 MOST_COMBINATIONS = 1000
 """Of a scope's values, looked through for one that no earlier scope takes away."""
@@ -29,7 +29,7 @@ def checked(settings: Settings, sources: Mapping[str, Source], raw: Mapping[str,
     _check_names(raw, document)
     _check_scopes(settings, document)
     for name, source in sources.items():
-        if source.kind == PUSH:
+        if isinstance(source, Bounded):
             _check_tokens(name, source, names(raw), document)
     for name in sorted(set(settings.review.hourly_rates) - set(names(raw))):
         document.problem(("review", "hourly_rates", name), f"there is no workflow {name!r}{suggestion(name, names(raw))}")
@@ -109,10 +109,7 @@ def _hiding(workflow: WorkflowOptions, earlier: list[WorkflowOptions]) -> list[W
     return hiding
 
 
-def _check_tokens(name: str, source: Source, known: list[str], document: Document) -> None:
-    from rollout_metrics.sources.push import Push
-
-    assert isinstance(source, Push)  # as `sources.find` prefers our own kinds
+def _check_tokens(name: str, source: Bounded, known: list[str], document: Document) -> None:
     for number, token in enumerate(source.tokens):
         for workflow in sorted(token.workflows.difference(known)):
             document.problem(("sources", name, "tokens", number, "workflows"), f"there is no workflow {workflow!r}{suggestion(workflow, known)}")

@@ -10,7 +10,7 @@ from rollout_metrics.collect.source import Coverage, Page, Rejected
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.web.doors import Door, Receiving, Refusal, Sender, answered, body_of, doors_of
+from rollout_metrics.web.doors import Door, Receiving, Refusal, Sender, accepted, answered, body_of, doors_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def alerts_blueprint(sources: Iterable[AlertSource], take: Take, clock: Callable
 
     @blueprint.post(PATH)
     def alerts() -> Response:
-        def handle(door: Door[AlertSource, Sender]) -> int:
+        def handle(door: Door[AlertSource, Sender]) -> Response:
             source = door.source
             try:
                 found = list(source.events(Page(body_of(source.max_body), f"POST {PATH}")))
@@ -49,7 +49,7 @@ def alerts_blueprint(sources: Iterable[AlertSource], take: Take, clock: Callable
                     lost = record.total - record.covered
                     log.warning("alerts cut off", extra={"fields": {"source": source.name, "lost": lost, "remedy": "set max_alerts of the receiver to 0"}})
             take(source.name, events, rejected)
-            return len(events)
+            return accepted(len(events))
 
         return answered(doors, clock, handle)
 

@@ -9,12 +9,13 @@ from rollout_metrics.collect.source import Rejected
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.web.alerts import AlertSource, alerts_blueprint
+from rollout_metrics.web.bounds import Held, Judge
 from rollout_metrics.web.changes import changes_blueprint
 from rollout_metrics.web.desk import Desk
 from rollout_metrics.web.doors import Receiving, Sender, doors_of
 from rollout_metrics.web.evidence import evidence_blueprint
 from rollout_metrics.web.pages import pages_blueprint
-from rollout_metrics.web.push import Held, Judge, PushSource, push_blueprint
+from rollout_metrics.web.push import PushSource, push_blueprint
 from rollout_metrics.web.reviews import review_blueprint
 
 

@@ -90,23 +90,38 @@ def doors_of(pairs: Iterable[tuple[S, T]]) -> list[Door[S, T]]:
     return doors
 
 
-def answered(doors: Sequence[Door[S, T]], clock: Callable[[], Instant], handle: Callable[[Door[S, T]], int]) -> Response:
-    """Answer a request that came in by one of these doors; `handle` says how much it accepted, or raises `Refusal`."""
+def accepted(count: int) -> Response:
+    """So many records were taken in."""
+    return _json(200, {"accepted": count}, {})
+
+
+def refused(refusal: Refusal) -> Response:
+    """What was wrong, and with which records, as JSON."""
+    body: dict[str, Any] = {"error": str(refusal)}
+    if refusal.problems:
+        body["problems"] = [{"index": index, "field": problem.field, "message": problem.message} for index, problem in refusal.problems]
+    return _json(refusal.status, body, refusal.headers)
+
+
+def answered(
+    doors: Sequence[Door[S, T]],
+    clock: Callable[[], Instant],
+    handle: Callable[[Door[S, T]], Response],
+    refused: Callable[[Refusal], Response] = refused,
+) -> Response:
+    """Answer a request that came in by one of these doors; `handle` may raise `Refusal`, which `refused` puts into words."""
     door: Door[S, T] | None = None
     try:
         door = _door(doors)
         door.pass_one(clock())
-        return _json(200, {"accepted": handle(door)}, {})
+        return handle(door)
     except Refusal as refusal:
         fields = {"status": refusal.status, "problems": len(refusal.problems)}
         log.warning("push refused", extra={"fields": fields | ({"source": door.source.name, "token": door.token.name} if door else {})})
-        body: dict[str, Any] = {"error": str(refusal)}
-        if refusal.problems:
-            body["problems"] = [{"index": index, "field": problem.field, "message": problem.message} for index, problem in refusal.problems]
-        return _json(refusal.status, body, refusal.headers)
+        return refused(refusal)
     except RolloutMetricsError as error:
         log.error("push failed", extra={"fields": {"error": str(error)}})
-        return _json(503, {"error": "the events could not be stored; send them again later"}, {"Retry-After": str(RETRY_SECONDS)})
+        return refused(Refusal(503, "the events could not be stored; send them again later", Retry_After=str(RETRY_SECONDS)))
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
@@ -128,7 +143,7 @@ def _door(doors: Sequence[Door[S, T]]) -> Door[S, T]:
 def body_of(most: int) -> bytes:
     """The request's body, unpacked, of at most so many bytes."""
     if (request.content_length or 0) > most:
-        raise Refusal(413, f"the body is larger than {most} bytes: send fewer events in each request")
+        raise Refusal(413, f"the body is larger than {most} bytes: send less in each")
     packed = request.headers.get("Content-Encoding", "identity").strip().lower()
     if packed not in ("identity", "gzip"):
         raise Refusal(415, f"the content encoding must be gzip or none, not {packed}")
@@ -136,7 +151,7 @@ def body_of(most: int) -> bytes:
     if packed == "gzip":
         data = _inflated(data, most)
     if len(data) > most:
-        raise Refusal(413, f"the body is larger than {most} bytes: send fewer events in each request")
+        raise Refusal(413, f"the body is larger than {most} bytes: send less in each")
     return data
 
 

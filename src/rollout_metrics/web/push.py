@@ -1,74 +1,32 @@
 """The push endpoint: events and heartbeats over HTTP, each request bound to what its bearer token may say, all or nothing."""
 
-import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 from flask import Blueprint, Response, request
 
 from rollout_metrics.collect.event_format import Problem, read_event
-from rollout_metrics.domain.events import Activity, ActorKind, Event
-from rollout_metrics.domain.policy import Company
-from rollout_metrics.domain.pseudonyms import Pseudonyms
+from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.web.doors import Door, Receiving, Refusal, Sender, answered, body_of, doors_of
-
-log = logging.getLogger(__name__)
+from rollout_metrics.web.bounds import BoundToken, Held, Judge, overstepping
+from rollout_metrics.web.doors import Door, Receiving, Refusal, accepted, answered, body_of, doors_of
 
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
-
-
-class PushToken(Sender, Protocol):
-    """A sender and what it may speak of."""
-
-    @property
-    def activities(self) -> frozenset[Activity]: ...
-    @property
-    def actor_kinds(self) -> frozenset[ActorKind]: ...
-    @property
-    def workflows(self) -> frozenset[str]: ...
 
 
 class PushSource(Receiving, Protocol):
     """A configured push source."""
 
     @property
-    def tokens(self) -> Sequence[PushToken]: ...
+    def tokens(self) -> Sequence[BoundToken]: ...
     @property
     def max_events(self) -> int: ...
 
 
-PushDoor = Door[PushSource, PushToken]
+PushDoor = Door[PushSource, BoundToken]
 Accept = Callable[[str, list[Event]], object]
 """Lands a source's events and notes when the request came; an empty list is a heartbeat."""
-Held = Callable[[str, Collection[str]], Mapping[str, Event]]
-"""The stored events of a source that have one of these ids, by id."""
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """What the configuration makes of an event: who really acted, and the names of the workflows it can have a say in."""
-
-    kind: ActorKind
-    workflows: frozenset[str]
-
-
-Judge = Callable[[Event], Standing]
-
-
-def standing_of(company: Company, pseudonyms: Pseudonyms) -> Judge:
-    """How the company's configuration sees an event: an agent's workflows are those that name it, else those that read its source or its case's."""
-
-    def of(event: Event) -> Standing:
-        actor = event.actor_id
-        stored = event if actor is None else msgspec.structs.replace(event, actor_id=pseudonyms.actor(actor))
-        kind = company.kind_of(stored)
-        if kind is ActorKind.AGENT:
-            return Standing(kind, frozenset(workflow.name for workflow in company.workflows_of_agent(stored)))
-        read_by = (workflow.name for workflow in company.workflows if not workflow.sources.isdisjoint((event.source, event.case_source)))
-        return Standing(kind, frozenset(read_by))
-
-    return of
 
 
 def push_blueprint(
@@ -85,19 +43,21 @@ def push_blueprint(
 
     @blueprint.post("/api/v1/events")
     def events() -> Response:
-        def handle(door: PushDoor) -> int:
+        def handle(door: PushDoor) -> Response:
             found = _events(door)
-            _bound(door, found, judge, held)
+            problems = list(overstepping(door.source.name, door.token, found, judge, held))
+            if problems:
+                raise Refusal(403, f"token {door.token.name!r} may not report this; none was accepted", problems)
             accept(door.source.name, found)
-            return len(found)
+            return accepted(len(found))
 
         return answered(doors, clock, handle)
 
     @blueprint.post("/api/v1/heartbeat")
     def heartbeat() -> Response:
-        def handle(door: PushDoor) -> int:
+        def handle(door: PushDoor) -> Response:
             accept(door.source.name, [])
-            return 0
+            return accepted(0)
 
         return answered(doors, clock, handle)
 
@@ -145,33 +105,3 @@ def _records(body: bytes, *, lines: bool) -> Iterator[tuple[int, bytes]]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, f'the body must be a JSON array of events or {{"events": [...]}}: {error}') from None
     yield from ((index, bytes(raw)) for index, raw in enumerate(raws))
-
-
-def _bound(door: PushDoor, events: Sequence[Event], judge: Judge, held: Held) -> None:
-    """Refuse a request that says what its token may not, or that would correct what another one said."""
-    indices = {id(event): index for index, event in enumerate(events)}
-    problems = [(indices[id(event)], problem) for event in events for problem in _beyond(door.token, event, judge(event))]
-    stored = held(door.source.name, {event.event_id for event in events}) if events and not problems else {}
-    for index, event in enumerate(events):
-        earlier = stored.get(event.event_id)
-        if earlier is not None and any(_beyond(door.token, earlier, judge(earlier))):
-            problems.append((index, Problem("event_id", "names an event that this token may not correct")))
-    if problems:
-        raise Refusal(403, f"token {door.token.name!r} may not report this; none was accepted", problems)
-
-
-def _beyond(token: PushToken, event: Event, standing: Standing) -> Iterator[Problem]:
-    if event.activity not in token.activities:
-        yield Problem("activity", f"this token may report {_listed(token.activities)}, not {event.activity}")
-    for kind in sorted({event.actor_kind, standing.kind}):
-        if kind not in token.actor_kinds or kind is ActorKind.OPERATOR:
-            known = "" if kind is event.actor_kind else ", as which the configuration knows this actor"
-            yield Problem("actor_kind", f"this token may speak for {_listed(token.actor_kinds)}, not {kind}{known}")
-    if not standing.workflows:
-        yield Problem("case_source", f"{event.case_source!r} is read by no workflow, nor is the actor an agent of one")
-    elif not token.workflows.issuperset(standing.workflows):
-        yield Problem("case_source", f"this token may report on {_listed(token.workflows)}; this event can concern {_listed(standing.workflows)}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(str(name) for name in names))
