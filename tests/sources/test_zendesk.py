@@ -71,8 +71,22 @@ def test_what_a_trigger_does_in_a_persons_update_is_the_systems_doing() -> None:
         {"tags": ["ai_bot"], "added_tags": ["ai_bot"], "removed_tags": [], "via": "Rule", "via_reference_id": 22},
     )
 
-    assert (person.actor_kind, person.actor_id, person.detail["via"]) == (ActorKind.OPERATOR, "5", ["web_form"])
+    assert (person.actor_kind, person.actor_id, person.detail["via"]) == (ActorKind.OPERATOR, "5", ["web"])
     assert (trigger.actor_kind, trigger.actor_id, trigger.detail["via"]) == (ActorKind.SYSTEM, "rule:22", ["ai_bot", "rule", "rule:22"])
+
+
+def test_what_the_stream_tells_of_a_rule_is_no_field_of_the_ticket() -> None:
+    routed = {"priority": "normal", "previous_value": "0", "via": "Rule", "via_reference_id": 22, "rel": "trigger", "revision_id": 4}
+    (event,) = events_of(routed)
+
+    assert (event.actor_id, event.attribute, event.before, event.after) == ("rule:22", "priority", None, "normal")
+
+
+def test_a_comment_spells_its_channel_in_another_way_than_its_update() -> None:
+    comment = {"event_type": "Comment", "body": "Hello", "public": True, "via": {"channel": "web", "source": {"from": {}, "to": {}, "rel": None}}}
+    said, moved = events_of(comment, {"priority": "low", "previous_value": "high"})
+
+    assert said.detail["via"] == moved.detail["via"] == ["web"]
 
 
 def test_tags_and_stamps_of_an_update_are_labels_of_all_it_does() -> None:
@@ -105,7 +119,7 @@ def test_a_comment_without_its_text_is_still_a_comment() -> None:
     (alone,) = events_of(marker)
     beside = events_of(marker, {"event_type": "Comment", "body": "text", "public": False})
 
-    assert alone.detail == {"url": "https://acme.zendesk.com/agent/tickets/7", "via": ["web_form"], "public": False}
+    assert alone.detail == {"url": "https://acme.zendesk.com/agent/tickets/7", "via": ["web"], "public": False}
     assert [event.detail.get("value") for event in beside] == ["text"]
 
 
@@ -127,7 +141,7 @@ def test_one_creating_child_may_set_many_fields() -> None:
     (event,) = events_of(child | {"status": "new", "tags": ["b", "a"]}, updater=CUSTOMER, fields={"1": "amount"})
 
     assert event.activity is Activity.CREATED
-    assert event.detail["attributes"] == {"channel": "web_form", "subject": "Hi", "type": "problem", "amount": "x", "status": "new", "tags": '["a","b"]'}
+    assert event.detail["attributes"] == {"channel": "web", "subject": "Hi", "type": "problem", "amount": "x", "status": "new", "tags": '["a","b"]'}
 
 
 def test_a_ticket_made_and_solved_in_one_go_is_closed_at_once() -> None:
@@ -150,7 +164,36 @@ def test_only_given_ratings_count(score: str, rated: str | None) -> None:
     assert [event.detail["score"] for event in child] == [event.detail["score"] for event in field] == ([rated] if rated else [])
 
 
-VALUES = st.sampled_from([None, "", "[]", "open", "Solved", "closed", "low", "7", 7, "a b", ["a"], {"status": "open"}])
+@pytest.mark.parametrize(
+    ("before", "after", "activity"),
+    [
+        (None, "zd_es_approval_pending", Activity.APPROVAL_REQUESTED),
+        ("zd_es_approval_pending", "zd_es_approval_approved", Activity.APPROVED),
+        ("zd_es_approval_pending", "zd_es_approval_rejected", Activity.REJECTED),
+    ],
+)
+def test_approvals_are_known_by_their_values_whatever_their_field_is_called(before: str | None, after: str, activity: Activity) -> None:
+    (event,) = events_of({"custom_ticket_fields": {"9": after}, "previous_value": before}, fields={"9": "consent"})
+
+    assert (event.activity, event.attribute, event.actor_id) == (activity, None, str(STAFF))
+
+
+def test_who_decides_an_approval_has_the_say_even_where_nobody_tells_who_it_was() -> None:
+    approved = {"custom_ticket_fields": {"9": "zd_es_approval_approved"}, "previous_value": "zd_es_approval_pending"}
+    (by_system,) = events_of(approved, updater=-1, via="Web service")
+    (by_customer,) = events_of(approved, updater=CUSTOMER)
+
+    assert (by_system.actor_kind, by_system.actor_id, by_system.detail["via"]) == (ActorKind.OPERATOR, None, [])
+    assert (by_customer.actor_kind, by_customer.actor_id) == (ActorKind.OPERATOR, str(CUSTOMER))
+
+
+def test_the_answer_to_a_survey_is_the_customers_though_the_system_enters_it() -> None:
+    (event,) = events_of({"satisfaction_score": "bad", "previous_value": "offered"}, updater=-1, via="Web service")
+
+    assert (event.activity, event.actor_kind, event.actor_id, event.detail["score"]) == (Activity.RATED, ActorKind.CUSTOMER, None, "bad")
+
+
+VALUES = st.sampled_from([None, "0", "zd_es_approval_approved", "", "[]", "open", "Solved", "closed", "low", "7", 7, "a b", ["a"], {"status": "open"}])
 FIELDS = st.sampled_from(["status", "priority", "group_id", "3600", "99", "type", "field_name", "value", "tags", "custom_status_id", "custom_fields"])
 ENVELOPE = {"id": st.sampled_from([None, 5, 12]), "via": st.sampled_from([None, "Web", "Rule"]), "previous_value": VALUES}
 CHANGES = st.builds(

@@ -14,6 +14,7 @@ from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span, parse_instant
 from rollout_metrics.sources._zendesk_pages import USERS, Audit, Body, more_users, read_stream
+from rollout_metrics.sources._zendesk_system import SYSTEM_VALUES, told
 
 CLOSED = frozenset(("solved", "closed"))
 DELETED = "deleted"
@@ -44,10 +45,12 @@ ENVELOPE = frozenset(
         "audit_id",
         "metadata",
         "graph_object_id",
+        "rel",
+        "revision_id",
     )
 )
-"""What a child event holds besides the changed field, whose name is itself a key."""
-CHANNELS: Mapping[str, str] = {"mail": "email", "web_service": "api"}
+"""What a child event holds besides the changed field, whose name is itself a key; `rel` and `revision_id` tell of the rule behind it."""
+CHANNELS: Mapping[str, str] = {"mail": "email", "web_form": "web", "web_service": "api"}
 AUTOMATIC = frozenset(("rule", "trigger", "automation", "business_rule", "system", "merge"))
 MERGED = "closed_by_merge"
 COMMENTS = frozenset(("Comment", "VoiceComment"))
@@ -59,6 +62,10 @@ TELLING = STAFF_ONLY | {"status", "tags"}
 """Fields whose change says something of the whole update."""
 NOT_PLAIN = (SPECIAL - {"status"}) | CUSTOM | {"field_name"}
 """Fields whose change has to be looked at more closely, and the key under which some name the field."""
+NUMBERED = frozenset(("priority", "type", "ticket_type", "satisfaction_reason_code"))
+"""Fields that the stream shows as `0` where they are not set."""
+ENTERED: dict[str, Any] = {"via": []}
+"""What Zendesk enters for somebody, such as the answer to a survey, came by no way that marks anybody."""
 STAMPS = ("version", "reason", "environment", "recommendation")
 """Keys of an audit's custom metadata that become details of its events."""
 
@@ -94,6 +101,8 @@ class Zendesk(HttpSource):
     """Custom field id -> attribute name, instead of `custom:<id>`."""
     time_fields: frozenset[str] = frozenset()
     """Ids of custom fields that hold the total seconds worked on a ticket (Time Tracking app: "Total time spent (sec)")."""
+    ai_agent_tickets: bool = True
+    """Read the tickets of conversations that only an AI agent had, too. Without them the beginning of those that were handed to people is missing."""
     incremental_per_minute: int = Field(default=10, gt=0)
     """Incremental export requests allowed a minute; 30 with the High Volume add-on."""
 
@@ -121,8 +130,9 @@ class Zendesk(HttpSource):
         latest = (window.end - self.hold_back) // SECOND - 1  # a later start is refused
         position = min(window.cursor if window.cursor is not None else window.start // SECOND, latest)
         guard = LoopGuard()
+        asked = {"include": "comment_events", "support_type_scope": "all" if self.ai_agent_tickets else "agent"}
         while True:
-            answer = api.get("/api/v2/incremental/ticket_events.json", {"start_time": position, "include": "comment_events"})
+            answer = api.get("/api/v2/incremental/ticket_events.json", {"start_time": position, **asked})
             stream, rejected = read_stream(answer)
             found = len(stream.ticket_events) + len(rejected)
             if stream.count is not None and found < stream.count:
@@ -216,7 +226,7 @@ class _Translator:
                 if len(fields) != 1:
                     return None
                 ((field, value),) = fields
-                if field in not_plain:
+                if field in not_plain or (type(value) is str and value in SYSTEM_VALUES):
                     return None
                 staff_only = staff_only or (field in STAFF_ONLY and own_via is not None)
                 steps.append((child, field, value))
@@ -246,6 +256,8 @@ class _Translator:
             if type(before) is dict:
                 before = before.get(changed)
             activity, then, now = CHANGED, _text(before), _text(value)
+            if (then == "0" or now == "0") and changed in NUMBERED:
+                then, now = _set(then), _set(now)
             if changed == "status":
                 then, now = then and then.lower(), now and now.lower()
                 activity = _status(then, now)
@@ -282,10 +294,17 @@ class _Translator:
                         if event := self._special(update, field, before, after, child):
                             activity, attribute, then, now, more = event
                             own = facts | more if more else facts
+                            if activity is Activity.RATED and doer_kind is SYSTEM:
+                                doer_kind, doer, own = CUSTOMER, None, own | ENTERED
                             events.append(Event(name, name, case_id, own_id, at, activity, doer_kind, doer, attribute, then, now, own))
                         continue
                     then, now = _text(before), _text(after)
-                    if then != now:
+                    if (then == "0" or now == "0") and field in NUMBERED:
+                        then, now = _set(then), _set(now)
+                    if then != now and (system := told(then, now, doer_kind, doer)):
+                        own = facts | ENTERED if doer_kind is SYSTEM else facts
+                        events.append(Event(name, name, case_id, own_id, at, *system, own))
+                    elif then != now:
                         attribute = self.names.get(field) or self._attribute(field)
                         events.append(Event(name, name, case_id, own_id, at, CHANGED, doer_kind, doer, attribute, then, now, facts))
             elif kind in RATINGS:
@@ -502,6 +521,10 @@ def _status(before: str | None, after: str | None) -> Activity:
     if after in CLOSED:
         return CHANGED if before in CLOSED else Activity.CLOSED
     return Activity.REOPENED if before in CLOSED else CHANGED
+
+
+def _set(value: str | None) -> str | None:
+    return None if value == "0" else value
 
 
 def _score(value: Any) -> str | None:

@@ -31,17 +31,19 @@ def _child(change: Change) -> dict[str, Any]:
         gone, come = set(change.before) - set(change.after), set(change.after) - set(change.before)
         return {"event_type": "Change", "tags": change.after, "added_tags": sorted(come), "removed_tags": sorted(gone)}
     if change.what == "comment":
-        return {"event_type": "Comment", "body": change.after, "public": change.actor == CUSTOMER}
+        channel = "api" if change.actor == AGENT else "web"  # comments come with the other spelling
+        return {"event_type": "Comment", "body": change.after, "public": change.actor == CUSTOMER, "via": {"channel": channel, "source": {}}}
     return {"event_type": "Notification"}
 
 
 def _stream(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
+    """Every third ticket only an AI agent has had: such are shown to those who ask for them."""
     world, start = simulator.world, int(given(request, "start_time"))
+    shown_cases = [case for case in world.cases.values() if case.number % 3 or given(request, "support_type_scope", "agent") == "all"]
     found = [
-        _audit(900_000 + case.number, case, case.created_at, CUSTOMER, {"event_type": "Create", "status": "new", "priority": "normal"})
-        for case in world.cases.values()
+        _audit(900_000 + case.number, case, case.created_at, CUSTOMER, {"event_type": "Create", "status": "new", "priority": "normal"}) for case in shown_cases
     ]
-    found += [_audit(change.number, case, change.at, change.actor, _child(change)) for case in world.cases.values() for change in case.changes]
+    found += [_audit(change.number, case, change.at, change.actor, _child(change)) for case in shown_cases for change in case.changes]
     shown = (world.now - simulator.lag) // SECOND
     rest = sorted((one for one in found if start <= one["timestamp"] <= shown), key=lambda one: (one["timestamp"], one["id"]))
     page = rest[: simulator.size]
