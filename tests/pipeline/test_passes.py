@@ -149,6 +149,18 @@ def test_what_sources_covered_survives_a_restart(made: Desk) -> None:
     assert {k: v for k, v in after.items() if "coverage" in k} == {k: v for k, v in before.items() if "coverage" in k}
 
 
+def test_what_was_sent_adds_up_to_what_is_covered(tmp_path: Path, place: Place) -> None:
+    options = settings()
+    options["sources"]["push"] = {"kind": "push", "tokens": [{"name": "bot", "secret": "${KEY}", "workflows": ["w"]}]}
+    options["workflows"][1]["sources"] = ["push"]
+    with desk(configured(options, tmp_path), place) as made:
+        for part in (Coverage("history", 3, 5), Coverage("history", 1, 1)):
+            made.pipeline.accept("push", [], [], [part])
+        made.pipeline.accept("push", [])
+        found = values(made.families(), workflow="v")
+        assert (found["coverage_known{kind=audited}"], found["coverage_checked{kind=audited}"]) == (4, 6)
+
+
 def test_future_events_are_kept_and_counted_when_their_time_comes(place: Place, configuration: Configuration, events: list[Event]) -> None:
     with desk(configuration, place) as early, desk(configuration, place) as late:
         early.land(events)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from rollout_metrics.collect.source import Rejected
+from rollout_metrics.collect.source import Coverage, Rejected
 from rollout_metrics.domain.errors import ConfigurationError, StorageError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.sources.alertmanager import Alertmanager
@@ -19,15 +19,17 @@ ALERT = {"status": "firing", "fingerprint": "c1", "startsAt": "2026-01-15T10:00:
 class Webhook:
     def __init__(self, **options: Any) -> None:
         self.taken: list[tuple[str, list[Event], list[Rejected]]] = []
+        self.covered: list[tuple[int, int]] = []
         self.broken = False
         source = Alertmanager.model_validate({"name": "alerts", "tokens": [{"name": "am", "secret": SECRET}], **options})
         app = Flask("test")
         app.register_blueprint(alerts_blueprint([source], self.take, lambda: 0))
         self.client = app.test_client()
 
-    def take(self, source: str, events: list[Event], rejected: list[Rejected]) -> None:
+    def take(self, source: str, events: list[Event], rejected: list[Rejected], coverage: list[Coverage]) -> None:
         if self.broken:
             raise StorageError("disk full")
+        self.covered += [(part.covered, part.total) for part in coverage]
         self.taken.append((source, events, rejected))
 
     def post(self, body: Any, token: str | None = SECRET) -> Any:
@@ -86,3 +88,10 @@ def test_two_sources_cannot_share_a_secret() -> None:
     sources = [Alertmanager.model_validate({"name": name, "tokens": [{"name": "am", "secret": SECRET}]}) for name in ("one", "two")]
     with pytest.raises(ConfigurationError, match="same secret"):
         alerts_blueprint(sources, lambda *_: None, lambda: 0)
+
+
+def test_alerts_that_were_cut_off_are_counted_as_missing() -> None:
+    webhook = Webhook()
+
+    assert webhook.post({"alerts": [ALERT], "truncatedAlerts": 3}).status_code == 200
+    assert webhook.covered == [(1, 4)]

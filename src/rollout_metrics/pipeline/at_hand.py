@@ -9,7 +9,7 @@ from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures import Stretch, situation
 from rollout_metrics.figures.at_hand import AtHand, Evidence
 from rollout_metrics.pipeline import harm_readings
-from rollout_metrics.pipeline.engine import coverage_of
+from rollout_metrics.pipeline.coverage import coverage_of
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all, reading, stale_sources
 from rollout_metrics.rollup import Contribution
 from rollout_metrics.store import Store

@@ -10,37 +10,34 @@ import msgspec
 
 from rollout_metrics.catalog import DEFINITIONS, TALLIES, Family
 from rollout_metrics.collect.http import Api
-from rollout_metrics.collect.source import Rejected, Source
+from rollout_metrics.collect.source import Coverage, Rejected, Source
 from rollout_metrics.collect.sweep import Sweep, run
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.delivery import Known
 from rollout_metrics.derive.gates import Assessment
 from rollout_metrics.domain.errors import FailureKind, RolloutMetricsError, StorageError
 from rollout_metrics.domain.events import CaseKey, Event
-from rollout_metrics.domain.policy import Company, Workflow
+from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.overview import Picture
+from rollout_metrics.pipeline.coverage import COVERAGE, added, coverage_of, covered
 from rollout_metrics.pipeline.deriving import UNDERIVABLE, derive_due
 from rollout_metrics.pipeline.freezing import freeze
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
 from rollout_metrics.pipeline.harm_readings import HarmReader
-from rollout_metrics.pipeline.landing import Landing, added, covered
+from rollout_metrics.pipeline.landing import Landing
 from rollout_metrics.pipeline.reach import note, source_states
 from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.pipeline.turns import Turns
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board, Snapshot, take
-from rollout_metrics.store import Feed, Store
+from rollout_metrics.store import Store
 
 log = logging.getLogger(__name__)
 
 Watch = Callable[[str, float, float | None, str], None]
 """Progress of long work: what, how far, of how much (None: nobody knows), and in words."""
-
-
-AUDITED = {"history": "audited"}
-"""What sources say of coverage, by the word of the definitions."""
 
 
 class Stopped(Exception):  # noqa: N818  (no mishap: somebody asked for it)
@@ -81,6 +78,7 @@ class Pipeline:
         self.assessments: dict[str, Assessment] = {}
         """Each workflow's gates as of the last figures."""
         self._refreshing = threading.Lock()
+        self._accepting = threading.Lock()
         self._stopping = threading.Event()
         self._turns = Turns(store, self._pause)
         self._harm = HarmReader(configuration, store, clock, metrics)
@@ -134,11 +132,15 @@ class Pipeline:
         self._tell(name, sweep, error)
         return Collected(name, sweep, None if error is None else f"{error}" or type(error).__name__)
 
-    def accept(self, name: str, events: Sequence[Event], rejected: Sequence[Rejected] = ()) -> None:
-        """Store what was pushed to a source, and what of it was not understood; with neither, its heartbeat."""
+    def accept(self, name: str, events: Sequence[Event], rejected: Sequence[Rejected] = (), coverage: Sequence[Coverage] = ()) -> None:
+        """Store what was pushed to a source, what of it was not understood, and how much of it came; with none of these, its heartbeat."""
         landing = Landing(self.store, name, self.pseudonyms)
-        landing(events, rejected, {"heard_at": self.clock()})
-        landing.commit()
+        with self._accepting:
+            shares = covered(self.store.progress(name))
+            for part in coverage:
+                shares = added(shares, {part.kind: (part.covered, part.total)})
+            landing(events, rejected, {"heard_at": self.clock(), COVERAGE: shares})
+            landing.commit()
         self.metrics.add("source_events_total", len(events), source=name)
         self.metrics.set("source_up", 1, source=name)
         self._told_failure(name, None)
@@ -356,17 +358,6 @@ def shown(error: Exception) -> str:
 def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:
     """Why figures made of these readings are not complete."""
     return tuple(f"source {name} has not been read yet" for name, item in readings.items() if item.watermark is None)
-
-
-def coverage_of(workflow: Workflow, feeds: Mapping[str, Feed], aside: Mapping[tuple[str, str], int]) -> dict[str, tuple[int, int]]:
-    """What the workflow's sources understood of what they read, and how much of the history the vendors still had."""
-    read = sum(feeds[name].events for name in workflow.sources if name in feeds)
-    broken = sum(count for (source, reason), count in aside.items() if source in workflow.sources and reason == UNDERIVABLE)
-    not_understood = sum(count for (source, reason), count in aside.items() if source in workflow.sources and reason != UNDERIVABLE)
-    shares = {"mapped": (max(read - broken, 0), read + not_understood)}  # of a case that cannot be derived at least one event was read
-    for name in workflow.sources & feeds.keys():
-        shares = added(shares, {AUDITED[kind]: share for kind, share in covered(feeds[name].progress).items() if kind in AUDITED})
-    return shares
 
 
 def _key(configuration: Configuration, store: Store) -> bytes:

@@ -10,16 +10,11 @@ from rollout_metrics.collect.sweep import Sweep
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.pseudonyms import Pseudonyms
 from rollout_metrics.domain.records import ChangeReading
+from rollout_metrics.pipeline.coverage import COVERAGE, Shares, added
 from rollout_metrics.store import Store
 
 BATCH = 10_000
 """Events in a transaction: from here on larger ones gain nothing."""
-
-COVERAGE = "coverage"
-"""The key of a source's progress under which the sum of what its sweeps covered is kept."""
-
-Shares = Mapping[str, tuple[int, int]]
-"""Kind of coverage -> covered, of how much."""
 
 
 class Landing:
@@ -64,14 +59,3 @@ class Landing:
         for signature in signed.signatures():
             signature["by"] = self._pseudonyms.actor(str(signature["by"]))
         return signed
-
-
-def covered(progress: Mapping[str, Any] | None) -> dict[str, tuple[int, int]]:
-    """What all sweeps of a source have covered, as its progress says."""
-    return {kind: (part, whole) for kind, (part, whole) in (progress or {}).get(COVERAGE, {}).items()}
-
-
-def added(one: Shares, other: Shares) -> dict[str, tuple[int, int]]:
-    """Two coverages as one, kind by kind."""
-    pairs = {kind: (one.get(kind, (0, 0)), other.get(kind, (0, 0))) for kind in (*one, *other)}
-    return {kind: (a[0] + b[0], a[1] + b[1]) for kind, (a, b) in pairs.items()}

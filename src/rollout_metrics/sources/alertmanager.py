@@ -65,7 +65,7 @@ class Alertmanager(Received):
                 continue
             understood += 1
             yield from events
-        yield Coverage("alerts", len(webhook.alerts), len(webhook.alerts) + webhook.truncated_alerts)
+        yield Coverage("history", len(webhook.alerts), len(webhook.alerts) + webhook.truncated_alerts)
 
     def page_of(self, payload: bytes, where: str) -> Page:
         """The page that holds only this alert."""

@@ -25,8 +25,8 @@ class AlertSource(Receiving, Protocol):
     def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]: ...
 
 
-Take = Callable[[str, list[Event], list[Rejected]], object]
-"""Lands a source's events and what was not understood, and notes when the request came."""
+Take = Callable[[str, list[Event], list[Rejected], list[Coverage]], object]
+"""Lands a source's events, what was not understood and what was cut off, and notes when the request came."""
 
 
 def alerts_blueprint(sources: Iterable[AlertSource], take: Take, clock: Callable[[], Instant]) -> Blueprint:
@@ -44,11 +44,11 @@ def alerts_blueprint(sources: Iterable[AlertSource], take: Take, clock: Callable
                 raise Refusal(400, f"{error}: send Alertmanager's webhook, version 4") from None
             events = [record for record in found if isinstance(record, Event)]
             rejected = [record for record in found if isinstance(record, Rejected)]
-            for record in found:
-                if isinstance(record, Coverage) and record.covered < record.total:
-                    lost = record.total - record.covered
+            coverage = [record for record in found if isinstance(record, Coverage)]
+            for record in coverage:
+                if lost := record.total - record.covered:
                     log.warning("alerts cut off", extra={"fields": {"source": source.name, "lost": lost, "remedy": "set max_alerts of the receiver to 0"}})
-            take(source.name, events, rejected)
+            take(source.name, events, rejected, coverage)
             return accepted(len(events))
 
         return answered(doors, clock, handle)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from flask import Flask
 
-from rollout_metrics.collect.source import Rejected
+from rollout_metrics.collect.source import Coverage, Rejected
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.web.alerts import AlertSource, alerts_blueprint
@@ -20,9 +20,9 @@ from rollout_metrics.web.reviews import review_blueprint
 
 
 class AcceptAll(Protocol):
-    """Lands a source's events and what was not understood, and notes when the request came."""
+    """Lands a source's events, what was not understood and how much of it came, and notes when the request came."""
 
-    def __call__(self, source: str, events: list[Event], rejected: list[Rejected] = ..., /) -> object: ...
+    def __call__(self, source: str, events: list[Event], rejected: list[Rejected] = ..., coverage: list[Coverage] = ..., /) -> object: ...
 
 
 def web_app(
