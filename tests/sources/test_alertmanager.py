@@ -97,7 +97,7 @@ def test_a_bad_alert_is_set_aside_and_translated_again_later() -> None:
 
 
 def test_alerts_that_were_cut_off_are_counted() -> None:
-    assert Coverage("alerts", 1, 8) in records(alert(), truncatedAlerts=7)
+    assert Coverage("history", 1, 8) in records(alert(), truncatedAlerts=7)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"alerts": 7}', b"<html>", b'{"alerts": ['])
