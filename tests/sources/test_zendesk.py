@@ -233,6 +233,17 @@ def test_unknown_kinds_of_children_are_left_out() -> None:
     assert events_of({"event_type": "Notification"}, {"event_type": "SomethingNew", "status": "solved"}) == []
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_side_conversations_that_are_wanted_and_not_given_are_told(status: int) -> None:
+    with serving(lambda request: Reply({"error": "Forbidden"}, status)) as server:
+        wanting = desk(subdomain=None, base_url=server.url, side_conversations=True)
+        told = list(wanting.lacking(Api(wanting.endpoint())))
+        content = list(desk(subdomain=None, base_url=server.url).lacking(Api(wanting.endpoint())))
+
+    assert [sentence.startswith(f"side conversations cannot be read ({status}): they need the Collaboration add-on") for sentence in told] == [True]
+    assert content == []
+
+
 @pytest.mark.parametrize("options", [{"subdomain": None}, {"base_url": "https://desk.example"}, {"subdomain": "https://acme.zendesk.com"}])
 def test_an_address_is_needed_and_only_one(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

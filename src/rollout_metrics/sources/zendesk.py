@@ -8,14 +8,16 @@ from pydantic import Field, SecretStr, model_validator
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.paging import LoopGuard, next_links
-from rollout_metrics.collect.source import HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span, parse_instant
 from rollout_metrics.sources._zendesk_pages import USERS, Audit, Body, more_users, read_stream
+from rollout_metrics.sources._zendesk_side import PATH, REFUSED, SideBody, side_body, side_events, side_pages
 from rollout_metrics.sources._zendesk_system import SYSTEM_VALUES, told
 
+TICKETS = "/agent/tickets/"
 CLOSED = frozenset(("solved", "closed"))
 DELETED = "deleted"
 ATTRIBUTES: Mapping[str, str] = {
@@ -103,6 +105,8 @@ class Zendesk(HttpSource):
     """Ids of custom fields that hold the total seconds worked on a ticket (Time Tracking app: "Total time spent (sec)")."""
     ai_agent_tickets: bool = True
     """Read the tickets of conversations that only an AI agent had, too. Without them the beginning of those that were handed to people is missing."""
+    side_conversations: bool = False
+    """Read what is said in side conversations, too; they need the Collaboration add-on."""
     incremental_per_minute: int = Field(default=10, gt=0)
     """Incremental export requests allowed a minute; 30 with the High Volume add-on."""
 
@@ -120,15 +124,20 @@ class Zendesk(HttpSource):
     def endpoint(self) -> Endpoint:
         """Basic authentication with an API token, or an OAuth bearer token."""
         options = self.connection()
-        options["budgets"] += (Budget(self.incremental_per_minute, 60, "/incremental/"),)
+        options["budgets"] += (Budget(self.incremental_per_minute, 60, "/incremental/"), Budget(600, 600, PATH))
         authorization = bearer(self.token) if self.email is None else basic(f"{self.email}/token", self.token)
         return Endpoint(base_url=self.address, authorization=authorization, **options)
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
-        """Time-based pages: the next one starts at this one's `end_time`; only `end_of_stream` ends the stream."""
+        """Side conversations, then time-based pages: the next one starts at this one's `end_time`; only `end_of_stream` ends the stream."""
         staff = self._staff(api)
         latest = (window.end - self.hold_back) // SECOND - 1  # a later start is refused
-        position = min(window.cursor if window.cursor is not None else window.start // SECOND, latest)
+        cursor = window.cursor
+        if self.side_conversations and not isinstance(cursor, int):
+            since = min(cursor["side"] if cursor else window.start // SECOND, latest)
+            for beside, where, reached in side_pages(api, since, staff):
+                yield Page(beside, where, cursor={"side": reached})
+        position = min(cursor if isinstance(cursor, int) else window.start // SECOND, latest)
         guard = LoopGuard()
         asked = {"include": "comment_events", "support_type_scope": "all" if self.ai_agent_tickets else "agent"}
         while True:
@@ -139,15 +148,17 @@ class Zendesk(HttpSource):
                 raise PayloadError(f"{answer.where} holds {found} of the {stream.count} events it announces: the page was cut short")
             guard.check(position, answer, records=found)
             position = position if stream.end_time is None else stream.end_time
-            reached: Instant = window.end if stream.end_of_stream else position * SECOND
-            yield Page(Body(stream.ticket_events, rejected, answer.body, staff), answer.where, reached, position)
-            if reached >= window.end:
+            read_up_to: Instant = window.end if stream.end_of_stream else position * SECOND
+            yield Page(Body(stream.ticket_events, rejected, answer.body, staff), answer.where, read_up_to, position)
+            if read_up_to >= window.end:
                 return
 
-    def events(self, page: Page) -> Iterator[Event | Rejected]:
+    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
         """One `created` per new ticket, else an event per child of an audit that says something about the ticket."""
+        if isinstance(page.body, SideBody):
+            return side_events(self.name, f"{self.address}{TICKETS}", page.body, page.where)
         body: Body = page.body
-        found: list[Event | Rejected] = [*body.rejected]
+        found: list[Event | Rejected | Coverage] = [*body.rejected]
         translator = _Translator(self, body.staff)
         for number, audit in enumerate(body.audits):
             try:
@@ -157,10 +168,20 @@ class Zendesk(HttpSource):
         return iter(found)
 
     def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one audit, read without knowing who was staff but for the configured ones."""
+        """A page of one record, read without knowing who was staff but for the configured ones."""
+        beside = side_body(payload, where, self.staff)
+        if beside is not None:
+            return Page(beside, where)
         raw = b'{"end_of_stream":true,"ticket_events":[' + payload + b"]}"
         stream, rejected = read_stream(Answer(raw, where, 200, {}))
         return Page(Body(stream.ticket_events, rejected, raw, self.staff), where)
+
+    def lacking(self, api: Api) -> Iterator[str]:
+        """Side conversations that are wanted and not given."""
+        if self.side_conversations:
+            answer = api.get(PATH, {"start_time": 0}, accept=REFUSED)
+            if answer.status in REFUSED:
+                yield f"side conversations cannot be read ({answer.status}): they need the Collaboration add-on and an administrator's token"
 
     def _staff(self, api: Api) -> frozenset[int]:
         if self.people == "configured":
@@ -197,7 +218,7 @@ class _Translator:
 
     def __init__(self, source: Zendesk, staff: frozenset[int]) -> None:
         self.name = source.name
-        self.url = f"{source.address}/agent/tickets/"
+        self.url = f"{source.address}{TICKETS}"
         self.staff = staff
         self.time_fields = source.time_fields
         self.special = SPECIAL | source.time_fields

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from rollout_metrics.domain.time import SECOND
+from rollout_metrics.domain.time import SECOND, format_instant
 from sources.server import Request
 from sources.upstream.simulator import Profile, Simulator, given
 from sources.upstream.world import AGENT, CUSTOMER, PEOPLE, Case, Change
@@ -55,12 +55,39 @@ def _stream(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     return {"ticket_events": page, "count": len(page), "end_time": end, "end_of_stream": len(page) == len(rest)}
 
 
+def _side(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
+    """Work on a case is talked over beside it. A page ends within a second, and the next one begins with that second."""
+    world, start = simulator.world, int(given(request, "start_time"))
+    told = [(change, case) for case in world.cases.values() for change in case.of("work") if start <= change.at // SECOND]
+    told = sorted((one for one in told if one[0].at <= world.now - simulator.lag), key=lambda one: one[0].number)
+    size = simulator.size
+    while size < len(told) and told[size - 1][0].at // SECOND == start:
+        size += 1
+    page = told[:size]
+    events = [
+        {
+            "id": f"side-{change.number}",
+            "side_conversation_id": f"of-{case.number}",
+            "ticket_id": case.number,
+            "type": "create" if change.after == 60 else "reply",
+            "created_at": format_instant(change.at),
+            "actor": {"user_id": USERS[change.actor], "name": change.actor, "email": f"{change.actor}@acme.example"},
+            "message": {"body": f"took {change.after}"},
+            "via": "support",
+        }
+        for change, case in page
+    ]
+    following = f"http://{request.headers['Host']}{request.path}?start_time={page[-1][0].at // SECOND}" if len(page) < len(told) else None
+    return {"events": events, "count": len(events), "end_time": page[-1][0].at // SECOND if page else None, "next_page": following}
+
+
 PROFILE = Profile(
     kind="zendesk",
-    options={"incremental_per_minute": 1_000_000},
+    options={"incremental_per_minute": 1_000_000, "side_conversations": True},
     routes={
         r"GET /api/v2/users.json": lambda *_: {"users": [{"id": USERS[name]} for name in PEOPLE], "meta": {"has_more": False}},
         r"GET /api/v2/incremental/ticket_events.json": _stream,
+        r"GET /api/v2/tickets/side_conversations/events": _side,
     },
     per_case=2,
 )
