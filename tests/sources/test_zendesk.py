@@ -14,7 +14,8 @@ from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.sources._zendesk_pages import AUDIT
-from rollout_metrics.sources.zendesk import Zendesk, _Translator
+from rollout_metrics.sources._zendesk_updates import Translator
+from rollout_metrics.sources.zendesk import Zendesk
 from sources.server import Reply, Request, serving
 
 STAFF, CUSTOMER, START = 5, 900, 1_767_000_000
@@ -195,7 +196,11 @@ def test_the_answer_to_a_survey_is_the_customers_though_the_system_enters_it() -
 
 VALUES = st.sampled_from([None, "0", "zd_es_approval_approved", "", "[]", "open", "Solved", "closed", "low", "7", 7, "a b", ["a"], {"status": "open"}])
 FIELDS = st.sampled_from(["status", "priority", "group_id", "3600", "99", "type", "field_name", "value", "tags", "custom_status_id", "custom_fields"])
-ENVELOPE = {"id": st.sampled_from([None, 5, 12]), "via": st.sampled_from([None, "Web", "Rule"]), "previous_value": VALUES}
+ENVELOPE = {
+    "id": st.sampled_from([None, 5, 12]),
+    "via": st.sampled_from([None, "Web", "Rule", {"channel": "web", "source": {}}, {"channel": "rule"}]),
+    "previous_value": VALUES,
+}
 CHANGES = st.builds(
     lambda child, fields: child | fields,
     st.fixed_dictionaries({"event_type": st.sampled_from(["Change", "Change", "Create"])}, optional=ENVELOPE),
@@ -213,16 +218,18 @@ COMMENTS = st.fixed_dictionaries({"event_type": st.sampled_from(["Comment", "Com
     custom=st.sampled_from([None, {"version": "v1"}]),
 )
 def test_the_short_way_to_a_plain_update_leads_to_the_same_events(children: list[Any], via: Any, updater: int | None, custom: Any) -> None:
-    source = Zendesk(name="desk", subdomain="acme", token=SecretStr("t"), time_fields=frozenset({"99"}))
+    def translator() -> Translator:
+        return Translator("desk", "https://acme.zendesk.com/agent/tickets/", staff=frozenset({5000}), fields={}, time_fields=frozenset({"99"}))
+
     raw = {"id": 1, "ticket_id": 2, "timestamp": 3, "updater_id": updater, "via": via, "metadata": {"custom": custom}, "child_events": children}
     audit = AUDIT.decode(msgspec.json.encode(raw))
-    _Translator(source, frozenset({5000})).audit(AUDIT.decode(b'{"id":9,"ticket_id":9,"timestamp":9,"via":"Web","child_events":[]}'))  # the channel is known
+    translator().audit(AUDIT.decode(b'{"id":9,"ticket_id":9,"timestamp":9,"via":"Web","child_events":[]}'))  # the channel is known
     try:
-        whole: Any = _Translator(source, frozenset({5000})).audit(audit)
+        whole: Any = translator().audit(audit)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         whole = type(error)
     try:
-        plain: Any = _Translator(source, frozenset({5000})).plain(audit)
+        plain: Any = translator().plain(audit)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         plain = type(error)
 
