@@ -83,7 +83,7 @@ def test_the_filter_moves_on_only_where_a_page_has_more_than_one_second(server: 
     server.answer = answer
     source = servicenow(server, tables=["incident"], approvals=False)
 
-    found = [bundle.row["sys_id"] for page in source.pages(api(source), Window(END - HOUR, END)) for bundle in page.body[0]]
+    found = [bundle.row["sys_id"] for page in source.pages(api(source), Window(END - HOUR, END)) for bundle in page.body]
 
     assert found == [row["sys_id"] for row in rows]
 

@@ -103,6 +103,10 @@ class Coverage(msgspec.Struct, frozen=True):
     total: int
 
 
+Told = Event | Rejected | Coverage | ChangeReading
+"""What a page tells."""
+
+
 class Source(BaseModel):
     """What every source has. A kind is a subclass in its own module of `sources`; its module name is its kind."""
 
@@ -114,6 +118,8 @@ class Source(BaseModel):
     windowed: ClassVar[bool] = True
     """False for sources that read on from where they stopped (files) instead of by windows of time: each sweep gets one window from the
     beginning to now with the cursor of the last page ever landed, and the watermark is what their pages say."""
+    record: ClassVar[msgspec.json.Decoder[Any] | None] = None
+    """How one record is decoded that was kept aside, where pages are lists of records."""
     hold_back: ClassVar[Span] = 0
     """How long the vendor keeps the newest data back: the watermark stays this far behind now."""
 
@@ -148,7 +154,7 @@ class Source(BaseModel):
         """Read a window, oldest first. The only method that does I/O."""
 
     @abstractmethod
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
+    def events(self, page: Page) -> Iterator[Told]:
         """Translate a page. Pure: no clock, no policy. Where the system holds change records too, they are among it."""
 
     def lacking(self, api: "Api") -> Iterator[str]:
@@ -160,7 +166,12 @@ class Source(BaseModel):
 
     def page_of(self, payload: bytes, where: str) -> Page:
         """The page that holds only this rejected record, to translate it once more after an upgrade."""
-        return Page(payload, where)
+        if self.record is None:
+            return Page(payload, where)
+        try:
+            return Page([self.record.decode(payload)], where)
+        except msgspec.ValidationError as error:
+            return Page([Rejected("malformed", where, str(error), payload)], where)
 
 
 class HttpSource(Source):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.reconcile import Reconciled, Roll, due
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Window
+from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Told, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.records import ChangeReading
@@ -267,7 +267,7 @@ def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], 
     return events, rejected
 
 
-def _translated(source: Source, page: Page) -> list[Event | Rejected | Coverage | ChangeReading]:
+def _translated(source: Source, page: Page) -> list[Told]:
     try:
         return list(source.events(page))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -115,6 +115,7 @@ class Dynamics365(HttpSource):
     """Dynamics 365. The application user needs to read the tables and View Audit Summary."""
 
     kind: ClassVar[str] = "dynamics365"
+    record: ClassVar[msgspec.json.Decoder[Any]] = _ROW
 
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
     """The environment's address: `https://acme.crm4.dynamics.com`."""
@@ -170,12 +171,13 @@ class Dynamics365(HttpSource):
 
     def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
         """What each row tells; and of how many cases the log tells what led to what."""
-        if isinstance(page.body, Rejected):
-            return iter((page.body,))
         found: list[Event | Rejected | Coverage] = []
         states: dict[str, str | None] = {}
         broken = set[str]()
         for one in page.body:
+            if isinstance(one, Rejected):
+                found.append(one)
+                continue
             try:
                 events = list(self._of(one))
             except (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
@@ -194,19 +196,12 @@ class Dynamics365(HttpSource):
                     if states.get(event.case_id, event.before) != event.before:
                         broken.add(event.case_id)
                     states[event.case_id] = event.after
-        gaps = sum(one.kind == "gap" for one in page.body)
-        audited = {one.row.get("_objectid_value") for one in page.body if one.kind == AUDITS}
+        gaps = sum(one.kind == "gap" for one in page.body if isinstance(one, _Row))
+        audited = {one.row.get("_objectid_value") for one in page.body if isinstance(one, _Row) and one.kind == AUDITS}
         total = len({event.case_id for event in found if isinstance(event, Event) and event.case_id in audited})
         if total + gaps:
             found.append(Coverage("history", total - len(broken), total + gaps))
         return iter(found)
-
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one row as it was kept."""
-        try:
-            return Page([_ROW.decode(payload)], where)
-        except msgspec.ValidationError as error:
-            return Page(Rejected("malformed", where, str(error), payload), where)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Auditing that is off for the environment, a table or a column that says what became of cases."""

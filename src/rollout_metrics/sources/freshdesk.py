@@ -10,7 +10,8 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
 from rollout_metrics.collect.paging import LoopGuard, link_headers, next_link, whole
-from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Page, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, HOUR, SECOND, Instant, format_instant, moment, parse_instant
@@ -53,6 +54,7 @@ class Freshdesk(HttpSource):
     """Freshdesk. The key must be an administrator's, and the daily export of ticket activities switched on."""
 
     kind: ClassVar[str] = "freshdesk"
+    record: ClassVar[msgspec.json.Decoder[Any]] = ROW
     windowed: ClassVar[bool] = False
 
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
@@ -92,32 +94,15 @@ class Freshdesk(HttpSource):
         yield Page([], "lists", None, done)
         yield from self._days(api, window.end, done, staff, again="day" in cursor)
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What each activity or record tells; and of how many tickets the status before was known."""
-        found: list[Event | Rejected | Coverage] = []
-        known = told = 0
-        for one in page.body:
-            if isinstance(one, Rejected | Coverage):
-                found.append(one)
-                continue
-            try:
-                events = list(self._of(one))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} {one.name or one.row.get('id')}", why(error), msgspec.json.encode(one)))
-                continue
-            found += events
-            if any(event.attribute == "status" for event in events):
-                told, known = told + 1, known + (one.status is not None)
-        if told:
-            found.append(Coverage("history", known, told))
-        return iter(found)
+        return told(page, self._told, lambda row: row.name or row.row.get("id"))
 
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one row as it was kept."""
-        try:
-            return Page([ROW.decode(payload)], where)
-        except msgspec.ValidationError as error:
-            return Page([Rejected("malformed", where, str(error), payload)], where)
+    def _told(self, row: Row) -> Iterator[Told]:
+        events = list(self._of(row))
+        yield from events
+        if any(event.attribute == "status" for event in events):
+            yield Coverage("history", int(row.status is not None), 1)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """The export, without which nothing is known of what changed; and lists that the plan or the role does not give."""

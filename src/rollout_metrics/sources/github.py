@@ -12,11 +12,11 @@ from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, link_headers, next_link
 from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Page, Rejected, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
-from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import SECOND, Instant, Span, format_instant, parse_instant
 from rollout_metrics.sources._github_pages import BUNDLE, PULL, RAW, TIMELINE, Bundle, Issue, Item, User, read_issues
 
@@ -69,6 +69,7 @@ class Github(Reconciled):
     """GitHub or GitHub Enterprise Server."""
 
     kind: ClassVar[str] = "github"
+    record: ClassVar[msgspec.json.Decoder[Any]] = BUNDLE
 
     base_url: str = Field(default="https://api.github.com", pattern=r"^https?://[^?#]+$")
     """The API's address; of an Enterprise Server https://HOST/api/v3."""
@@ -103,35 +104,24 @@ class Github(Reconciled):
             for issues, rejected, answer in self._changed(api, part, window.end):
                 at = part.since
                 if rejected:
-                    yield Page(([], rejected), answer.where, *part.reached(at))
+                    yield Page(rejected, answer.where, *part.reached(at))
                 for issue in issues:
                     at = max(part.since, min(parse_instant(issue.updated_at), window.end))
                     bundle = self._complete(api, part.name, issue)
                     if bundle is not None:
-                        yield Page(([bundle], []), f"{answer.where} {part.name}#{issue.number}", *part.reached(at))
-            yield Page(([], []), part.name, *part.reached(window.end))
+                        yield Page([bundle], f"{answer.where} {part.name}#{issue.number}", *part.reached(at))
+            yield Page([], part.name, *part.reached(window.end))
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What happened to each issue, and whether its timeline tells how it came to be as it is."""
-        bundles, others = page.body
-        found: list[Event | Rejected | Coverage | ChangeReading] = [*others]
-        for bundle in bundles:
-            try:
-                story = _Story(self, bundle)
-                found += story.events()
-                found.append(Coverage("history", int(story.whole), 1))
-                if self.changes is not None and story.is_pull:
-                    found.append(self.changes.reading(story.case_id, story.read_at, _said(bundle), RECORD))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} issue {bundle.issue.number}", why(error), msgspec.json.encode(bundle)))
-        return iter(found)
+        return told(page, self._told, lambda bundle: f"issue {bundle.issue.number}")
 
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one issue as it was kept."""
-        try:
-            return Page(([BUNDLE.decode(payload)], []), where)
-        except msgspec.ValidationError as error:
-            return Page(([], [Rejected("malformed", where, str(error), payload)]), where)
+    def _told(self, bundle: Bundle) -> Iterator[Told]:
+        story = _Story(self, bundle)
+        yield from story.events()
+        yield Coverage("history", int(story.whole), 1)
+        if self.changes is not None and story.is_pull:
+            yield self.changes.reading(story.case_id, story.read_at, _said(bundle), RECORD)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Repositories of which pull requests cannot be read although issues can."""
@@ -157,7 +147,7 @@ class Github(Reconciled):
                 number = case_id.rpartition("#")[2]
                 if case_id not in present and api.get(f"/repos/{name}/issues/{number}", accept=GONE).status == 200:
                     present.add(case_id)
-            yield Page(([], gone(self.gone(asked, present), self.changes)), f"all issues of {name}")
+            yield Page(gone(self.gone(asked, present), self.changes), f"all issues of {name}")
 
     def _changed(self, api: Api, part: Part, end: Instant) -> Iterator[tuple[list[Issue], list[Rejected], Answer]]:
         """Issues updated in [since, end), oldest first.

@@ -13,7 +13,8 @@ from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, whole
 from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Page, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import CredentialsError, PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -63,6 +64,7 @@ class Gitlab(Reconciled):
     """GitLab.com or a GitLab of your own."""
 
     kind: ClassVar[str] = "gitlab"
+    record: ClassVar[msgspec.json.Decoder[Any]] = BUNDLE
 
     base_url: str = Field(default="https://gitlab.com", pattern=r"^https?://[^?#]+$")
     """The address."""
@@ -90,33 +92,22 @@ class Gitlab(Reconciled):
             for items, rejected, answer in self._changed(api, part, kind, project, window.end):
                 at = part.since
                 if rejected:
-                    yield Page(([], rejected), answer.where, *part.reached(at))
+                    yield Page(rejected, answer.where, *part.reached(at))
                 for item in items:
                     at = max(part.since, min(parse_instant(item.updated_at), window.end))
                     bundle = self._complete(api, project, kind, item)
                     if bundle is not None:
-                        yield Page(([bundle], []), f"{answer.where} {project}{SIGNS[kind]}{item.iid}", *part.reached(at))
-            yield Page(([], []), part.name, *part.reached(window.end))
+                        yield Page([bundle], f"{answer.where} {project}{SIGNS[kind]}{item.iid}", *part.reached(at))
+            yield Page([], part.name, *part.reached(window.end))
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What happened to each item, and whether its events tell how it came to be as it is."""
-        bundles, others = page.body
-        found: list[Event | Rejected | Coverage] = [*others]
-        for bundle in bundles:
-            try:
-                story = _Story(self, bundle)
-                found += story.events()
-                found.append(Coverage("history", int(story.whole), 1))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} item {bundle.item.iid}", why(error), msgspec.json.encode(bundle)))
-        return iter(found)
+        return told(page, self._told, lambda bundle: f"item {bundle.item.iid}")
 
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one item as it was kept."""
-        try:
-            return Page(([BUNDLE.decode(payload)], []), where)
-        except msgspec.ValidationError as error:
-            return Page(([], [Rejected("malformed", where, str(error), payload)]), where)
+    def _told(self, bundle: Bundle) -> Iterator[Told]:
+        story = _Story(self, bundle)
+        yield from story.events()
+        yield Coverage("history", int(story.whole), 1)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Projects in which the account is less than Reporter."""
@@ -140,11 +131,11 @@ class Gitlab(Reconciled):
                     numbers = [case_id.rpartition(SIGNS[kind])[2] for case_id, _ in batch]
                     answer = api.get(path, {"iids[]": numbers, "scope": "all", "state": "all", "per_page": AT_ONCE})
                     present = {f"{project}{SIGNS[kind]}{one.iid}" for one in decode(answer, NUMBERS)}
-                    yield Page(([], self.gone(batch, present)), f"{answer.where} of {len(numbers)}")
+                    yield Page(self.gone(batch, present), f"{answer.where} of {len(numbers)}")
                 for answer in _all(api, path, {"state": "opened", "scope": "all", "order_by": "created_at", "sort": "asc"}):
                     items, rejected = read_items(answer, project, kind)
                     bundles = [bundle for item in items if (bundle := self._complete(api, project, kind, item)) is not None]
-                    yield Page((bundles, rejected), answer.where)
+                    yield Page([*rejected, *bundles], answer.where)
 
     def _changed(self, api: Api, part: Part, kind: str, project: str, end: Instant) -> Iterator[tuple[list[Item], list[Any], Answer]]:
         """Items updated in [since, end), oldest first. The filter moves with each page: no list comes near GitLab's limit of depth, and none shifts."""

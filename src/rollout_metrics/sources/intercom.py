@@ -11,7 +11,8 @@ from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, whole
 from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Page, Told, Window
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, SECOND, Instant, Span
@@ -94,6 +95,7 @@ class Intercom(Reconciled):
     """Intercom. The token is that of an app of your own workspace that may read conversations."""
 
     kind: ClassVar[str] = "intercom"
+    record: ClassVar[msgspec.json.Decoder[Any]] = _BUNDLE
 
     base_url: str = Field(default="https://api.intercom.io", pattern=r"^https?://[^/?#]+$")
     """The API's address: https://api.eu.intercom.io in Europe, https://api.au.intercom.io in Australia."""
@@ -131,30 +133,15 @@ class Intercom(Reconciled):
                 yield Page([], part.name, *part.reached(end))
                 start = end
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What happened in each, and whether all its parts were there."""
-        if isinstance(page.body, Rejected):
-            return iter((page.body,))
-        found: list[Event | Rejected | Coverage] = []
-        for bundle in page.body:
-            if isinstance(bundle, Event):
-                found.append(bundle)
-                continue
-            try:
-                story = _Story(self, bundle)
-                if not story.preview:
-                    found += story.events()
-                    found.append(Coverage("history", int(story.whole), 1))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} {bundle.kind}", why(error), msgspec.json.encode(bundle)))
-        return iter(found)
+        return told(page, self._told, lambda bundle: bundle.kind)
 
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one conversation as it was kept."""
-        try:
-            return Page([_BUNDLE.decode(payload)], where)
-        except msgspec.ValidationError as error:
-            return Page(Rejected("malformed", where, str(error), payload), where)
+    def _told(self, bundle: _Bundle) -> Iterator[Told]:
+        story = _Story(self, bundle)
+        if not story.preview:
+            yield from story.events()
+            yield Coverage("history", int(story.whole), 1)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Searches that the app may not make, and a workspace in which Fin has not spoken yet."""

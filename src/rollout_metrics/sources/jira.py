@@ -1,6 +1,7 @@
 """Jira, Cloud and Data Center, with Jira Service Management: changelogs, comments, worklogs and approvals as the audit trail of issues."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,11 +13,11 @@ from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer, d
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, offsets, whole
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Page, Rejected, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError, TruncatedError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
-from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import MINUTE, Instant, Span, parse_instant
 from rollout_metrics.sources._jira_pages import (
     APPROVALS,
@@ -88,6 +89,7 @@ class Jira(Reconciled):
     """Jira Cloud or Data Center. The account must see the projects; give its profile the time zone UTC."""
 
     kind: ClassVar[str] = "jira"
+    record: ClassVar[msgspec.json.Decoder[Any]] = BUNDLE
     hold_back: ClassVar[Span] = MINUTE
 
     deployment: Literal["cloud", "data_center"] = "cloud"
@@ -164,34 +166,20 @@ class Jira(Reconciled):
         for issues, rejected, answer, last in self._search(api, window, zone, asked=asked, closing=closing):
             bundles = self._complete(api, issues, closing)
             reached = window.end if last else max(reached, min(max(_updates(issues), default=reached), window.end))
-            yield Page((bundles, rejected), answer.where, reached)
+            yield Page([*rejected, *bundles], answer.where, reached)
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What happened to each issue, and whether its history is whole."""
-        bundles, rejected = page.body
-        found: list[Event | Rejected | Coverage | ChangeReading] = [*rejected]
-        whole_ones = 0
-        terms = _Terms(self, bundles[0].closing if bundles else [])
-        for bundle in bundles:
-            try:
-                story = _Story(terms, bundle)
-                found += story.events()
-                whole_ones += story.whole
-                if self.changes is not None:
-                    said = {name: worded(value) for name, value in bundle.issue.fields.items()} | {"key": bundle.issue.key}
-                    found.append(self.changes.reading(bundle.issue.id, story.read_at, said, RECORD))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} issue {bundle.issue.id}", why(error), msgspec.json.encode(bundle)))
-        if bundles:
-            found.append(Coverage("history", whole_ones, len(bundles)))
-        return iter(found)
+        terms = _Terms(self, next((one.closing for one in page.body if isinstance(one, Bundle)), []))
+        return told(page, partial(self._told, terms), lambda bundle: f"issue {bundle.issue.id}")
 
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one issue as it was kept."""
-        try:
-            return Page(([BUNDLE.decode(payload)], []), where)
-        except msgspec.ValidationError as error:
-            return Page(([], [Rejected("malformed", where, str(error), payload)]), where)
+    def _told(self, terms: "_Terms", bundle: Bundle) -> Iterator[Told]:
+        story = _Story(terms, bundle)
+        yield from story.events()
+        yield Coverage("history", int(story.whole), 1)
+        if self.changes is not None:
+            said = {name: worded(value) for name, value in bundle.issue.fields.items()} | {"key": bundle.issue.key}
+            yield self.changes.reading(bundle.issue.id, story.read_at, said, RECORD)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Projects to browse, and the service desk's API."""
@@ -213,7 +201,7 @@ class Jira(Reconciled):
                 asked = {"jql": f"id in ({','.join(ids)})", "fields": ["id"], "maxResults": READ, "validateQuery": False}
                 answer = api.post(f"{self.rest}/search", asked, label=f"of {len(ids)} from {ids[0]}")
             present = {msgspec.json.decode(one, type=Id).id for one in decode(answer, KNOWN).issues}
-            yield Page(([], gone(self.gone(batch, present), self.changes)), answer.where)
+            yield Page(gone(self.gone(batch, present), self.changes), answer.where)
 
     def _zone(self, api: Api) -> ZoneInfo:
         """The zone in which Jira reads the times of our queries: that of the account's profile."""

@@ -9,7 +9,8 @@ from pydantic import Field, SecretStr
 from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, whole
-from rollout_metrics.collect.source import HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import HttpSource, Page, Rejected, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -89,6 +90,7 @@ class Pagerduty(HttpSource):
     """PagerDuty. A read-only API key is enough."""
 
     kind: ClassVar[str] = "pagerduty"
+    record: ClassVar[msgspec.json.Decoder[Any]] = _ENTRY
 
     base_url: str = Field(default="https://api.pagerduty.com", pattern=r"^https?://[^?#]+$")
     """The API's address; https://api.eu.pagerduty.com for European accounts."""
@@ -121,29 +123,15 @@ class Pagerduty(HttpSource):
                 continue
             while True:
                 following = next(pages, None)
-                yield Page((entries, rejected), answer.where, end if following is None else None)
+                yield Page([*rejected, *entries], answer.where, end if following is None else None)
                 if following is None:
                     break
                 entries, rejected, answer, _ = following
             start, length = end, min(LONGEST, length * 2)
 
-    def events(self, page: Page) -> Iterator[Event | Rejected]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What each entry says of its incident; notifications and reached limits say nothing."""
-        entries, rejected = page.body
-        found: list[Event | Rejected] = [*rejected]
-        for entry in entries:
-            try:
-                found += self._of(entry)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} entry {entry.id}", why(error), msgspec.json.encode(entry)))
-        return iter(found)
-
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one entry as it was kept."""
-        try:
-            return Page(([_ENTRY.decode(payload)], []), where)
-        except msgspec.ValidationError as error:
-            return Page(([], [Rejected("malformed", where, str(error), payload)]), where)
+        return told(page, self._of, lambda entry: f"entry {entry.id}")
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Incidents beside their log entries: a key may be restricted to a user who sees no more than some teams'."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -11,7 +12,8 @@ from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer, decode
 from rollout_metrics.collect.oauth import ClientCredentials, Grant, JwtBearer
 from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Page, Told, Window
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import Instant, parse_instant
@@ -77,6 +79,7 @@ class Salesforce(Reconciled):
     """Salesforce. The user needs View All on the objects, the fields and their history; how it logs in is up to you."""
 
     kind: ClassVar[str] = "salesforce"
+    record: ClassVar[msgspec.json.Decoder[Any]] = BUNDLE
 
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
     """The organisation's own address (My Domain): `https://acme.my.salesforce.com`."""
@@ -154,32 +157,15 @@ class Salesforce(Reconciled):
                 yield Page(bundles, answer.where, *part.reached(at))
             yield Page([], part.name, *part.reached(window.end))
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What happened to each record, and whether its history tells how it came to be as it is."""
-        if isinstance(page.body, Rejected):
-            return iter((page.body,))
-        if page.body and isinstance(page.body[0], Event):
-            return iter(page.body)
-        found: list[Event | Rejected | Coverage] = []
-        whole_ones = 0
-        terms = _Terms(self, page.body[0]) if page.body else None
-        for bundle in page.body:
-            try:
-                story = _Story(self, terms or _Terms(self, bundle), bundle)
-                found += story.events()
-                whole_ones += story.whole
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} {bundle.name} {bundle.record.get('Id')}", why(error), msgspec.json.encode(bundle)))
-        if page.body:
-            found.append(Coverage("history", whole_ones, len(page.body)))
-        return iter(found)
+        terms = {one.name: _Terms(self, one) for one in page.body[:1] if isinstance(one, Bundle)}
+        return told(page, partial(self._told, terms), lambda bundle: f"{bundle.name} {bundle.record.get('Id')}")
 
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one record as it was kept."""
-        try:
-            return Page([BUNDLE.decode(payload)], where)
-        except msgspec.ValidationError as error:
-            return Page(Rejected("malformed", where, str(error), payload), where)
+    def _told(self, terms: Mapping[str, "_Terms"], bundle: Bundle) -> Iterator[Told]:
+        story = _Story(self, terms[bundle.name], bundle)
+        yield from story.events()
+        yield Coverage("history", int(story.whole), 1)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Objects and fields that may not be read, fields whose history is not tracked, and approvals that nobody reads."""

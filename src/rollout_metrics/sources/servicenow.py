@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -14,7 +14,8 @@ from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, next_link
 from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Page, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import TruncatedError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -98,6 +99,7 @@ class Servicenow(Reconciled):
     """ServiceNow. The account must read the tables and sys_audit; give it the time zone GMT."""
 
     kind: ClassVar[str] = "servicenow"
+    record: ClassVar[msgspec.json.Decoder[Any]] = _BUNDLE
 
     instance: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]*$")
     """The `acme` of acme.service-now.com."""
@@ -153,27 +155,12 @@ class Servicenow(Reconciled):
                 bundles = self._complete(api, part.name, rows)
                 updates = [updated for row in rows if (updated := _stamp(row.get("sys_updated_on"))) is not None]
                 at = max(at, min(max(updates, default=at), window.end))
-                yield Page((bundles, []), answer.where, *part.reached(at))
-            yield Page(([], []), part.name, *part.reached(window.end))
+                yield Page(bundles, answer.where, *part.reached(at))
+            yield Page([], part.name, *part.reached(window.end))
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage | ChangeReading]:
+    def events(self, page: Page) -> Iterator[Told]:
         """What happened to each record, each approval, each answer of Now Assist."""
-        bundles, others = page.body
-        names = {**ATTRIBUTES, **self.fields}
-        found: list[Event | Rejected | Coverage | ChangeReading] = [*others]
-        for bundle in bundles:
-            try:
-                found += _translated(self, names, bundle)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} row {str(bundle.row.get('sys_id'))[:32]}", why(error), msgspec.json.encode(bundle)))
-        return iter(found)
-
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one row as it was kept."""
-        try:
-            return Page(([_BUNDLE.decode(payload)], []), where)
-        except msgspec.ValidationError as error:
-            return Page(([], [Rejected("malformed", where, str(error), payload)]), where)
+        return told(page, partial(_translated, self, {**ATTRIBUTES, **self.fields}), lambda bundle: f"row {str(bundle.row.get('sys_id'))[:32]}")
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Tables that cannot be read, and those whose changes are not audited."""
@@ -199,7 +186,7 @@ class Servicenow(Reconciled):
             for rows, answer in self._rows(api, "task", f"sys_idIN{','.join(case_id for case_id, _ in batch)}^ORDERBYsys_id", fields="sys_id"):
                 present.update(str(row.get("sys_id")) for row in rows)
                 where = answer.where
-            yield Page(([], gone(self.gone(batch, present), self.changes)), where)
+            yield Page(gone(self.gone(batch, present), self.changes), where)
 
     def _parts(self) -> tuple[str, ...]:
         return (*self.tables, *((APPROVALS,) if self.approvals else ()), *((ASSIST,) if self.now_assist else ()))
