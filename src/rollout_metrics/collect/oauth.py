@@ -19,22 +19,14 @@ LIFETIME = 180
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
+class _Application(msgspec.Struct, frozen=True, kw_only=True):
     """Where a token is asked for and as whom."""
 
     token_url: str
     client_id: str
 
-    def form(self, now: float) -> dict[str, str]:
-        """The fields to post at this instant, in seconds."""
-        raise NotImplementedError
 
-    def secrets(self) -> list[str]:
-        """What must not be shown."""
-        return []
-
-
-class ClientCredentials(Grant, frozen=True, kw_only=True):
+class ClientCredentials(_Application, frozen=True, kw_only=True):
     """The application as itself, by a secret."""
 
     client_secret: SecretStr
@@ -50,7 +42,7 @@ class ClientCredentials(Grant, frozen=True, kw_only=True):
         return [self.client_secret.get_secret_value()]
 
 
-class JwtBearer(Grant, frozen=True, kw_only=True):
+class JwtBearer(_Application, frozen=True, kw_only=True):
     """The application on behalf of a user, by a statement that it signs with its private RSA key."""
 
     subject: str
@@ -62,6 +54,14 @@ class JwtBearer(Grant, frozen=True, kw_only=True):
         """RFC 7523, section 2.1; raises `ConfigurationError` for a key that is none."""
         claims: dict[str, str | int] = {"iss": self.client_id, "sub": self.subject, "aud": self.audience, "exp": int(now) + LIFETIME, "jti": uuid.uuid4().hex}
         return {"grant_type": JWT_BEARER, "assertion": signed(claims, self.private_key)}
+
+    def secrets(self) -> list[str]:
+        """The key never leaves: what is sent is signed with it."""
+        return []
+
+
+Grant = ClientCredentials | JwtBearer
+"""A way to ask for tokens: `form` gives the fields to post at an instant in seconds, `secrets` what must not be shown."""
 
 
 def signed(claims: Mapping[str, str | int], private_key: SecretStr) -> str:
