@@ -8,8 +8,10 @@ import email.utils
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,36 @@ def first(reply: Reply) -> Callable[[Answering], Answering]:
     def wrap(usual: Answering) -> Answering:
         left = [reply]
         return lambda request: left.pop() if left else usual(request)
+
+    return wrap
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-8))], ids=str)
+def test_instants_mean_the_same_in_whatever_offset_they_are_written(kind: str, zone: timezone) -> None:
+    """Vendors write times in the zone of a user, of a site or of a proxy's taste. Those without any are in the zone that the vendor's own cases say."""
+    usual = [as_line(record, server.url) for case, server in typical(kind) for record in records(case)]
+    moved = [as_line(record, server.url) for case, server in typical(kind, written_in(zone)) for record in records(case)]
+
+    assert moved == usual
+
+
+WITH_OFFSET = re.compile(rb'"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?) ?(Z|\+00:?00)"')
+
+
+def written_in(zone: timezone) -> Callable[[Answering], Answering]:
+    def elsewhere(found: re.Match[bytes]) -> bytes:
+        at, offset = found[1].decode(), found[2].decode()
+        there = datetime.fromisoformat(at).replace(tzinfo=UTC).astimezone(zone)
+        fraction = at[19:]
+        written = f"{there:%z}" if offset == "+0000" else f"{there:%z}"[:3] + ":" + f"{there:%z}"[3:]
+        return f'"{there:%Y-%m-%d}{at[10]}{there:%H:%M:%S}{fraction}{" " if at[10] == " " else ""}{written}"'.encode()
+
+    def wrap(usual: Answering) -> Answering:
+        def answer(request: Request) -> Reply:
+            reply = usual(request)
+            return replace(reply, body=WITH_OFFSET.sub(elsewhere, json.dumps(reply.body).encode()))
+
+        return answer
 
     return wrap
 
