@@ -14,6 +14,7 @@ from rollout_metrics.collect.source import Page, Window
 from rollout_metrics.domain.errors import RetryLater
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import DAY
+from rollout_metrics.sources._hubspot_pages import closing_stages
 from rollout_metrics.sources.hubspot import Hubspot
 from sources.server import Reply, Request, serving
 
@@ -114,6 +115,25 @@ def test_a_stage_that_closes_is_known_by_its_id_not_its_name() -> None:
     activities = [(event.activity, event.after) for event in events_of({"dealstage": history(moves)})]
 
     assert activities == [(Activity.CLOSED, "won"), (Activity.REOPENED, "lost again"), (Activity.CREATED, None)]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "closes"),
+    [
+        ({"isClosed": "true", "probability": "1.0"}, True),
+        ({"isClosed": "false", "probability": "1.0"}, False),
+        ({"probability": "0.0"}, True),
+        ({"probability": "0.4"}, False),
+        ({"ticketState": "CLOSED"}, True),
+        ({"leadState": "IN_PROGRESS"}, False),
+        ({}, False),
+    ],
+)
+def test_a_stage_says_itself_whether_it_closes_and_else_how_likely_the_deal_is(metadata: dict[str, str], closes: bool) -> None:
+    with serving(lambda _: Reply({"results": [{"stages": [{"id": "9", "metadata": metadata}]}]})) as server:
+        source = Hubspot(name="crm", token=SecretStr("secret-token"), base_url=server.url)
+
+        assert closing_stages(Api(source.endpoint()), "deals") == ({"9"} if closes else set())
 
 
 def test_a_deal_made_in_a_closing_stage_is_closed_at_once() -> None:

@@ -1,0 +1,175 @@
+"""What the history of a HubSpot record's properties says, as events."""
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.time import SECOND, Instant, Span, parse_instant
+from rollout_metrics.sources._hubspot_pages import MILLISECOND, Archived, Body, Entry, Record
+
+AT_CREATION: Span = 2 * SECOND
+"""Values set so soon after a record was made were made with it."""
+ATTRIBUTES: Mapping[str, str] = {
+    "amount": "amount",
+    "closed_lost_reason": "closed_lost_reason",
+    "closedate": "close_date",
+    "dealname": "subject",
+    "dealstage": "status",
+    "dealtype": "type",
+    "hs_lead_label": "label",
+    "hs_lead_name": "subject",
+    "hs_lead_status": "lead_status",
+    "hs_lead_type": "type",
+    "hs_pipeline": "pipeline",
+    "hs_pipeline_stage": "status",
+    "hs_priority": "priority",
+    "hs_resolution": "resolution",
+    "hs_ticket_category": "type",
+    "hs_ticket_priority": "priority",
+    "hubspot_owner_id": "assignee",
+    "hubspot_team_id": "group",
+    "lifecyclestage": "lifecycle",
+    "pipeline": "pipeline",
+    "source_type": "channel",
+    "subject": "subject",
+}
+"""Canonical names of HubSpot's properties; others become `custom:<name>`."""
+STAGES = frozenset(("dealstage", "hs_pipeline_stage"))
+TYPE_IDS: Mapping[str, str] = {"contacts": "0-1", "deals": "0-3", "tickets": "0-5", "leads": "0-136"}
+MERGED = "hs_merged_object_ids"
+VISITORS = frozenset(("FORM", "FORMS"))
+APPS = frozenset(("API", "INTEGRATION"))
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What the translation goes by: options of the source, and what the account is known to be."""
+
+    name: str
+    portal_id: int | None
+    attributes: Mapping[str, str]
+    human_sources: frozenset[str]
+    history_cap: int
+    contact_history_cap: int
+
+    def link(self, kind: str, number: str) -> dict[str, Any]:
+        """`{"url": …}` of a record, where the account's number is known."""
+        if self.portal_id is None:
+            return {}
+        return {"url": f"https://app.hubspot.com/contacts/{self.portal_id}/record/{TYPE_IDS.get(kind, kind)}/{number}"}
+
+    def who(self, entry: Entry | None) -> tuple[ActorKind, str | None, list[str]]:
+        """Who made an entry: users by hand; apps and automations by what they are; labels say through what."""
+        if entry is None:
+            return ActorKind.SYSTEM, None, []
+        through = entry.source_type or ""
+        app = f"app:{entry.source_id}" if through in APPS and entry.source_id else ""
+        via = sorted({through, app, entry.source_label or ""} - {""})
+        user = entry.updated_by_user_id
+        number = str(user) if user is not None else (entry.source_id or "").removeprefix("userId:") if (entry.source_id or "").startswith("userId:") else None
+        if through in self.human_sources and number:
+            return ActorKind.OPERATOR, number, via
+        if through in VISITORS:
+            return ActorKind.CUSTOMER, None, via
+        return ActorKind.SYSTEM, app or through.lower() or None, via
+
+    def deleted(self, kind: str, gone: Archived) -> Event:
+        """The end of a record, by whom is not told."""
+        at = parse_instant(gone.archived_at)
+        case_id = f"{kind}/{gone.id}"
+        facts = self.link(kind, gone.id)
+        return Event(self.name, self.name, case_id, f"{case_id}/deleted/{at // 1000:020d}", at, Activity.DELETED, ActorKind.SYSTEM, detail=facts)
+
+
+class History:
+    """One record's property histories, in order of time, and the events they are."""
+
+    def __init__(self, account: Account, body: Body, record: Record) -> None:
+        self.account, self.body, self.record = account, body, record
+        self.case_id = f"{body.object}/{record.id}"
+        self.link = account.link(body.object, record.id)
+        self.cap = account.contact_history_cap if body.object == "contacts" else account.history_cap
+        self.entries = {name: entries for name, entries in record.properties_with_history.items() if name != MERGED}
+        self.cut = 0
+        """Histories that have lost their beginning; known once `events` were asked for."""
+        merges = record.properties_with_history.get(MERGED, [])
+        self.absorbed_ids = {number for entry in merges for number in _ids(entry.value)}
+
+    def events(self) -> list[Event]:
+        """Everything that happened to the record."""
+        made_at = parse_instant(self.record.created_at)
+        initial: dict[str, str] = {}
+        maker: Entry | None = None
+        events: list[Event] = []
+        for name in sorted(self.entries):
+            attribute = self._attribute(name)
+            before: str | None = None
+            for position, (at, entry) in enumerate(_in_order(self.entries[name])):
+                after = text_value(entry.value)
+                since_creation = at <= made_at + AT_CREATION
+                if position == 0 and len(self.entries[name]) >= self.cap and not since_creation:
+                    self.cut += 1  # what was there before it is lost: it only says what the next one changes
+                elif position == 0 and since_creation:
+                    if after is not None:
+                        initial[attribute] = after
+                    maker = maker or entry
+                elif after != before:
+                    events.append(self._change(name, at, entry, (before, after)))
+                before = after
+        events.append(self._created(made_at, maker, initial))
+        if initial.get("status") in self.body.closing:  # made and closed in one go
+            kind, actor, via = self.account.who(maker)
+            where = (self.account.name, self.account.name, self.case_id, f"{self.case_id}/closed", made_at)
+            events.append(Event(*where, Activity.CLOSED, kind, actor, "status", None, initial["status"], {**self.link, "via": via}))
+        events.extend(self._merges())
+        return events
+
+    def _created(self, at: Instant, maker: Entry | None, initial: dict[str, str]) -> Event:
+        kind, actor, via = self.account.who(maker)
+        name = self.account.name
+        detail = {**self.link, "via": via, "attributes": initial}
+        # a reading whose history still reaches back to the beginning knows more: it holds
+        return Event(name, name, self.case_id, f"{self.case_id}/created", at, Activity.CREATED, kind, actor, None, None, None, detail, len(initial))
+
+    def _attribute(self, name: str) -> str:
+        return self.account.attributes.get(name) or ATTRIBUTES.get(name) or f"custom:{name}"
+
+    def _change(self, name: str, at: Instant, entry: Entry, values: tuple[str | None, str | None]) -> Event:
+        before, after = values
+        activity = Activity.CHANGED
+        closing = self.body.closing
+        if name in STAGES and (before in closing) != (after in closing):
+            activity = Activity.CLOSED if after in closing else Activity.REOPENED
+        kind, actor, via = self.account.who(entry)
+        tail = blake2b(f"{after}\0{entry.source_id}".encode(), digest_size=6).hexdigest()
+        event_id = f"{self.case_id}/{name}/{at // MILLISECOND:020d}/{tail}"
+        source = self.account.name
+        detail = {**self.link, "via": via}
+        return Event(source, source, self.case_id, event_id, at, activity, kind, actor, self._attribute(name), before, after, detail)
+
+    def _merges(self) -> Iterator[Event]:
+        known: set[str] = set()
+        for at, entry in _in_order(self.record.properties_with_history.get(MERGED, [])):
+            for number in _ids(entry.value):
+                if number not in known and number != self.record.id:
+                    known.add(number)
+                    yield self.absorbed(number, at, entry)
+
+    def absorbed(self, number: str, at: Instant, entry: Entry | None) -> Event:
+        """The end of a record that was merged into this one; the merge's own entry, where there is one, dates it."""
+        kind, actor, via = self.account.who(entry)
+        name, case_id = self.account.name, f"{self.body.object}/{number}"
+        detail = {**self.account.link(self.body.object, number), "via": via}
+        revision = 0 if entry is None else 1
+        return Event(name, name, case_id, f"{case_id}/absorbed", at, Activity.ABSORBED, kind, actor, None, None, None, detail, revision)
+
+
+def _in_order(entries: list[Entry]) -> list[tuple[Instant, Entry]]:
+    """Entries oldest first; HubSpot sends the newest first."""
+    return sorted(((parse_instant(entry.timestamp), entry) for entry in reversed(entries)), key=lambda pair: pair[0])
+
+
+def _ids(value: Any) -> list[str]:
+    return [number.strip() for number in str(value or "").split(";") if number.strip()]

@@ -1,0 +1,255 @@
+"""HubSpot's pages as they come: the shapes that are decoded, and how lists of records are paged."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
+from rollout_metrics.collect.paging import tokens
+from rollout_metrics.collect.source import Rejected
+from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.time import Span, parse_instant
+
+MILLISECOND: Span = 1000
+FOUND = 200
+"""Records a search page holds at most."""
+READ = 50
+"""Records read at once with their history."""
+
+
+class Entry(msgspec.Struct, rename="camel", gc=False):
+    """One version of a property, and who made it."""
+
+    timestamp: str
+    value: Any = None
+    source_type: str | None = None
+    source_id: str | None = None
+    source_label: str | None = None
+    updated_by_user_id: int | None = None
+
+
+class Record(msgspec.Struct, rename="camel", gc=False):
+    """A record with the history of its properties."""
+
+    id: str
+    created_at: str
+    updated_at: str | None = None
+    properties_with_history: dict[str, list[Entry]] = {}
+
+
+class Archived(msgspec.Struct, rename="camel", gc=False):
+    """A deleted record."""
+
+    id: str
+    archived_at: str
+
+
+class Failure(msgspec.Struct):
+    """Why records of a batch were not given."""
+
+    category: str | None = None
+    message: str | None = None
+    context: dict[str, list[str]] | None = None
+
+
+class _Batch(msgspec.Struct):
+    results: list[Record]
+    errors: list[Failure] = []
+
+
+class _RawBatch(msgspec.Struct):
+    results: list[msgspec.Raw]
+    errors: list[Failure] = []
+
+
+class _Hit(msgspec.Struct, gc=False):
+    id: str
+    properties: dict[str, str | None]
+
+
+class _Found(msgspec.Struct):
+    total: int
+    results: list[_Hit]
+
+
+class After(msgspec.Struct):
+    """Where a list goes on."""
+
+    after: str
+
+
+class Paging(msgspec.Struct):
+    """Whether it does."""
+
+    next: After | None = None
+
+
+class ArchivedList(msgspec.Struct):
+    """A page of deleted records."""
+
+    results: list[Archived]
+    paging: Paging | None = None
+
+
+class _Stage(msgspec.Struct):
+    id: str
+    metadata: dict[str, Any] = {}
+
+
+class _Pipeline(msgspec.Struct):
+    stages: list[_Stage]
+
+
+class _Pipelines(msgspec.Struct):
+    results: list[_Pipeline]
+
+
+class Body(msgspec.Struct, frozen=True):
+    """Records of one object type with their history, or archived ones; `closing`: the stages that close."""
+
+    object: str
+    closing: frozenset[str] = frozenset()
+    asked: tuple[str, ...] = ()
+    records: tuple[Record, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    archived: tuple[Archived, ...] = ()
+
+
+_BATCH = msgspec.json.Decoder(_Batch)
+_RAW_BATCH = msgspec.json.Decoder(_RawBatch)
+RECORD = msgspec.json.Decoder(Record)
+_FOUND = msgspec.json.Decoder(_Found)
+_ARCHIVED = msgspec.json.Decoder(ArchivedList)
+_PIPELINES = msgspec.json.Decoder(_Pipelines)
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What of a rejected record is kept for another try."""
+
+    object: str
+    closing: tuple[str, ...]
+    record: msgspec.Raw
+
+
+def changed(api: Api, kind: str, since: int, end: int) -> Iterator[tuple[list[str], int]]:
+    """The ids of records changed in [since, end) milliseconds, and up to when all have been given.
+
+    The filter moves with each page instead of an offset: no query comes near the vendor's limit of 10,000, and records
+    that change while we page cannot push others over a page's edge.
+    """
+    modified = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
+    seen: set[str] = set()
+    while since < end:
+        filters = [_filter(modified, "GTE", since), _filter(modified, "LT", end)]
+        found, where = _search(api, kind, filters, modified, f"changed since {since}")
+        times = [milliseconds(hit.properties[modified]) for hit in found.results]
+        if times != sorted(times) or (times and times[0] < since):
+            raise PayloadError(f"{where} is not in order of {modified}: the sort is being ignored")
+        fresh = [hit.id for hit in found.results if hit.id not in seen]
+        last = times[-1] if times else end
+        if found.total <= len(found.results):
+            if fresh:
+                yield fresh, last
+            return
+        if last > since:
+            yield fresh, last
+            seen = {hit.id for hit, at in zip(found.results, times, strict=True) if at == last}
+            since = last
+        else:
+            yield from _at_once(api, kind, modified, since)
+            since, seen = since + 1, set()
+
+
+def _at_once(api: Api, kind: str, modified: str, at: int) -> Iterator[tuple[list[str], int]]:
+    """The ids of records that all changed in one millisecond (bulk imports), by ranges of ids."""
+    last = 0
+    while True:
+        filters = [_filter(modified, "EQ", at), _filter("hs_object_id", "GT", last)]
+        found, where = _search(api, kind, filters, "hs_object_id", f"changed at {at} after {last}")
+        ids = [int(hit.id) for hit in found.results]
+        if ids != sorted(ids) or (ids and ids[0] <= last):
+            raise PayloadError(f"{where} repeats records: paging runs in a loop and would never end")
+        if ids:
+            yield [hit.id for hit in found.results], at
+            last = ids[-1]
+        if found.total <= len(ids):
+            return
+
+
+def _search(api: Api, kind: str, filters: list[dict[str, str]], sort: str, label: str) -> tuple[_Found, str]:
+    body = {"filterGroups": [{"filters": filters}], "sorts": [sort], "properties": [filters[0]["propertyName"]], "limit": FOUND, "after": "0"}
+    answer = api.post(f"/crm/v3/objects/{kind}/search", body, label=label)
+    found = decode(answer, _FOUND)
+    if found.total > len(found.results) and len(found.results) < FOUND:
+        raise PayloadError(f"{answer.where} holds {len(found.results)} of {found.total} records: the page was cut short without saying so")
+    return found, answer.where
+
+
+def _filter(name: str, operator: str, value: int) -> dict[str, str]:
+    return {"propertyName": name, "operator": operator, "value": str(value)}
+
+
+def archived(api: Api, kind: str) -> Iterator[tuple[ArchivedList, Answer]]:
+    """All deleted records of a type."""
+    params = {"archived": "true", "limit": 100, "properties": "hs_object_id"}
+
+    return tokens(
+        api, f"/crm/v3/objects/{kind}", params, _ARCHIVED, parameter="after", token=lambda page: following(page.paging), records=lambda page: page.results
+    )
+
+
+def following(paging: Paging | None) -> str | None:
+    """The token of the next page, if there is one."""
+    return paging.next.after if paging is not None and paging.next is not None else None
+
+
+def closing_stages(api: Api, kind: str) -> frozenset[str]:
+    """The stages of all pipelines of a type that close."""
+    pipelines = decode(api.get(f"/crm/v3/pipelines/{kind}"), _PIPELINES)
+    return frozenset(stage.id for pipeline in pipelines.results for stage in pipeline.stages if _closes(stage))
+
+
+def batch(answer: Answer, kind: str, closing: frozenset[str]) -> tuple[list[Record], list[Failure], list[Rejected]]:
+    """The records of a batch, what was not given, and what is no record."""
+    try:
+        batch = decode(answer, _BATCH)
+    except ShapeError:
+        raw = decode(answer, _RAW_BATCH)
+    else:
+        return batch.results, batch.errors, []
+    records: list[Record] = []
+    rejected: list[Rejected] = []
+    for number, one in enumerate(raw.results):
+        try:
+            records.append(RECORD.decode(one))
+        except msgspec.ValidationError as error:
+            payload = msgspec.json.encode(Kept(kind, tuple(sorted(closing)), one))
+            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), payload))
+    return records, raw.errors, rejected
+
+
+def _closes(stage: _Stage) -> bool:
+    """By the stage's own word; deals of old pipelines only say how likely they are: surely won or surely lost."""
+    said = stage.metadata.get("isClosed", stage.metadata.get("ticketState") or stage.metadata.get("leadState"))
+    if said is None:
+        return stage.metadata.get("probability") in ("0.0", "1.0", "0", "1")
+    return str(said).lower() in ("true", "closed")
+
+
+def milliseconds(text: str | None) -> int:
+    """An instant as HubSpot counts it."""
+    return parse_instant(text or "") // MILLISECOND
+
+
+def payload_of(kind: str, number: str) -> bytes:
+    """What is kept of a record that was not given."""
+    return msgspec.json.encode(Kept(kind, (), msgspec.Raw(msgspec.json.encode({"id": number}))))
+
+
+def lost_id(rejected: Rejected) -> str | None:
+    """The id of a rejected record, where its payload has one."""
+    try:
+        return str(msgspec.json.decode(msgspec.json.decode(rejected.payload, type=Kept).record).get("id"))
+    except (msgspec.DecodeError, AttributeError):
+        return None
