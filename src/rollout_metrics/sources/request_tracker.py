@@ -158,12 +158,10 @@ class _Translator:
     def _custom(self, one: Transaction) -> Iterator[Event]:
         number = one.field or ""
         attribute = self.source.fields.get(number, f"custom:{number}")
-        if number in self.source.multi_fields:
-            before, after = _members(self.body, one, number)
-        else:
-            before, after = text_value(one.before), text_value(one.after)
-        if before != after:
-            yield self._event(one, Activity.CHANGED, attribute, before, after)
+        several = number in self.source.multi_fields
+        before, after = _members(self.body, one, number) if several else (text_value(one.before), text_value(one.after))
+        if before != after:  # where the ticket is not shown any more, an earlier reading knew better what a field held
+            yield self._event(one, Activity.CHANGED, attribute, before, after, revision=int(several and one.case in self.body.tickets))
 
     def _approval(self, one: Transaction, ticket: Ticket) -> Iterator[Event]:
         """An approval is a ticket of its own on which the approver acts: it speaks about the ticket that waits for it."""
@@ -259,12 +257,21 @@ def _beginning(source: RequestTracker, body: Body, number: str) -> dict[str, str
 
 
 def _members(body: Body, one: Transaction, field: str) -> tuple[str | None, str | None]:
-    """A field of several values before and after one of them came or went, counted back from what it holds now."""
-    ticket = body.tickets[one.case]
-    members = {value for custom in ticket.fields if custom.id == field for value in custom.values}
-    for later in reversed(body.past[one.case]):
-        if later.type != "CustomField" or later.field != field or int(later.id) < int(one.id):
-            continue
+    """A field of several values before and after one of them came or went, counted back from what it holds now.
+
+    A merged ticket does not show that: then it is what came and did not go, which lacks what it was made with.
+    """
+    changes = [each for each in body.past.get(one.case, ()) if each.type == "CustomField" and each.field == field]
+    ticket = body.tickets.get(one.case)
+    if ticket is not None:
+        members = {value for custom in ticket.fields if custom.id == field for value in custom.values}
+    else:
+        members = set()
+        for each in changes:
+            members = (members - {each.before}) | ({each.after} if each.after else set())
+    for later in reversed(changes):
+        if int(later.id) < int(one.id):
+            break
         after = text_value(members)
         members.discard(later.after or "")
         if later.before:

@@ -27,6 +27,8 @@ class Profile:
     throttled: Reply = SLOW_DOWN
     forgets: bool = False
     """Deleted cases vanish without a trace: only a reconciliation finds out."""
+    tells: bool = False
+    """The end of a case is in its trail: deletions, and where there are such, mergers."""
     case_id: Callable[[int], str] = str
     """The id of a case, as events have it."""
     per_case: int = 3

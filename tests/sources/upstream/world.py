@@ -16,7 +16,7 @@ LABELS = ("bug", "refund", "urgent")
 
 @dataclass(frozen=True)
 class Change:
-    """One entry of a case's history. `what`: an attribute, `label`, `comment` or `work`; ids grow with time over all cases."""
+    """One entry of a case's history. `what`: an attribute, `label`, `comment`, `work` or `end`; numbers grow with time over all cases."""
 
     number: int
     at: Instant
@@ -28,11 +28,12 @@ class Change:
 
 @dataclass
 class Case:
-    """A case as it is, and how it came to be so."""
+    """A case as it is, and how it came to be so. `first`: the number of its creation, as a change has one."""
 
     number: int
     created_at: Instant
     values: dict[str, str]
+    first: int = 0
     labels: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     deleted: bool = False
@@ -67,7 +68,9 @@ class World:
         living = self.living()
         if case is None and (not living or random.random() < 0.3):
             number = len(self.cases) + 1
-            self.cases[number] = Case(number, self.now, {"status": "open", "priority": random.choice(VALUES["priority"]), "assignee": ""})
+            self._changes += 1
+            values = {"status": "open", "priority": random.choice(VALUES["priority"]), "assignee": ""}
+            self.cases[number] = Case(number, self.now, values, self._changes)
             return
         case = case or random.choice(living)
         what = random.choice((*VALUES, "status", "label", "comment", "work"))
@@ -90,7 +93,10 @@ class World:
         case.changes.append(Change(self._changes, self.now, actor, what, before, after))
 
     def delete(self) -> None:
-        """A case is gone, without a word."""
+        """A case is gone: its last change, which only systems that tell of such show."""
         living = self.living()
         if living:
-            self.random.choice(living).deleted = True
+            case = self.random.choice(living)
+            self._changes += 1
+            case.changes.append(Change(self._changes, self.now, self.random.choice(PEOPLE), "end"))
+            case.deleted = True
