@@ -39,7 +39,7 @@ ATTRIBUTES: Mapping[str, str] = {
 """Canonical names of HubSpot's properties; others become `custom:<name>`."""
 STAGES = frozenset(("dealstage", "hs_pipeline_stage"))
 TYPE_IDS: Mapping[str, str] = {"contacts": "0-1", "deals": "0-3", "tickets": "0-5", "leads": "0-136"}
-MERGED = "hs_merged_object_ids"
+MERGED, OWNER = "hs_merged_object_ids", "hubspot_owner_id"
 VISITORS = frozenset(("FORM", "FORMS"))
 APPS = frozenset(("API", "INTEGRATION"))
 
@@ -59,6 +59,10 @@ class Account(msgspec.Struct, frozen=True):
         if self.portal_id is None:
             return {}
         return {"url": f"https://app.hubspot.com/contacts/{self.portal_id}/record/{TYPE_IDS.get(kind, kind)}/{number}"}
+
+    def inbox_link(self, thread: str) -> dict[str, Any]:
+        """`{"url": …}` of a conversation, where the account's number is known."""
+        return {} if self.portal_id is None else {"url": f"https://app.hubspot.com/live-messages/{self.portal_id}/inbox/{thread}"}
 
     def who(self, entry: Entry | None) -> tuple[ActorKind, str | None, list[str]]:
         """Who made an entry: users by hand; apps and automations by what they are; labels say through what."""
@@ -106,8 +110,11 @@ class History:
         for name in sorted(self.entries):
             attribute = self._attribute(name)
             before: str | None = None
+            owners = self.body.owners if name == OWNER else None
             for position, (at, entry) in enumerate(_in_order(self.entries[name])):
                 after = text_value(entry.value)
+                if owners is not None and after is not None:
+                    after = owners.get(after, f"owner:{after}")
                 since_creation = at <= made_at + AT_CREATION
                 if position == 0 and len(self.entries[name]) >= self.cap and not since_creation:
                     self.cut += 1  # what was there before it is lost: it only says what the next one changes
@@ -143,7 +150,7 @@ class History:
         if name in STAGES and (before in closing) != (after in closing):
             activity = Activity.CLOSED if after in closing else Activity.REOPENED
         kind, actor, via = self.account.who(entry)
-        tail = blake2b(f"{after}\0{entry.source_id}".encode(), digest_size=6).hexdigest()
+        tail = blake2b(f"{text_value(entry.value)}\0{entry.source_id}".encode(), digest_size=6).hexdigest()
         event_id = f"{self.case_id}/{name}/{at // MILLISECOND:020d}/{tail}"
         source = self.account.name
         detail = {**self.link, "via": via}

@@ -105,8 +105,18 @@ class _Pipelines(msgspec.Struct):
     results: list[_Pipeline]
 
 
+class _Owner(msgspec.Struct, rename={"user": "userIdIncludingInactive"}, gc=False):
+    id: str
+    user: int | None = None
+
+
+class _Owners(msgspec.Struct):
+    results: list[_Owner]
+    paging: Paging | None = None
+
+
 class Body(msgspec.Struct, frozen=True):
-    """Records of one object type with their history, or archived ones; `closing`: the stages that close."""
+    """Records of one object type with their history, or archived ones; `closing`: the stages that close; `owners`: which users owners are, where asked for."""
 
     object: str
     closing: frozenset[str] = frozenset()
@@ -114,6 +124,12 @@ class Body(msgspec.Struct, frozen=True):
     records: tuple[Record, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     archived: tuple[Archived, ...] = ()
+    owners: dict[str, str] | None = None
+
+    def kept(self, record: msgspec.Raw | bytes) -> bytes:
+        """What of a record is kept for another try; of the owners only those that are among it."""
+        told = None if self.owners is None else {owner: user for owner, user in self.owners.items() if owner.encode() in bytes(record)}
+        return msgspec.json.encode(Kept(self.object, tuple(sorted(self.closing)), msgspec.Raw(bytes(record)), told))
 
 
 _BATCH = msgspec.json.Decoder(_Batch)
@@ -121,6 +137,7 @@ _RAW_BATCH = msgspec.json.Decoder(_RawBatch)
 RECORD = msgspec.json.Decoder(Record)
 _FOUND = msgspec.json.Decoder(_Found)
 _ARCHIVED = msgspec.json.Decoder(ArchivedList)
+_OWNERS = msgspec.json.Decoder(_Owners)
 _PIPELINES = msgspec.json.Decoder(_Pipelines)
 
 
@@ -130,6 +147,7 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     object: str
     closing: tuple[str, ...]
     record: msgspec.Raw
+    owners: dict[str, str] | None = None
 
 
 def changed(api: Api, kind: str, since: int, end: int) -> Iterator[tuple[list[str], int]]:
@@ -204,13 +222,23 @@ def following(paging: Paging | None) -> str | None:
     return paging.next.after if paging is not None and paging.next is not None else None
 
 
+def owner_users(api: Api) -> dict[str, str]:
+    """Owner id -> user id, also of people who left; queues are no users and are not among them."""
+    users: dict[str, str] = {}
+    for archived in ("false", "true"):
+        params = {"archived": archived, "limit": 500}
+        pages = tokens(api, "/crm/v3/owners", params, _OWNERS, parameter="after", token=lambda page: following(page.paging), records=lambda page: page.results)
+        users.update({owner.id: str(owner.user) for page, _ in pages for owner in page.results if owner.user is not None})
+    return users
+
+
 def closing_stages(api: Api, kind: str) -> frozenset[str]:
     """The stages of all pipelines of a type that close."""
     pipelines = decode(api.get(f"/crm/v3/pipelines/{kind}"), _PIPELINES)
     return frozenset(stage.id for pipeline in pipelines.results for stage in pipeline.stages if _closes(stage))
 
 
-def batch(answer: Answer, kind: str, closing: frozenset[str]) -> tuple[list[Record], list[Failure], list[Rejected]]:
+def batch(answer: Answer, body: Body) -> tuple[list[Record], list[Failure], list[Rejected]]:
     """The records of a batch, what was not given, and what is no record."""
     try:
         batch = decode(answer, _BATCH)
@@ -224,8 +252,7 @@ def batch(answer: Answer, kind: str, closing: frozenset[str]) -> tuple[list[Reco
         try:
             records.append(RECORD.decode(one))
         except msgspec.ValidationError as error:
-            payload = msgspec.json.encode(Kept(kind, tuple(sorted(closing)), one))
-            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), payload))
+            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), body.kept(one)))
     return records, raw.errors, rejected
 
 

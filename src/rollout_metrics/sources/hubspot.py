@@ -1,18 +1,35 @@
 """HubSpot CRM: the property history of deals, leads, contacts and tickets as their audit trail."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
-from rollout_metrics.collect.http import Api, Endpoint, bearer
+from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import DAY, MINUTE, Span, parse_instant
+from rollout_metrics.sources._hubspot_engagements import EngagementBody, engagement_events, engagements, linked_of
 from rollout_metrics.sources._hubspot_history import MERGED, Account, History
-from rollout_metrics.sources._hubspot_pages import MILLISECOND, READ, RECORD, Body, Kept, archived, batch, changed, closing_stages, lost_id, payload_of
+from rollout_metrics.sources._hubspot_pages import (
+    MILLISECOND,
+    READ,
+    RECORD,
+    Body,
+    Kept,
+    archived,
+    batch,
+    changed,
+    closing_stages,
+    lost_id,
+    owner_users,
+    payload_of,
+)
+from rollout_metrics.sources._hubspot_threads import CONVERSATIONS, REFUSED, THREADS, TalkBody, talk_events, talk_of, talks
 
 PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "contacts": ("hs_lead_status", "hubspot_owner_id", "hubspot_team_id", "lifecyclestage"),
@@ -23,6 +40,16 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {
         *("hubspot_owner_id", "hubspot_team_id", "source_type"),
     ),
 }
+SCOPES: Mapping[str, str] = {
+    "calls": "crm.objects.contacts.read",
+    "contacts": "crm.objects.contacts.read",
+    "deals": "crm.objects.deals.read",
+    "emails": "sales-email-read",
+    "leads": "crm.objects.leads.read",
+    "notes": "crm.objects.contacts.read",
+    "tickets": "tickets",
+}
+"""The scope that reading needs, by object type."""
 WITHOUT_PIPELINES = frozenset(("contacts",))
 PEOPLE = frozenset(("CRM_UI", "CRM_UI_BULK_ACTION", "CONTACTS_WEB", "CONVERSATIONS", "EXTENSION", "MOBILE_ANDROID", "MOBILE_IOS", "SALES"))
 """Kinds of change that a user makes by hand; the list is open, `human_sources` replaces it."""
@@ -50,6 +77,12 @@ class Hubspot(HttpSource):
     """Object type -> further properties to follow."""
     attributes: Mapping[str, str] = {}
     """Property -> attribute name, where ours or `custom:<property>` will not do."""
+    assignee: Literal["owner", "user"] = "owner"
+    """What `assignee` holds: HubSpot's ids of owners, or those of the users that they are, as actors have them; that needs the scope of owners."""
+    conversations: bool = False
+    """Read conversations of inboxes and help desk, too."""
+    engagements: tuple[Literal["calls", "emails", "notes"], ...] = ()
+    """Which of notes, emails and calls to read for the object types above."""
     closing_stages: frozenset[str] = frozenset()
     """Stage ids that close a case besides those that HubSpot says do (it no longer tells about archived stages)."""
     human_sources: frozenset[str] = PEOPLE
@@ -73,27 +106,31 @@ class Hubspot(HttpSource):
         options["budgets"] += (Budget(self.requests_per_ten_seconds, 10), Budget(self.searches_per_second, 1, "/search"))
         return Endpoint(base_url=self.base_url, authorization=bearer(self.token), wish=_wish, **options)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is read, one after the other."""
+        return (*self.objects, *((CONVERSATIONS,) if self.conversations else ()), *self.engagements)
+
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
-        """Per object type: search what changed, then read it back by id with its history. The last type's progress is the window's."""
+        """Per part: what changed, read back by id. The last part's progress is the window's."""
         cursor = window.cursor or {}
-        resumed = self.objects.index(cursor["object"]) if cursor.get("object") in self.objects else 0
-        for number, kind in enumerate(self.objects[resumed:], resumed):
+        resumed = self.parts.index(cursor["object"]) if cursor.get("object") in self.parts else 0
+        owners = owner_users(api) if self.assignee == "user" else None
+        for number, part in enumerate(self.parts[resumed:], resumed):
             since = cursor["since"] if number == resumed and "since" in cursor else window.start // MILLISECOND
-            closing = self._closing(api, kind)
-            if self.deletions and window.start // DAY != window.end // DAY:
-                for gone, answer in archived(api, kind):
-                    yield Page(Body(kind, archived=tuple(gone.results)), answer.where, cursor={"object": kind, "since": since})
-            for ids, reached in changed(api, kind, since, window.end // MILLISECOND):
-                chunks = [ids[start : start + READ] for start in range(0, len(ids), READ)]
-                for chunk in chunks:
-                    page = self._read(api, kind, chunk, closing)
-                    since = reached if chunk is chunks[-1] else since
-                    read_up_to = since * MILLISECOND if kind == self.objects[-1] else None
-                    yield Page(page.body, page.where, read_up_to, {"object": kind, "since": since})
+            for body, where, reached in self._part(api, part, since, (window, owners)):
+                read_up_to = None if part != self.parts[-1] else min(reached * MILLISECOND, window.end)
+                yield Page(body, where, read_up_to, {"object": part, "since": reached})
 
     def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
-        """Each entry of each property's history, a `created` per record, and what ended records."""
-        body: Body = page.body
+        """Each entry of each property's history, a `created` per record, and what ended records; what was said and done beside them."""
+        if isinstance(page.body, TalkBody):
+            return talk_events(self._account(), page.body, page.where)
+        if isinstance(page.body, EngagementBody):
+            return engagement_events(self._account(), page.body, page.where)
+        return self._history(page, page.body)
+
+    def _history(self, page: Page, body: Body) -> Iterator[Event | Rejected | Coverage]:
         account = self._account()
         yield from body.rejected
         for gone in body.archived:
@@ -114,39 +151,81 @@ class Hubspot(HttpSource):
 
     def page_of(self, payload: bytes, where: str) -> Page:
         """A page of one record as it was kept; what was refused to us stays so."""
+        told: dict[str, Any] = msgspec.json.decode(payload)
+        if "thread" in told:
+            return Page(talk_of(payload, where, tickets="tickets" in self.objects), where)
+        if "engagement" in told:
+            return Page(linked_of(payload), where)
         kept = msgspec.json.decode(payload, type=Kept)
-        closing = frozenset(kept.closing)
+        body = Body(kept.object, frozenset(kept.closing), owners=kept.owners)
         try:
-            return Page(Body(kept.object, closing, (), (RECORD.decode(kept.record),)), where)
+            return Page(replace(body, records=(RECORD.decode(kept.record),)), where)
         except msgspec.ValidationError as error:
-            return Page(Body(kept.object, closing, (), (), (Rejected("malformed", where, str(error), payload),)), where)
+            return Page(replace(body, rejected=(Rejected("malformed", where, str(error), payload),)), where)
+
+    def lacking(self, api: Api) -> Iterator[str]:
+        """What is wanted and the token may not read."""
+        asked = {"limit": 1}
+        for kind in (*self.objects, *self.engagements):
+            yield from _refused(api.get(f"/crm/v3/objects/{kind}", asked, accept=REFUSED), kind, SCOPES.get(kind, kind))
+        if self.conversations:
+            yield from _refused(api.get(THREADS, asked, accept=REFUSED), CONVERSATIONS, "conversations.read")
+        if self.assignee == "user":
+            yield from _refused(api.get("/crm/v3/owners", asked, accept=REFUSED), "owners", "crm.objects.owners.read")
+
+    def _part(self, api: Api, part: str, since: int, about: tuple[Window, dict[str, str] | None]) -> Iterator[tuple[Any, str, int]]:
+        """The pages of a part from a millisecond on, each with where it came from and up to when all have been given."""
+        window, owners = about
+        if part == CONVERSATIONS:
+            yield from talks(api, since, tickets="tickets" in self.objects)
+            return
+        body = Body(part, self._closing(api, part), owners=owners) if part in self.objects else None
+        if body is not None and self.deletions and window.start // DAY != window.end // DAY:
+            for gone, answer in archived(api, part):
+                yield replace(body, archived=tuple(gone.results)), answer.where, since
+        try:
+            for ids, reached in changed(api, part, since, window.end // MILLISECOND):
+                for start in range(0, len(ids), READ):
+                    chunk = ids[start : start + READ]
+                    read, where = self._read(api, body, chunk) if body is not None else engagements(api, part, chunk, self.objects)
+                    since = reached if start + READ >= len(ids) else since
+                    yield read, where, since
+        except CredentialsError:
+            if body is not None:
+                raise
+            yield EngagementBody((), read=False), part, since  # what cases are is read all the same
 
     def _safely(self, page: Page, body: Body, number: str, raw: bytes, translate: Any) -> Iterator[Event | Rejected]:
         try:
             yield from translate()
         except (KeyError, TypeError, ValueError) as error:
-            kept = Kept(body.object, tuple(sorted(body.closing)), msgspec.Raw(raw))
-            yield Rejected("malformed", f"{page.where} {body.object}/{number}", why(error), msgspec.json.encode(kept))
+            yield Rejected("malformed", f"{page.where} {body.object}/{number}", why(error), body.kept(raw))
 
     def _closing(self, api: Api, kind: str) -> frozenset[str]:
         if kind in WITHOUT_PIPELINES:
             return self.closing_stages
         return self.closing_stages | closing_stages(api, kind)
 
-    def _read(self, api: Api, kind: str, ids: list[str], closing: frozenset[str]) -> Page:
+    def _read(self, api: Api, body: Body, ids: list[str]) -> tuple[Body, str]:
+        kind = body.object
         followed = sorted({*PROPERTIES.get(kind, ()), *self.properties.get(kind, ()), MERGED})
         asked = {"inputs": [{"id": number} for number in ids], "properties": ["hs_object_id"], "propertiesWithHistory": followed}
         answer = api.post(f"/crm/v3/objects/{kind}/batch/read", asked, label=f"of {len(ids)} from {ids[0]}")
-        records, failures, rejected = batch(answer, kind, closing)
+        records, failures, rejected = batch(answer, body)
         for failure in failures:
             for number in (failure.context or {}).get("ids", ()):
                 reason = "not_found" if failure.category == "OBJECT_NOT_FOUND" else "refused"
                 message = f"{failure.category}: {failure.message}"[:200]
                 rejected.append(Rejected(reason, f"{answer.where} {kind}/{number}", message, payload_of(kind, number)))
-        return Page(Body(kind, closing, tuple(ids), tuple(records), tuple(rejected)), answer.where)
+        return replace(body, asked=tuple(ids), records=tuple(records), rejected=tuple(rejected)), answer.where
 
     def _account(self) -> Account:
         return Account(self.name, self.portal_id, self.attributes, self.human_sources, self.history_cap, self.contact_history_cap)
+
+
+def _refused(answer: Answer, what: str, scope: str) -> Iterator[str]:
+    if answer.status in REFUSED:
+        yield f"{what} cannot be read ({answer.status}): give the app the scope {scope}"
 
 
 def _wish(body: bytes) -> float | None:

@@ -1,0 +1,244 @@
+"""Conversations of HubSpot's inboxes and help desk: the threads with news, their messages, and what these say."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from rollout_metrics.collect.http import Api, decode
+from rollout_metrics.collect.paging import LoopGuard
+from rollout_metrics.collect.source import Coverage, Rejected, why
+from rollout_metrics.collect.texts import own_words
+from rollout_metrics.domain.errors import PayloadError
+from rollout_metrics.domain.events import Activity, ActorKind, Event
+from rollout_metrics.domain.time import Instant, format_instant, parse_instant
+from rollout_metrics.sources._hubspot_history import Account
+from rollout_metrics.sources._hubspot_pages import MILLISECOND, Paging, following, milliseconds
+
+CONVERSATIONS = "conversations"
+THREADS = "/conversations/v3/conversations/threads"
+AT_ONCE = 100
+REFUSED, GONE = frozenset((403,)), frozenset((404,))
+KINDS: Mapping[str, ActorKind] = {
+    "A": ActorKind.OPERATOR,
+    "B": ActorKind.SYSTEM,
+    "E": ActorKind.CUSTOMER,
+    "I": ActorKind.SYSTEM,
+    "L": ActorKind.AGENT,
+    "S": ActorKind.SYSTEM,
+    "V": ActorKind.CUSTOMER,
+}
+"""Who an actor is, by the letter of its id: user, bot built of rules, address, integration, language model, system, visitor."""
+MACHINES = ("L-", "B-")
+OPEN, CLOSED = "OPEN", "CLOSED"
+Who = tuple[ActorKind, str | None]
+Change = tuple[str | None, str | None, str | None]
+UNCHANGED: Change = (None, None, None)
+
+
+class Associations(msgspec.Struct, rename="camel", gc=False):
+    """What a thread belongs to."""
+
+    associated_ticket_id: str | None = None
+
+
+class Thread(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
+    """A conversation. `latest_message_timestamp`: of what was sent or received last."""
+
+    id: str
+    created_at: str
+    latest_message_timestamp: str | None = None
+    inbox_id: str | None = None
+    original_channel_id: str | None = None
+    spam: bool = False
+    thread_associations: Associations | None = None
+
+
+class Talk(msgspec.Struct, gc=False):
+    """A thread with its messages."""
+
+    thread: Thread
+    messages: list[dict[str, Any]]
+
+
+class TalkBody(msgspec.Struct, frozen=True):
+    """A page of one conversation, or none. `tickets`: whether tickets are read, too; `read`: whether conversations were given to us at all."""
+
+    talk: Talk | None
+    tickets: bool
+    rejected: tuple[Rejected, ...] = ()
+    read: bool = True
+
+
+class _Threads(msgspec.Struct):
+    results: list[msgspec.Raw]
+    paging: Paging | None = None
+
+
+class _Messages(msgspec.Struct):
+    results: list[dict[str, Any]]
+    paging: Paging | None = None
+
+
+_THREADS = msgspec.json.Decoder(_Threads)
+_THREAD = msgspec.json.Decoder(Thread)
+_MESSAGES = msgspec.json.Decoder(_Messages)
+_TALK = msgspec.json.Decoder(Talk)
+
+
+def talks(api: Api, since: int, *, tickets: bool) -> Iterator[tuple[TalkBody, str, int]]:
+    """Every thread with a message at or after a millisecond, oldest first, read whole: its page, where it came from, and up to when all have been given.
+
+    The filter moves with each page instead of an offset: threads that get messages while we page cannot push others over a page's edge.
+    """
+    guard, seen, after = LoopGuard(), set[tuple[str, int]](), None
+    previous = since - 1
+    while True:
+        asked = {"sort": "latestMessageTimestamp", "latestMessageTimestampAfter": format_instant((since - 1) * MILLISECOND), "association": "TICKET"}
+        answer = api.get(THREADS, {**asked, "limit": AT_ONCE, **({"after": after} if after else {})}, accept=REFUSED)
+        if answer.status in REFUSED:
+            yield TalkBody(None, tickets, read=False), answer.where, since
+            return
+        page, fresh, last = decode(answer, _THREADS), 0, since
+        for number, raw in enumerate(page.results):
+            try:
+                thread = _THREAD.decode(raw)
+                at = milliseconds(thread.latest_message_timestamp or thread.created_at)
+            except (msgspec.ValidationError, ValueError) as error:
+                payload = msgspec.json.encode({"thread": raw, "messages": []})
+                yield TalkBody(None, tickets, (Rejected("malformed", f"{answer.where} record {number}", why(error), payload),)), answer.where, last
+                continue
+            if at < previous:
+                raise PayloadError(f"{answer.where} is not in order of latestMessageTimestamp: the sort is being ignored")
+            previous, last = at, max(last, at)
+            if (thread.id, at) not in seen:
+                seen.add((thread.id, at))
+                fresh += 1
+                if not thread.spam and (messages := _messages(api, thread.id)) is not None:
+                    yield TalkBody(Talk(thread, messages), tickets), f"{answer.where} {thread.id}", last
+        guard.check((since, after), answer, records=fresh)
+        token = following(page.paging)
+        if token is None:
+            return
+        if last > since:
+            since, after, previous = last, None, last - 1
+        else:
+            after = token
+
+
+def talk_of(payload: bytes, where: str, *, tickets: bool) -> TalkBody:
+    """The page of a conversation as it was kept."""
+    try:
+        return TalkBody(_TALK.decode(payload), tickets)
+    except msgspec.ValidationError as error:
+        return TalkBody(None, tickets, (Rejected("malformed", where, str(error), payload),))
+
+
+def talk_events(account: Account, body: TalkBody, where: str) -> Iterator[Event | Rejected | Coverage]:
+    """What was said and done in a conversation: on its ticket where it has one, else on a case of its own."""
+    yield from body.rejected
+    if not body.read:
+        yield Coverage("history", 0, 1)
+    if body.talk is not None:
+        yield Coverage("history", 1, 1)
+        yield from _Story(account, body.talk, tickets=body.tickets).events(where)
+
+
+def _messages(api: Api, thread: str) -> list[dict[str, Any]] | None:
+    """All messages of a thread, each once; None where it is gone since it was listed."""
+    guard, found, after = LoopGuard(), dict[str, dict[str, Any]](), None
+    while True:
+        asked = {"sort": "createdAt", "limit": AT_ONCE, **({"after": after} if after else {})}
+        answer = api.get(f"{THREADS}/{thread}/messages", asked, accept=GONE)
+        if answer.status in GONE:
+            return None
+        page = decode(answer, _MESSAGES)
+        guard.check(after, answer, records=len(page.results))
+        found.update((str(message.get("id")), message) for message in page.results)
+        after = following(page.paging)
+        if after is None:
+            return list(found.values())
+
+
+class _Story:
+    """One conversation's events. A reading that knows its ticket holds against one from before it had one."""
+
+    def __init__(self, account: Account, talk: Talk, *, tickets: bool) -> None:
+        self.account, self.talk, thread = account, talk, talk.thread
+        ticket = thread.thread_associations.associated_ticket_id if thread.thread_associations is not None and tickets else None
+        self.own = ticket is None
+        self.case_id = f"{CONVERSATIONS}/{thread.id}" if ticket is None else f"tickets/{ticket}"
+        self.link = account.inbox_link(thread.id) if ticket is None else account.link("tickets", ticket)
+        self.status = OPEN
+
+    def events(self, where: str) -> Iterator[Event | Rejected]:
+        """All of it, in order of time; where a message cannot be understood, the conversation is set aside, too."""
+        thread, problem = self.talk.thread, ""
+        messages = sorted(self.talk.messages, key=_moment)
+        yield self._opened(parse_instant(thread.created_at))
+        for message in messages:
+            try:
+                yield from self._message(message)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                problem = problem or f"message {message.get('id')} {why(error)}"
+        if problem:
+            yield Rejected("malformed", where, problem, msgspec.json.encode(self.talk))
+
+    def _opened(self, at: Instant) -> Event:
+        """The beginning of a case of its own, or that the ticket has this conversation; by whom is not told."""
+        thread, who = self.talk.thread, (ActorKind.SYSTEM, None)
+        if not self.own:
+            return self._event("opened", at, Activity.CHANGED, who, {"via": [CONVERSATIONS]}, change=("conversation", None, thread.id))
+        known = {"channel": thread.original_channel_id, "inbox": thread.inbox_id, "status": OPEN}
+        attributes = {name: value for name, value in known.items() if value}
+        return self._event("opened", at, Activity.CREATED, who, {"via": [CONVERSATIONS], "attributes": attributes})
+
+    def _message(self, message: dict[str, Any]) -> Iterator[Event]:
+        kind, number, at = message["type"], str(message["id"]), parse_instant(message["createdAt"])
+        client = message.get("client") or {}
+        app = client.get("integrationAppId")
+        detail: dict[str, Any] = {"via": sorted({CONVERSATIONS, *((f"app:{app}",) if app else ())})}
+        who = who_is(message.get("createdBy"))
+        if kind in ("MESSAGE", "COMMENT"):
+            if who[0] is ActorKind.SYSTEM:  # sent for somebody
+                sender = next((one.get("actorId") for one in message.get("senders") or () if one.get("actorId")), None)
+                who = who_is(sender) if sender else who
+            words = own_words(message.get("text") or "")
+            yield self._event(number, at, Activity.COMMENTED, who, {**detail, "public": kind == "MESSAGE", **({"value": words} if words else {})})
+        elif kind == "ASSIGNMENT":
+            giver, taker = message.get("assignedFrom"), message.get("assignedTo")
+            if str(giver).startswith(MACHINES) and str(taker).startswith("A-"):
+                yield self._event(f"{number}/handoff", at, Activity.ESCALATED, who_is(giver), detail)
+            yield self._event(number, at, Activity.CHANGED, who, detail, change=(self._name("assignee"), who_is(giver)[1], who_is(taker)[1]))
+        elif kind == "THREAD_STATUS_CHANGE":
+            before, self.status = self.status, str(message["newStatus"])
+            if before != self.status:
+                activity = Activity.CHANGED if not self.own else Activity.CLOSED if self.status == CLOSED else Activity.REOPENED
+                yield self._event(number, at, activity, who, detail, change=(self._name("status"), before, self.status))
+        elif kind == "THREAD_INBOX_CHANGE":
+            change = (self._name("inbox"), str(message["fromInboxId"]), str(message["toInboxId"]))
+            yield self._event(number, at, Activity.CHANGED, who, detail, change=change)
+
+    def _name(self, attribute: str) -> str:
+        return attribute if self.own else f"conversation_{attribute}"
+
+    def _event(self, number: str, at: Instant, activity: Activity, who: Who, detail: dict[str, Any], *, change: Change = UNCHANGED) -> Event:
+        name, event_id = self.account.name, f"{CONVERSATIONS}/{self.talk.thread.id}/{number}"
+        return Event(name, name, self.case_id, event_id, at, activity, *who, *change, {**self.link, **detail}, 0 if self.own else 1)
+
+
+def _moment(message: dict[str, Any]) -> tuple[Instant, str]:
+    """Place of a message in its conversation; one without a time will be set aside."""
+    try:
+        return parse_instant(message["createdAt"]), str(message.get("id"))
+    except (KeyError, TypeError, ValueError):
+        return 0, ""
+
+
+def who_is(actor: Any) -> Who:
+    """Who an actor of a conversation is; users and apps have the ids they have elsewhere, and addresses are not kept."""
+    text = str(actor or "")
+    letter, _, number = text.partition("-")
+    kind = KINDS.get(letter, ActorKind.SYSTEM)
+    ids: Mapping[str, str | None] = {"A": number, "I": f"app:{number}", "E": None}
+    return kind, ids.get(letter, text or None)
