@@ -55,6 +55,16 @@ def test_every_thread_is_read_once_however_many_share_a_millisecond(latest: list
     assert {event.case_id for page in pages for event in source.events(page) if isinstance(event, Event)} == {f"conversations/{n}" for n in range(len(latest))}
 
 
+def test_a_stretch_of_the_past_leaves_newer_threads_to_those_after_it() -> None:
+    with serving(Inbox([0, 1, 2, 3, 4, 5, 6]).answer, packed=False) as server:
+        source = crm(base_url=server.url)
+        api = Api(source.endpoint(), monotonic=lambda: 0.0, sleep=lambda _: None)
+        list(source.pages(api, Window(START, START + 3_000)))
+        read = [request.path for request in server.requests if request.path.endswith("/messages")]
+
+    assert read == [f"{THREADS}/{number}/messages" for number in range(3)]
+
+
 def events_of(ticket: str | None, *messages: dict[str, Any], **options: Any) -> dict[str, Event]:
     thread = {"id": "5", "createdAt": format_instant(START), "threadAssociations": {"associatedTicketId": ticket} if ticket else None}
     numbered = [{"id": f"m{number}", "createdAt": format_instant(START + number * 1000), **message} for number, message in enumerate(messages)]

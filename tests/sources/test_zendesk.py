@@ -240,6 +240,24 @@ def test_unknown_kinds_of_children_are_left_out() -> None:
     assert events_of({"event_type": "Notification"}, {"event_type": "SomethingNew", "status": "solved"}) == []
 
 
+def test_side_conversations_of_a_stretch_of_the_past_are_read_no_further() -> None:
+    def answer(request: Request) -> Reply:
+        if request.path.endswith("users.json"):
+            return Reply({"users": []})
+        if request.path.endswith("ticket_events.json"):
+            return Reply({"ticket_events": [], "count": 0, "end_time": None, "end_of_stream": True})
+        start = int(request.query["start_time"][0])
+        event = {"id": str(start), "type": "reply", "ticket_id": 1, "created_at": "2026-01-15T00:00:00Z", "actor": {"user_id": 5}}
+        return Reply({"events": [event], "end_time": start + 1000, "next_page": "https://acme.zendesk.com/next"})
+
+    with serving(answer) as server:
+        source = desk(subdomain=None, base_url=server.url, side_conversations=True)
+        list(source.pages(Api(source.endpoint(), sleep=lambda _: None), Window(START * SECOND, (START + 2500) * SECOND)))
+        asked = [int(request.query["start_time"][0]) - START for request in server.requests if "side" in request.path]
+
+    assert asked == [0, 1000, 2000]
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_side_conversations_that_are_wanted_and_not_given_are_told(status: int) -> None:
     with serving(lambda request: Reply({"error": "Forbidden"}, status)) as server:

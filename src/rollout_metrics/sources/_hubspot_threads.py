@@ -86,8 +86,8 @@ _MESSAGES = msgspec.json.Decoder(_Messages)
 _TALK = msgspec.json.Decoder(Talk)
 
 
-def talks(api: Api, since: int, *, tickets: bool) -> Iterator[tuple[TalkBody, str, int]]:
-    """Every thread with a message at or after a millisecond, oldest first, read whole: its page, where it came from, and up to when all have been given.
+def talks(api: Api, since: int, end: int, *, tickets: bool) -> Iterator[tuple[TalkBody, str, int]]:
+    """Every thread whose latest message is in [since, end) milliseconds, oldest first, read whole: its page, where it is from, up to when all have been given.
 
     The filter moves with each page instead of an offset: threads that get messages while we page cannot push others over a page's edge.
     """
@@ -110,6 +110,8 @@ def talks(api: Api, since: int, *, tickets: bool) -> Iterator[tuple[TalkBody, st
                 continue
             if at < previous:
                 raise PayloadError(f"{answer.where} is not in order of latestMessageTimestamp: the sort is being ignored")
+            if at >= end:
+                return
             previous, last = at, max(last, at)
             if (thread.id, at) not in seen:
                 seen.add((thread.id, at))

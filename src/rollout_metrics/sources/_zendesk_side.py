@@ -74,8 +74,8 @@ _RAW_PAGE = msgspec.json.Decoder(_RawPage)
 _EVENT = msgspec.json.Decoder(SideEvent)
 
 
-def side_pages(api: Api, since: int, staff: frozenset[int]) -> Iterator[tuple[SideBody, str, int]]:
-    """Pages from a second on, each with where it came from and the second to go on from.
+def side_pages(api: Api, since: int, end: int, staff: frozenset[int]) -> Iterator[tuple[SideBody, str, int]]:
+    """Pages from a second on until one reaches `end`, each with where it came from and the second to go on from.
 
     The next page starts with the second in which this one ends, and repeats what it held of it. Raises `TruncatedError` where one second does not fit a page.
     """
@@ -93,7 +93,7 @@ def side_pages(api: Api, since: int, staff: frozenset[int]) -> Iterator[tuple[Si
             raise TruncatedError(f"{answer.where} does not get beyond its first second: it holds more events than a page, and the rest cannot be asked for")
         since = since if ended or page.end_time is None else page.end_time
         yield SideBody([event for event in page.events if event.id not in seen], rejected, staff), answer.where, since
-        if ended:
+        if ended or since >= end:
             return
         seen = ids
 

@@ -177,7 +177,7 @@ class Hubspot(HttpSource):
         """The pages of a part from a millisecond on, each with where it came from and up to when all have been given."""
         window, owners = about
         if part == CONVERSATIONS:
-            yield from talks(api, since, tickets="tickets" in self.objects)
+            yield from talks(api, since, window.end // MILLISECOND, tickets="tickets" in self.objects)
             return
         body = Body(part, self._closing(api, part), owners=owners) if part in self.objects else None
         if body is not None and self.deletions and window.start // DAY != window.end // DAY:

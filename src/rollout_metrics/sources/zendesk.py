@@ -74,7 +74,7 @@ class Zendesk(HttpSource):
         cursor = window.cursor
         if self.side_conversations and not isinstance(cursor, int):
             since = min(cursor["side"] if cursor else window.start // SECOND, latest)
-            for beside, where, reached in side_pages(api, since, staff):
+            for beside, where, reached in side_pages(api, since, -(-window.end // SECOND), staff):
                 yield Page(beside, where, cursor={"side": reached})
         position = min(cursor if isinstance(cursor, int) else window.start // SECOND, latest)
         guard = LoopGuard()
