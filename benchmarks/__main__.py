@@ -4,6 +4,7 @@ All in a few minutes unless `--full`.
 """
 
 import argparse
+import compileall
 import platform
 import sys
 import time
@@ -22,6 +23,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-work"), help="folder for pages and databases")
     options = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # its `servers` make a private PostgreSQL
+    here = Path(__file__).parent
+    for package in (here, here.parent / "src"):  # as it is where pip installed it: no process compiles what it imports
+        compileall.compile_dir(package, quiet=2)
     options.work = options.work.resolve()
     options.work.mkdir(exist_ok=True)
     print(f"Python {platform.python_version()}, {cpu_count()} cores")

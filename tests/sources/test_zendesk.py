@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
@@ -211,6 +211,7 @@ COMMENTS = st.fixed_dictionaries({"event_type": st.sampled_from(["Comment", "Com
 
 
 @settings(max_examples=300)
+@example(children=[{"event_type": "Change", "id": 5, "99": "low", "previous_value": "zd_es_approval_approved"}], via="Web", updater=5000, custom=None)
 @given(
     children=st.lists(CHANGES | COMMENTS, max_size=3),
     via=st.sampled_from(["Web", "Web", "Rule", "Merge", None, {"channel": "web"}]),

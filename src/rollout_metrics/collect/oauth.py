@@ -5,11 +5,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr
 
 from rollout_metrics.domain.errors import ConfigurationError
@@ -66,6 +61,13 @@ Grant = ClientCredentials | JwtBearer
 
 def signed(claims: Mapping[str, str | int], private_key: SecretStr) -> str:
     """A JSON Web Token in its compact form, signed with RS256 (RFC 7515, 7518 section 3.3)."""
+    # slow to import, and needed by few
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(private_key.get_secret_value().encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

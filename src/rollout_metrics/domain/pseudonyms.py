@@ -5,7 +5,7 @@ import struct
 import unicodedata
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 from zlib import crc32
@@ -16,6 +16,8 @@ from rollout_metrics.domain.events import Activity, Event, text_value
 
 WORDS = re.compile(r"\w+")
 MAX_WORDS = 2000
+REMEMBERED = 100_000
+"""Actors, and words, whose hashes are kept in memory: those of a language repeat."""
 WORDS_PREFIX = "words:"
 ACTOR_PREFIX = "actor:"
 _STORED_ACTOR = re.compile(r"actor:[0-9a-f]{18}")
@@ -41,6 +43,7 @@ class Pseudonyms:
         self._hashed_keys = self._hashed - _OWN_KEYS
         self._touched = frozenset(("attributes", "value")) | self._hashed_keys
         self._actors: dict[str, str] = {}
+        self._words = _Words(self._key)
 
     def actor(self, actor_id: str) -> str:
         """The stored form of a person's or agent's id."""
@@ -49,7 +52,7 @@ class Pseudonyms:
             if _STORED_ACTOR.fullmatch(actor_id):
                 return actor_id
             known = ACTOR_PREFIX + blake2b(actor_id.encode(), key=self._key, digest_size=9, person=b"actor").hexdigest()
-            if len(self._actors) < 100_000:
+            if len(self._actors) < REMEMBERED:
                 self._actors[actor_id] = known
         return known
 
@@ -57,12 +60,8 @@ class Pseudonyms:
         """The stored form of a free text: the sorted keyed 32-bit hashes of its first 2,000 words."""
         if _STORED_WORDS.fullmatch(text):
             return text
-        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-        hashes = sorted(self._word(word) for word in WORDS.findall(folded)[:MAX_WORDS])
+        hashes = sorted([self._words[word] for word in _words_in(text)])
         return WORDS_PREFIX + b64encode(struct.pack(f">{len(hashes)}I", *hashes)).decode()
-
-    def _word(self, word: str) -> int:
-        return int.from_bytes(blake2b(word.encode(), key=self._key, digest_size=4, person=b"word").digest())
 
     def value(self, attribute: str | None, value: str | None) -> str | None:
         """The stored form of an attribute's value."""
@@ -84,29 +83,29 @@ class Pseudonyms:
 
     def event(self, event: Event) -> Event:
         """The event as it may be stored."""
-        attribute = event.attribute
-        before, after, detail = event.before, event.after, event.detail
-        if attribute is not None and attribute in self._hashed:
-            before, after = self.value(attribute, before), self.value(attribute, after)
-        if detail and not self._touched.isdisjoint(detail):
-            detail = self._detail(event)
-        actor = event.actor_id
-        known = self._actors.get(actor) if actor is not None else None
-        return Event(
-            event.source,
-            event.case_source,
-            event.case_id,
-            event.event_id,
-            event.occurred_at,
-            event.activity,
-            event.actor_kind,
-            known if known is not None or actor is None else self.actor(actor),
-            attribute,
-            before,
-            after,
-            detail,
-            event.revision,
-        )
+        return self.events((event,))[0]
+
+    def events(self, events: Iterable[Event]) -> list[Event]:
+        """Events as they may be stored."""
+        actors, hashed, touched = self._actors, self._hashed, self._touched
+        return [
+            Event(
+                event.source,
+                event.case_source,
+                event.case_id,
+                event.event_id,
+                event.occurred_at,
+                event.activity,
+                event.actor_kind,
+                actor if (actor := event.actor_id) is None else actors.get(actor) or self.actor(actor),
+                attribute := event.attribute,
+                event.before if attribute not in hashed else self.value(attribute, event.before),
+                event.after if attribute not in hashed else self.value(attribute, event.after),
+                detail if touched.isdisjoint(detail := event.detail) else self._detail(event),
+                event.revision,
+            )
+            for event in events
+        ]
 
     def _detail(self, event: Event) -> dict[str, Any]:
         detail = dict(event.detail)
@@ -133,5 +132,24 @@ def words_of(value: str | None) -> Counter[int]:
     if _STORED_WORDS.fullmatch(value):
         packed = b64decode(value[len(WORDS_PREFIX) :])
         return Counter(struct.unpack(f">{len(packed) // 4}I", packed))
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold())
-    return Counter(crc32(word.encode()) for word in WORDS.findall(folded)[:MAX_WORDS])
+    return Counter(crc32(word.encode()) for word in _words_in(value))
+
+
+def _words_in(text: str) -> list[str]:
+    """The first words of a text, in one case and one composition."""
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    return WORDS.findall(folded)[:MAX_WORDS]
+
+
+class _Words(dict[str, int]):
+    """Word to its keyed 32-bit hash."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__()
+        self._key = key
+
+    def __missing__(self, word: str) -> int:
+        found = int.from_bytes(blake2b(word.encode(), key=self._key, digest_size=4, person=b"word").digest())
+        if len(self) < REMEMBERED:
+            self[word] = found
+        return found

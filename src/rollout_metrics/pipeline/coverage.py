@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollout_metrics.domain.policy import Workflow
-from rollout_metrics.pipeline.deriving import UNDERIVABLE
 from rollout_metrics.store import Feed
 
 COVERAGE = "coverage"
@@ -12,6 +11,9 @@ COVERAGE = "coverage"
 
 AUDITED = {"history": "audited"}
 """What sources say of coverage, by the word of the definitions."""
+
+UNDERIVABLE = "underivable"
+"""Why a case is set aside that this program breaks on."""
 
 Shares = Mapping[str, tuple[int, int]]
 """Kind of coverage -> covered, of how much."""

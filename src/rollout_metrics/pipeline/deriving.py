@@ -12,15 +12,13 @@ from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.facts import CaseFacts, Fact
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, minute_of
+from rollout_metrics.pipeline.coverage import UNDERIVABLE
 from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers, quick
 from rollout_metrics.rollup import Bucket, Sample
 from rollout_metrics.rollup.counting import glances
 from rollout_metrics.store import Judged, Judgement, Store, Update
 
 log = logging.getLogger(__name__)
-
-UNDERIVABLE = "underivable"
-"""Why a case is set aside that this program breaks on."""
 
 BATCH = 2000
 """Cases in a transaction."""

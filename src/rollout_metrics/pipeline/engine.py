@@ -20,8 +20,8 @@ from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.overview import Picture
-from rollout_metrics.pipeline.coverage import COVERAGE, added, coverage_of, covered
-from rollout_metrics.pipeline.deriving import UNDERIVABLE, derive_due
+from rollout_metrics.pipeline.coverage import COVERAGE, UNDERIVABLE, added, coverage_of, covered
+from rollout_metrics.pipeline.deriving import derive_due
 from rollout_metrics.pipeline.freezing import freeze
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
 from rollout_metrics.pipeline.harm_readings import HarmReader

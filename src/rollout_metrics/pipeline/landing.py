@@ -34,8 +34,7 @@ class Landing:
 
     def __call__(self, events: Sequence[Event], rejected: Sequence[Rejected], progress: Mapping[str, Any]) -> None:
         """Take one page; commit when there is enough."""
-        pseudonymised = self._pseudonyms.event
-        self._events += [pseudonymised(event) for event in events]
+        self._events += self._pseudonyms.events(events)
         self._rejected += rejected
         self._progress = progress if self._sweep is None else {**progress, COVERAGE: added(self._before, self._sweep.coverage)}
         if self._sweep is not None and self._sweep.changes:

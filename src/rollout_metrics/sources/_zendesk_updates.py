@@ -23,7 +23,7 @@ from rollout_metrics.sources._zendesk_spelling import (
     unless_zero,
     words_of,
 )
-from rollout_metrics.sources._zendesk_system import SYSTEM_VALUES, told
+from rollout_metrics.sources._zendesk_system import of_system, told
 
 ATTRIBUTES: Mapping[str, str] = {
     "assignee_id": "assignee",
@@ -120,7 +120,7 @@ class Translator:
                 if len(fields) != 1:
                     return None
                 ((field, value),) = fields
-                if field in not_plain or (type(value) is str and value in SYSTEM_VALUES):
+                if field in not_plain or of_system(value) or of_system(child.get("previous_value")):
                     return None
                 staff_only = staff_only or (field in STAFF_ONLY and own_via is not None)
                 steps.append((child, field, value))

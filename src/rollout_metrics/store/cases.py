@@ -1,6 +1,6 @@
 """Cases: which are due, what was derived of them, and replacing it with the exact difference in the counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -10,6 +10,7 @@ from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import CaseFacts, CaseSummary, Fact, Handling, HandlingKind
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import ALWAYS
+from rollout_metrics.store.bulk import Difference, Numbered, in_order
 from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, decode_recorded, encode_facts, encode_numbers
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.judgements import add_for_good
@@ -20,7 +21,7 @@ from rollout_metrics.store.receipts import Receipts
 from rollout_metrics.store.relations import decided_in, workflows_in
 from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements, receipts
 from rollout_metrics.store.spans import span_of
-from rollout_metrics.store.tables import PERSONS_UNTIL, add, meta_number, subtract
+from rollout_metrics.store.tables import PERSONS_UNTIL, meta_number
 
 _COLUMNS = tuple(cases.columns.keys())
 _DIRTY = text("SELECT case_source, case_id, mark FROM dirty ORDER BY case_source, case_id LIMIT :limit")
@@ -57,19 +58,26 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What `replace` did: the difference it applied to the counts, how many cases' facts changed, which cases it left alone as another process was quicker."""
+    """What `replace` did: how many cases' facts changed, and which cases it left alone as another process was quicker."""
 
-    counts: Counted
+    rows: Sequence[Numbered]
+    named: Callable[[Sequence[Numbered]], Counted]
     changed: int
     skipped: frozenset[CaseKey]
 
+    @property
+    def counts(self) -> Counted:
+        """The difference it applied to the counts; put into words only where somebody asks."""
+        return self.named(self.rows)
+
 
 class _Changes(msgspec.Struct):
-    """What one `replace` collects before it writes."""
+    """What one `replace` collects before it writes, for cases named by their place among `keys`."""
 
+    keys: Sequence[tuple[int, str]]
     rows: list[Row] = []
     gone: list[Row] = []
-    difference: dict[tuple[int, int], int] = {}
+    difference: Difference = msgspec.field(default_factory=Difference)
     led: set[int] = set()
     """Workflows in which a case's first agent event moved."""
     decided: set[Row] = set()
@@ -77,7 +85,8 @@ class _Changes(msgspec.Struct):
     groups: set[Row] = set()
     added_elsewhere: set[Row] = set()
     gone_elsewhere: set[Row] = set()
-    posted: list[Row] = []
+    posted: list[int] = []
+    """`series, minute, place of the case, amount`, one after another."""
     unposted: list[Row] = []
     changed: int = 0
 
@@ -142,15 +151,15 @@ class Cases(Persons, Receipts):
             taken = [due.marks.get(update.facts.case) for update in updates]
             done = self._done_elsewhere(connection, keys, taken)
             stored = self._stored(connection, keys)
-            changes = _Changes()
+            changes = _Changes(keys)
             now = self._clock()
-            for key, update in zip(keys, updates, strict=True):
+            for place, (key, update) in enumerate(zip(keys, updates, strict=True)):
                 if key not in done:
-                    self._change(changes, key, stored.get(key), update, now)
+                    self._change(changes, place, stored.get(key), update, now)
             for_good = self._numbered(added or {})
             if for_good:
                 add_for_good(self._dialect, connection, for_good)
-            add(changes.difference, for_good)
+            changes.difference.add(for_good)
             first = {workflow: self._first_agent(connection, workflow) for workflow in changes.led if self._follows_agent(workflow)}
             self._write(connection, changes)
             for workflow, before in first.items():
@@ -158,7 +167,7 @@ class Cases(Persons, Receipts):
             cleared = [(*key, mark) for key, mark in zip(keys, taken, strict=True) if mark is not None]
             self._dialect.delete(connection, dirty, cleared, "case_source", "case_id", "mark")
             skipped = frozenset(update.facts.case for key, update in zip(keys, updates, strict=True) if key in done)
-            return Applied(self._apply(connection, changes.difference), changes.changed, skipped)
+            return Applied(self._apply(connection, changes.difference), self._named, changes.changed, skipped)
 
     def _done_elsewhere(self, connection: Connection, keys: Sequence[tuple[int, str]], taken: Sequence[int | None]) -> set[Row]:
         """Cases that were dirty when they were taken and are no more: another process has replaced them since, maybe from more than we have seen."""
@@ -176,8 +185,8 @@ class Cases(Persons, Receipts):
         )
         return {(row[0], row[1]): row for row in self._dialect.rows(connection, query, keys)}
 
-    def _change(self, changes: _Changes, key: tuple[int, str], old: Row | None, update: Update, now: Instant) -> None:
-        derived = update.facts
+    def _change(self, changes: _Changes, place: int, old: Row | None, update: Update, now: Instant) -> None:
+        key, derived = changes.keys[place], update.facts
         facts = encode_facts(derived.facts)
         counted = self._numbered(update.counted)
         packed = encode_numbers(counted)
@@ -185,10 +194,9 @@ class Cases(Persons, Receipts):
         packed_samples = encode_numbers(sampled)
         if old is None and not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
             return
-        if old is not None and old[_COUNTED] != packed:
-            subtract(changes.difference, old[_COUNTED])
         if old is None or old[_COUNTED] != packed:
-            add(changes.difference, counted)
+            changes.difference.subtract(NOTHING if old is None else old[_COUNTED])
+            changes.difference.add(counted)
         same_facts = old is not None and old[_FACTS] == facts
         recorded = old[_RECORDED] if same_facts and old is not None else _recorded(old, derived.facts, now)
         if not same_facts:
@@ -197,22 +205,24 @@ class Cases(Persons, Receipts):
         if not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
             if old is not None:
                 changes.gone.append(key)
-                changes.unposted += [(*place, *key) for place in self._postings(old[_COUNTED], old[_SAMPLED])]
+                changes.unposted += [(*where, *key) for where in self._postings(old[_COUNTED], old[_SAMPLED])]
                 changes.led.add(old[_WORKFLOW])
             return
         if old is None or old[_COUNTED] != packed or old[_SAMPLED] != packed_samples:
             before = {} if old is None else self._postings(old[_COUNTED], old[_SAMPLED])
-            self._post(changes, key, before, self._posts(chain(counted, sampled)))
+            self._post(changes, place, before, self._posts(chain(counted, sampled)))
         row = (*key, *self._columns(derived), facts, recorded, packed, packed_samples)
         if row != old:
             changes.rows.append(row)
             if old is None or (old[_WORKFLOW], old[_FIRST_AGENT]) != (row[_WORKFLOW], row[_FIRST_AGENT]):
                 changes.led |= {row[_WORKFLOW]} if old is None else {row[_WORKFLOW], old[_WORKFLOW]}
 
-    def _post(self, changes: _Changes, key: tuple[int, str], before: dict[tuple[int, int], int], after: Mapping[tuple[int, int], int]) -> None:
+    def _post(self, changes: _Changes, place: int, before: dict[tuple[int, int], int], after: Sequence[tuple[int, int, int]]) -> None:
         """What leads to a case is exchanged row by row, so that a rewritten case costs what changed in it."""
-        changes.posted += [(*place, *key, amount) for place, amount in after.items() if before.get(place) != amount]
-        changes.unposted += [(*place, *key) for place in before if place not in after]
+        for series, minute, amount in after:
+            if before.pop((series, minute), None) != amount:
+                changes.posted += (series, minute, place, amount)
+        changes.unposted += [(*where, *changes.keys[place]) for where in before]
 
     def _columns(self, derived: CaseFacts) -> Row:
         first_agent_at = presence = None
@@ -251,7 +261,8 @@ class Cases(Persons, Receipts):
         dialect.upsert(connection, elsewhere, sorted(changes.added_elsewhere))
         dialect.delete(connection, elsewhere, sorted(changes.gone_elsewhere))
         dialect.delete(connection, receipts, sorted(changes.unposted))
-        dialect.upsert(connection, receipts, sorted(changes.posted))
+        keys, posted = changes.keys, in_order(changes.posted)
+        dialect.upsert(connection, receipts, [(series, minute, *keys[place], amount) for series, minute, place, amount in posted])
         if changes.groups:
             mark, forgotten = self._next_mark(connection), meta_number(connection, PERSONS_UNTIL)
             dialect.delete(connection, decisions, sorted(changes.undecided))

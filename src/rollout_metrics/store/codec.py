@@ -33,7 +33,7 @@ LAYOUT = blake2b(
 encode_numbers = msgspec.msgpack.Encoder().encode
 decode_recorded = msgspec.msgpack.Decoder(list[int]).decode
 decode_counted = msgspec.msgpack.Decoder(list[tuple[int, int, int]]).decode
-"""`(series number, minute, amount)`, sorted."""
+"""`(series number, minute, amount)`."""
 
 NOTHING = encode_numbers([])
 

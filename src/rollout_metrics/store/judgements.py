@@ -8,12 +8,13 @@ from sqlalchemy import Connection, select, text
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import Recommendation
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_counted, decode_facts, encode_numbers
+from rollout_metrics.store.bulk import Difference, add
+from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, encode_numbers
 from rollout_metrics.store.dialects import Dialect, Row
 from rollout_metrics.store.names import NOBODY
 from rollout_metrics.store.relations import explicit
 from rollout_metrics.store.schema import judgements
-from rollout_metrics.store.tables import Tables, add, subtract
+from rollout_metrics.store.tables import Tables
 
 _DUE = text(
     "SELECT j.decider, j.at, j.mark, (SELECT max(t.at) FROM touches AS t WHERE t.touch = j.decider AND t.at < j.at)"
@@ -72,7 +73,7 @@ class Judgements(Tables):
         if not judged:
             return {}
         with self._writing() as connection:
-            difference: dict[tuple[int, int], int] = {}
+            difference = Difference()
             groups = {(self._names.operators[one.judgement.operator], one.judgement.at): one for one in judged}
             finished: list[Row] = []
             for decider, at, mark, before in connection.execute(_BEFORE, _stretch(min(groups), max(groups))).all():
@@ -80,19 +81,19 @@ class Judgements(Tables):
                 if one is None:
                     continue
                 counted = self._numbered(one.counted)
-                subtract(difference, before)
-                add(difference, counted)
+                difference.subtract(before)
+                difference.add(counted)
                 finished.append((decider, at, 0 if mark == one.judgement.mark else mark, encode_numbers(counted)))
             self._dialect.upsert(connection, judgements, finished)
             self._dialect.delete(connection, judgements, [row[:2] for row in finished if row[2] == 0 and row[3] == NOTHING])
-            return self._apply(connection, difference)
+            return self._named(self._apply(connection, difference))
 
 
 def add_for_good(dialect: Dialect, connection: Connection, numbered: Sequence[tuple[int, int, int]]) -> None:
     """Remember what is counted beyond all facts, so that counts can still be explained."""
     sums: dict[tuple[int, int], int] = {(series, minute): amount for series, minute, amount in numbered}
     found = connection.execute(select(judgements.c.counted).where(judgements.c.decider == NOBODY, judgements.c.at == 0)).scalar()
-    add(sums, decode_counted(found) if found is not None else ())
+    add(sums, NOTHING if found is None else found)
     dialect.upsert(connection, judgements, [(NOBODY, 0, 0, encode_numbers(sorted((*key, amount) for key, amount in sums.items())))])
 
 

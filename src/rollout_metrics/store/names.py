@@ -16,6 +16,7 @@ OPERATOR = "operator"
 AGENTS = "agents"
 
 _GIVE = text("INSERT INTO names (kind, name) VALUES (:kind, :name) ON CONFLICT (kind, name) DO UPDATE SET name = excluded.name RETURNING no")
+_FIND = text("SELECT no FROM names WHERE kind = :kind AND name = :name")
 
 NO_WORKFLOW = 0
 """The number of "none" where a workflow's is expected."""
@@ -45,9 +46,12 @@ class Numbers(dict[Any, int]):
 
     def known(self, name: Any) -> int | None:
         """The number of a name if it has one."""
-        if name not in self:
-            self._owner.load()
-        return self.get(name)
+        number = self.get(name)
+        if number is None:
+            number = self._owner.look_up(self._kind, _text(name))
+            if number is not None:
+                self.remember(number, name)
+        return number
 
 
 class Backwards(dict[int, Any]):
@@ -86,6 +90,12 @@ class Names:
                 numbers = self._kinds.get(kind)
                 if numbers is not None:
                     numbers.remember(number, _value(kind, name))
+
+    def look_up(self, kind: str, name: str) -> int | None:
+        """The number of one name, as committed."""
+        with self._reading() as connection:
+            number: int | None = connection.execute(_FIND, {"kind": kind, "name": name}).scalar()
+        return number
 
     def groups_of(self, workflow: str) -> list[int]:
         """The touches that are the presence of a workflow's agents."""

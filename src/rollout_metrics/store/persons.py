@@ -12,11 +12,12 @@ from sqlalchemy import Connection, select, text
 from rollout_metrics.domain.errors import StorageError
 from rollout_metrics.domain.pseudonyms import ACTOR_PREFIX
 from rollout_metrics.store.arrivals import Arrivals
-from rollout_metrics.store.codec import decode_counted, encode_numbers
+from rollout_metrics.store.bulk import add
+from rollout_metrics.store.codec import encode_numbers
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.names import NOBODY, OPERATOR
 from rollout_metrics.store.schema import decisions, dirty, events, judgements, names, touches
-from rollout_metrics.store.tables import KEPT_FROM, PERSONS_UNTIL, add, meta_number
+from rollout_metrics.store.tables import KEPT_FROM, PERSONS_UNTIL, meta_number
 from rollout_metrics.store.touches import FORMER_PREFIX
 
 CHUNK = 500
@@ -136,7 +137,7 @@ class Persons(Arrivals):
         counted: dict[int, dict[tuple[int, int], int]] = {}
         found = select(judgements.c.at, judgements.c.counted).where(judgements.c.decider.in_((number, NOBODY)))
         for at, packed in connection.execute(found):
-            add(counted.setdefault(at, {}), decode_counted(packed))
+            add(counted.setdefault(at, {}), packed)
         rows = [(NOBODY, at, 0, encode_numbers(sorted((*key, amount) for key, amount in sums.items()))) for at, sums in counted.items()]
         self._dialect.upsert(connection, judgements, rows)
         for table, column in ((judgements, judgements.c.decider), (decisions, decisions.c.decider), (touches, touches.c.touch), (names, names.c.no)):

@@ -100,10 +100,10 @@ class Receipts(Tables):
         """The rows of a case: `(series, minute) -> amount`."""
         if sampled is None:
             return {}
-        found = self._posts(decode_counted(counted))
-        found.update(self._posts(decode_counted(sampled)))
-        return found
+        posted = self._posts((*decode_counted(counted), *decode_counted(sampled)))
+        return {(series, minute): amount for series, minute, amount in posted}
 
-    def _posts(self, counted: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int], int]:
+    def _posts(self, counted: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+        """Those contributions that lead to their case."""
         names = self._names.series.names
-        return {(series, minute): amount for series, minute, amount in counted if names[series][1] not in UNPOSTED}
+        return [row for row in counted if names[row[0]][1] not in UNPOSTED]

@@ -3,13 +3,14 @@
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.tables import FIRST_AGENT, Tables, set_meta
 
-_NEXT_SEEN = text("SELECT min(at) FROM touches WHERE touch IN :groups AND at >= :start").bindparams(bindparam("groups", expanding=True))
+_NEXT_SEEN = text("SELECT min(at) FROM touches WHERE touch = :group AND at >= :start")
+"""Of one group: of several at once SQLite reads all their rows."""
 _PREVIOUS = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
 
 
@@ -88,5 +89,5 @@ class Around(Tables):
         if not groups:
             return None
         with self._database.reading() as connection:
-            found = connection.execute(_NEXT_SEEN, {"groups": groups, "start": start}).scalar()
-        return None if found is None else int(found)
+            found = [connection.execute(_NEXT_SEEN, {"group": group, "start": start}).scalar() for group in groups]
+        return min((int(at) for at in found if at is not None), default=None)

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, text
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.codec import Counted, decode_counted
+from rollout_metrics.store.bulk import Difference, Numbered
+from rollout_metrics.store.codec import Counted
 from rollout_metrics.store.database import Database
-from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.names import NO_WORKFLOW, Names
 from rollout_metrics.store.schema import counts
 
@@ -90,29 +90,21 @@ class Tables:
         return self._names.workflows[name] if name is not None else NO_WORKFLOW
 
     def _numbered(self, counted: Mapping[tuple[tuple[str, ...], int], int]) -> list[tuple[int, int, int]]:
-        """Contributions as `(series, minute, amount)` in order, without zeros; within `_writing`."""
+        """Contributions as `(series, minute, amount)` without zeros, as they come; within `_writing`."""
         series = self._names.series
-        return sorted([(series[name], minute, amount) for (name, minute), amount in counted.items() if amount])
+        return [(series[name], minute, amount) for (name, minute), amount in counted.items() if amount]
 
-    def _apply(self, connection: Connection, difference: Mapping[tuple[int, int], int]) -> Counted:
-        """Add a difference `(series, minute) -> amount` to the counts; the same with series by name."""
-        name_of = self._names.series.names
-        workflow_of = {number: self._names.workflows[name_of[number][0]] for number in {number for number, _ in difference}}
-        rows: list[Row] = sorted([(workflow_of[number], minute, number, amount) for (number, minute), amount in difference.items() if amount])
+    def _apply(self, connection: Connection, difference: Difference) -> list[Numbered]:
+        """Add a difference to the counts."""
+        name_of, workflows = self._names.series.names, self._names.workflows
+        rows = difference.rows(lambda series: workflows[name_of[series][0]])
         self._dialect.upsert(connection, counts, rows, add="amount")
-        return {(name_of[number], minute): amount for _, minute, number, amount in rows}
+        return rows
 
-
-def subtract(difference: dict[tuple[int, int], int], counted: bytes) -> None:
-    """Take what was contributed before out of a difference."""
-    add(difference, decode_counted(counted), -1)
-
-
-def add(difference: dict[tuple[int, int], int], counted: Iterable[tuple[int, int, int]], times: int = 1) -> None:
-    """Add what is contributed to a difference, `times` times."""
-    for series, minute, amount in counted:
-        bucket = (series, minute)
-        difference[bucket] = difference.get(bucket, 0) + times * amount
+    def _named(self, rows: Iterable[Numbered]) -> Counted:
+        """Rows of counts with series by name."""
+        name_of = self._names.series.names
+        return {(name_of[series], minute): amount for _, minute, series, amount in rows}
 
 
 def _meta(connection: Connection, key: str) -> str | None:
