@@ -49,7 +49,7 @@ def ticket_event(case: Case, save: Save, place: int, *, comments: bool) -> dict[
         "updater_id": SYSTEM if save.via == "rule" else save.actor,
         "via": via,
         "system": {"client": "demo", "location": "", "latitude": None, "longitude": None},
-        "metadata": {},
+        **({"metadata": {"custom": {}, "system": {}}} if comments else {}),
         "event_type": "Audit",
         "child_events": children,
     }
@@ -102,7 +102,9 @@ def _comment(save: Save, number: int, via: str, *, comments: bool) -> dict[str, 
     if not comments:
         return body | {"comment_present": True, "comment_public": save.public}
     text = save.comment or ""
+    said_by = {} if via in ("Rule", "Merge") else {"via": {"channel": save.via, "source": {"from": {}, "to": {}, "rel": None}}}
     return body | {
+        **said_by,  # comments spell their channel as an object
         "type": "Comment",
         "author_id": save.actor,
         "body": text,
