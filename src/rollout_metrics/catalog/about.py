@@ -81,6 +81,14 @@ COLLECTION: tuple[Metric, ...] = (
         Section.COLLECTION,
         "workflow",
     ),
+    exporter(
+        "source_spans_total",
+        "Spans sent to the source, by what became of them. mapped: they became events; without_case: they would have, but do not say of which case;"
+        " passed_over: they say nothing for us, as most do; rejected: they say it wrongly, or their token may not say it.",
+        Section.COLLECTION,
+        "source",
+        "outcome",
+    ),
     exporter("source_quarantined_total", "Records set aside because they could not be understood, by reason.", Section.COLLECTION, "source", "reason"),
 )
 

@@ -23,6 +23,7 @@ from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board
 from rollout_metrics.schedule import Schedule
 from rollout_metrics.sources.alertmanager import Alertmanager
+from rollout_metrics.sources.otlp import Otlp
 from rollout_metrics.sources.push import Push
 from rollout_metrics.web.app import web_app
 from rollout_metrics.web.bounds import standing_of
@@ -71,12 +72,13 @@ def _web(configuration: Configuration, pipeline: Pipeline) -> Flask:
     configured = pipeline.sources.values()
     sources = [source for source in configured if isinstance(source, Push)]
     alerts = [source for source in configured if isinstance(source, Alertmanager)]
+    spans = [source for source in configured if isinstance(source, Otlp)]
     settings = configuration.settings
     desk = Desk(
         pipeline.board, pipeline.company, settings.web, partial(explain, pipeline), lambda: pipeline.configuration.records, terms(settings), Cabinet(pipeline)
     )
     judge, held = standing_of(pipeline.company, pipeline.pseudonyms), pipeline.store.held
-    return web_app(sources, pipeline.accept, clock, judge=judge, held=held, desk=desk, alerts=alerts)
+    return web_app(sources, pipeline.accept, clock, judge=judge, held=held, desk=desk, alerts=alerts, spans=spans)
 
 
 @contextmanager
@@ -90,7 +92,7 @@ def serving(configuration: Configuration) -> Iterator[tuple[Service, str]]:
         service = Service(configuration, pipeline, board)
         listeners = [Listener(metrics_app(board, web_address=listen.web), listen.metrics, web_config=listen.metrics_web_config).start()]
         try:
-            listeners.append(Listener(service.web, listen.web, web_config=listen.web_web_config, open_to=("/api/v1/",)).start())
+            listeners.append(Listener(service.web, listen.web, web_config=listen.web_web_config, open_to=("/api/v1/", "/v1/traces")).start())
             service.pages = listeners[1].url
             yield service, listeners[0].url
         finally:

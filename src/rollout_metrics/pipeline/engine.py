@@ -11,11 +11,12 @@ import msgspec
 from rollout_metrics.catalog import DEFINITIONS, TALLIES, Family
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.source import Coverage, Rejected, Source
+from rollout_metrics.collect.spans import Outcome
 from rollout_metrics.collect.sweep import Sweep, run
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.delivery import Known
 from rollout_metrics.derive.gates import Assessment
-from rollout_metrics.domain.errors import FailureKind, RolloutMetricsError, StorageError
+from rollout_metrics.domain.errors import RolloutMetricsError, StorageError
 from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import SECOND, Instant
@@ -26,8 +27,9 @@ from rollout_metrics.pipeline.freezing import freeze
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
 from rollout_metrics.pipeline.harm_readings import HarmReader
 from rollout_metrics.pipeline.landing import Landing
-from rollout_metrics.pipeline.reach import note, source_states
+from rollout_metrics.pipeline.reach import source_states
 from rollout_metrics.pipeline.state import Figures
+from rollout_metrics.pipeline.telling import sent, swept
 from rollout_metrics.pipeline.turns import Turns
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
@@ -129,11 +131,22 @@ class Pipeline:
             error = problem
             log.exception("sweep broke", extra={"fields": {"source": name}})
         watch(name, 1, 1, f"{sweep.events:,} events" if error is None else "failed")
-        self._tell(name, sweep, error)
+        swept(self.metrics, self.store, name, sweep, error, now=self.clock())
         return Collected(name, sweep, None if error is None else f"{error}" or type(error).__name__)
 
-    def accept(self, name: str, events: Sequence[Event], rejected: Sequence[Rejected] = (), coverage: Sequence[Coverage] = ()) -> None:
-        """Store what was pushed to a source, what of it was not understood, and how much of it came; with none of these, its heartbeat."""
+    def accept(
+        self,
+        name: str,
+        events: Sequence[Event],
+        rejected: Sequence[Rejected] = (),
+        coverage: Sequence[Coverage] = (),
+        *,
+        spans: Mapping[Outcome, int] | None = None,
+    ) -> None:
+        """Store what was pushed to a source, what of it was not understood, and how much of it came; with none of these, its heartbeat.
+
+        `spans`: what became of how many, for sources that take them.
+        """
         landing = Landing(self.store, name, self.pseudonyms)
         with self._accepting:
             shares = covered(self.store.progress(name))
@@ -141,9 +154,7 @@ class Pipeline:
                 shares = added(shares, {part.kind: (part.covered, part.total)})
             landing(events, rejected, {"heard_at": self.clock(), COVERAGE: shares})
             landing.commit()
-        self.metrics.add("source_events_total", len(events), source=name)
-        self.metrics.set("source_up", 1, source=name)
-        self._told_failure(name, None)
+        sent(self.metrics, name, events, rejected, spans)
 
     def refresh(self, *, watch: Watch = silent, started: float | None = None) -> str | None:
         """Derive what is due, move the figures to each workflow's T, and publish one snapshot. Returns why that was not possible, None where it was."""
@@ -326,33 +337,6 @@ class Pipeline:
             if known is not None:
                 log.info("policies changed: deriving all cases again", extra={"fields": {"cases": self.store.rebuild()}})
             self.store.set_meta("policies", print_)
-
-    def _tell(self, name: str, sweep: Sweep, error: Exception | None) -> None:
-        metrics = self.metrics
-        metrics.set("source_up", 0 if error is not None else 1, source=name)
-        self._told_failure(name, error)
-        metrics.add("source_requests_total", sweep.requests, source=name)
-        metrics.add("source_retries_total", sweep.retries, source=name)
-        metrics.add("source_throttled_seconds_total", sweep.throttled_seconds, source=name)
-        metrics.add("source_events_total", sweep.events, source=name)
-        for reason, count in sweep.rejected.items():
-            metrics.add("source_quarantined_total", count, source=name, reason=reason)
-        note(self.store, name, None if error is None else shown(error), self.clock())
-        if error is None:
-            metrics.set("source_last_success_timestamp_seconds", self.clock() / SECOND, source=name)
-        feed = self.store.feeds().get(name)
-        if feed is not None and feed.newest is not None:
-            metrics.set("source_newest_event_timestamp_seconds", feed.newest / SECOND, source=name)
-
-    def _told_failure(self, name: str, error: Exception | None) -> None:
-        failed = None if error is None else error.kind if isinstance(error, RolloutMetricsError) else FailureKind.OTHER
-        for kind in FailureKind:
-            self.metrics.set("source_failure", int(kind is failed), source=name, kind=kind)
-
-
-def shown(error: Exception) -> str:
-    """An error for people who may not read the log: what a defect of ours says can hold anything."""
-    return str(error) if isinstance(error, RolloutMetricsError) else f"{type(error).__name__}: see the log"
 
 
 def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:
