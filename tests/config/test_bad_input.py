@@ -211,6 +211,13 @@ def test_a_mistake_is_told_with_its_place_and_remedy(line: str, message: str) ->
             ["sources.s.tokens[0].workflows: there is no workflow 'refund'; did you mean 'refunds'?"],
         ),
         (
+            "{kind: otlp, case_source: z, tokens: [{name: bot, secret: '${LONG}', workflows: [refund]}]}",
+            [
+                "sources.s.tokens[0].workflows: there is no workflow 'refund'; did you mean 'refunds'?",
+                "sources.s.case_source: there is no source 'z'; known are s",
+            ],
+        ),
+        (
             "{kind: push, tokens: [{name: bot, secret: '${T}', workflows: [refunds]}]}",
             ["sources.s.tokens[0].secret: the secret is shorter than 16 characters: make a longer one, such as by `openssl rand -hex 32`"],
         ),

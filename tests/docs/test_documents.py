@@ -28,7 +28,7 @@ KNOWN_HOSTS = frozenset(("arxiv.org", "doi.org", "github.com", "grafana.com", "k
 OUR_ROOTS = frozenset(
     (
         "- / REST api changes conversations crm data-protection etc evidence healthz incremental issues issues.json log_entries metrics ready readyz reload"
-        + " repos rest review run services tickets usr var workflows"
+        + " repos rest review run services tickets usr v1 var workflows"
     ).split()
 )
 """First parts of absolute paths that mean the same on every machine: URL paths, and places of a Linux system."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout_metrics.collect.received import Bounded
+from rollout_metrics.collect.runtimes import Runtime
 from rollout_metrics.collect.source import Source
 from rollout_metrics.config.model import Settings
 from rollout_metrics.config.problems import suggestion
@@ -31,6 +32,10 @@ def checked(settings: Settings, sources: Mapping[str, Source], raw: Mapping[str,
     for name, source in sources.items():
         if isinstance(source, Bounded):
             _check_tokens(name, source, names(raw), document)
+        if isinstance(source, Runtime) and source.case_source is not None:
+            known = sorted(raw["sources"])
+            if source.case_source not in known:
+                document.problem(("sources", name, "case_source"), f"there is no source {source.case_source!r}{suggestion(source.case_source, known)}")
     for name in sorted(set(settings.review.hourly_rates) - set(names(raw))):
         document.problem(("review", "hourly_rates", name), f"there is no workflow {name!r}{suggestion(name, names(raw))}")
     if settings.listen.metrics == settings.listen.web and not settings.listen.web.endswith(":0"):

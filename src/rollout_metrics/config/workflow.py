@@ -240,6 +240,8 @@ class WorkflowOptions(Parameters):
     """Attribute in which operators say why they changed the agent's work."""
     error_categories: Texts = frozenset()
     """Values of it that are published by name; all others are `other`."""
+    block_reasons: Texts = frozenset()
+    """Reasons of blocked actions that are published by name; all others are `other`."""
     should_escalate_attribute: str | None = None
     """Attribute in which operators say whether the agent should have escalated (`true`/`yes`/`1`)."""
     baseline_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

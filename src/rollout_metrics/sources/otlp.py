@@ -1,14 +1,14 @@
 """Spans of agents' runtimes by OTLP: what their attributes say of cases. The endpoint itself is `web.otlp`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import msgspec
 
 from rollout_metrics.collect.event_format import Problem, read_event
 from rollout_metrics.collect.otlp import Attributes, Moment, Span
-from rollout_metrics.collect.passing import Passing
 from rollout_metrics.collect.received import Bounded
+from rollout_metrics.collect.runtimes import Runtime
 from rollout_metrics.collect.source import Page, Rejected
 from rollout_metrics.collect.spans import Outcome, Told
 from rollout_metrics.domain.events import Activity, ActorKind, Event
@@ -32,21 +32,18 @@ ITS_OWN = frozenset(("source", "event_id", "revision", "occurred_at", "actor_id"
 """Fields that come from the span itself."""
 
 
-class Otlp(Bounded):
-    """Spans of agents' runtimes by OpenTelemetry's protocol (OTLP/HTTP), sent to `POST /v1/traces` in protobuf or JSON."""
+class Otlp(Bounded, Runtime):
+    """Spans of agents' runtimes by OpenTelemetry's protocol (OTLP/HTTP), sent to `POST /v1/traces` in protobuf or JSON.
+
+    A span may name the case's source itself, by `rollout_metrics.case_source`; tools are told by `gen_ai.tool.name`, evaluations by `gen_ai.evaluation.name`.
+    """
 
     kind: ClassVar[str] = "otlp"
 
-    case_source: str | None = None
-    """The source whose cases the spans are about, where they do not say it themselves by `rollout_metrics.case_source`."""
     case_attribute: str = OURS + "case_id"
     """The attribute that holds the case's id there; such as `gen_ai.conversation.id` where that is the ticket."""
-    tools: Mapping[str, str] = {}
-    """Tool (`gen_ai.tool.name`) -> action: calls become `executed`. Leave out tools that change nothing."""
     refusals: frozenset[str] = frozenset()
     """Values of `error.type` that mean a guardrail or a missing permission: such calls become `blocked`, with the value as their reason."""
-    evaluations: Mapping[str, Passing] = {}
-    """Evaluation (`gen_ai.evaluation.name`) -> when it passed: results become `evaluated`. Name those whose failure is to count against a gate."""
 
     def reads(self, attribute: str) -> bool:
         """Whether an attribute says something for us."""

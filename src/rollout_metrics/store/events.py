@@ -142,7 +142,7 @@ class Events(Arrivals):
         query = text(f"SELECT {_COLUMNS} FROM events AS e WHERE e.source = :source AND e.event_id IN :ids").bindparams(bindparam("ids", expanding=True))  # noqa: S608
         wanted = sorted(event_ids)
         with self._database.reading() as connection:
-            number = self._names.sources[source]
+            number = self._names.sources.known(source)  # none yet where this is the first that is ever sent
             return {
                 event.event_id: event
                 for start in range(0, len(wanted), CHUNK)

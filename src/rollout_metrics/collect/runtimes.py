@@ -1,8 +1,11 @@
-"""When a result of an evaluation counts as passed."""
+"""Sources that tell what agents' runtimes did: whose cases it was about, which tools act, which evaluations count."""
 
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+from rollout_metrics.collect.source import Source
 
 
 class Passing(BaseModel):
@@ -26,3 +29,14 @@ class Passing(BaseModel):
         if self.at_least is not None:
             return None if score is None else score >= self.at_least
         return None if label is None else label in self.labels
+
+
+class Runtime(Source):
+    """A source that tells what agents' runtimes did on the cases of another."""
+
+    case_source: str | None = None
+    """The source whose cases it is about, such as the ticketing system's; default: the runtime's own."""
+    tools: Mapping[str, str] = {}
+    """Tool -> action: its calls become `executed`. Leave out tools that change nothing."""
+    evaluations: Mapping[str, Passing] = {}
+    """Evaluation -> when it passed: its results become `evaluated`. Name those whose failure is to count against a gate."""
