@@ -54,7 +54,7 @@ class Span(msgspec.Struct, frozen=True):
 
 def spans_of(body: bytes, encoding: Encoding, wanted: Wanted) -> list[Span]:
     """The spans of an `ExportTraceServiceRequest`, in its order. Raises `PayloadError` for what is none."""
-    request = _from_json(body) if encoding is Encoding.JSON else _from_protobuf(body)
+    request = _from_json(body, wanted) if encoding is Encoding.JSON else _from_protobuf(body)
     return list(_spans(request, wanted))
 
 
@@ -92,7 +92,7 @@ def _from_protobuf(body: bytes) -> "ExportTraceServiceRequest":
         raise PayloadError("the body is no ExportTraceServiceRequest in protobuf: check the exporter's endpoint and protocol") from None
 
 
-def _from_json(body: bytes) -> "ExportTraceServiceRequest":
+def _from_json(body: bytes, wanted: Wanted) -> "ExportTraceServiceRequest":
     from google.protobuf.json_format import ParseDict, ParseError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -100,6 +100,8 @@ def _from_json(body: bytes) -> "ExportTraceServiceRequest":
         written = msgspec.json.decode(body, type=dict[str, Any])
         for span in _members(written, "resourceSpans", "scopeSpans", "spans"):
             span.pop("links", None)  # has ids too, and says nothing for us
+            for holder in (span, *_members(span, "events")):
+                holder["attributes"] = _only(holder.get("attributes"), wanted)  # each one more costs as much as a span
             span.update({name: _as_base64(span[name]) for name in _IDS if name in span})
         return ParseDict(written, ExportTraceServiceRequest(), ignore_unknown_fields=True)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ParseError) as error:
@@ -117,6 +119,12 @@ def _members(value: Any, *names: str) -> Iterator[dict[str, Any]]:
     listed = value.get(names[0])
     for item in listed if isinstance(listed, list) else ():
         yield from _members(item, *names[1:])
+
+
+def _only(pairs: Any, wanted: Wanted) -> Any:
+    if not isinstance(pairs, list):
+        return pairs
+    return [pair for pair in pairs if not isinstance(pair, dict) or wanted(str(pair.get("key")))]
 
 
 def _as_base64(value: Any) -> str:
