@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from builders import Around, after, change, company, ev
-from rollout_metrics.derive.levels import level_at, mode_when_acting
+from rollout_metrics.derive.levels import level_at, levels_of
 from rollout_metrics.domain.changes import Change, ChangeKind
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import Mode
@@ -75,4 +75,4 @@ def test_agent_events_before_a_case_is_in_scope_do_not_start_an_undated_level() 
 def test_shadow_is_the_only_level_that_is_not_live() -> None:
     made = company(DATED).workflows[0]
 
-    assert [mode_when_acting(made, after(at)) for at in (0, "1d", "4d")] == [Mode.LIVE, Mode.SHADOW, Mode.LIVE]
+    assert [levels_of(made).mode_when_acting(after(at)) for at in (0, "1d", "4d")] == [Mode.LIVE, Mode.SHADOW, Mode.LIVE]

@@ -6,10 +6,10 @@ from heapq import merge
 from operator import attrgetter
 
 from rollout_metrics.derive.history import ACTS, History, Step
-from rollout_metrics.derive.levels import mode_when_acting
+from rollout_metrics.derive.levels import levels_of
 from rollout_metrics.derive.outcomes import DOES, named_action
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.derive.terms import Terms, decided_terms, terms_of
+from rollout_metrics.derive.terms import AllTerms, Terms, decided_terms, terms_of
 from rollout_metrics.derive.walk import walk
 from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import Act, Mode, Recommendation, ReferenceValue
@@ -30,14 +30,15 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
     workflow = history.workflow
     if workflow is None:
         return []
+    levels, terms_by_action = levels_of(workflow), terms_of(workflow)
     answers: _Answers | None = None
     found = []
-    for step in history.steps[history.start :]:
-        if step.own and step.activity in ACTS and mode_when_acting(workflow, step.at) is _LIVE:
-            terms = terms_of(workflow, step.action or step.activity.value)
+    for step in history.since(history.by[_AGENT]):
+        if step.own and step.activity in ACTS and levels.mode_when_acting(step.at) is _LIVE:
+            terms = terms_by_action[step.action or step.activity.value]
             if terms.reversible:
                 if answers is None:
-                    answers = _Answers(history, workflow)
+                    answers = _Answers(history, terms_by_action)
                 found.append(_judged(step, terms, answers, workflow))
     return found
 
@@ -45,10 +46,10 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
 def _judged(act: Step, terms: Terms, answers: "_Answers", workflow: Workflow) -> Act:
     at = act.at
     judged_at = at + workflow.cohort_age
-    corrected_by = None
     edited_by, reversed_by = answers.to(act, terms)
     if edited_by is reversed_by is None:
-        return Act(workflow.name, terms.action, at, judged_at, False, False, None, (act.event.ref,))
+        return Act(workflow.name, terms.action, at, judged_at, False, False, None, (act.ref,))
+    corrected_by = None
     if reversed_by is not None and reversed_by.at <= judged_at:
         corrected_by = reversed_by
     if edited_by is not None and (corrected_by is not None or edited_by.at > judged_at):
@@ -62,7 +63,7 @@ def _judged(act: Step, terms: Terms, answers: "_Answers", workflow: Workflow) ->
         corrected=corrected_by is not None,
         edited=edited_by is not None,
         reversed_at=None if reversed_by is None else reversed_by.at,
-        evidence=(act.event.ref,) if proof is None else (act.event.ref, proof.event.ref),
+        evidence=(act.ref,) if proof is None else (act.ref, proof.ref),
     )
 
 
@@ -73,29 +74,33 @@ class _Answers:
     (or closes again), it was the agent who replaced the act; only a rejection that names an event of the agent may still mean the old one.
     """
 
-    def __init__(self, history: History, workflow: Workflow) -> None:
+    def __init__(self, history: History, terms: AllTerms) -> None:
         self._walked = walk(history)
-        self._done: dict[str, list[Step]] = {}
-        self._reopened: list[Step] = []
+        self._reopened = [step for step in history.of.get(_REOPENED, ()) if step.kind in _REOPENERS]
+        self._rejecting = _REJECTED in history.of
         self._rejected: dict[str, list[Step]] = {}
         self._rejected_event: dict[str, list[Step]] = {}
         self._rejected_course: dict[int, list[Step]] = {}
         self._rejected_courses: dict[str, list[Step]] = {}
         self._naming: set[int] = set()
-        own_ids: set[str] = set()
+        if self._rejecting:
+            own_ids: set[str] = set()
+            for step in history.steps:
+                if step.own:
+                    own_ids.add(step.event.event_id)
+                elif step.activity is _REJECTED and step.kind is _OPERATOR:
+                    self._reject(step, own_ids)
+        self._done: dict[str, list[Step]] = {}
+        # That the agent replaced an act is of interest where people could have answered it as well.
+        answered = {step.action for step in history.by[_OPERATOR] if step.activity in DOES}
+        if self._reopened:
+            answered.add("close")
         for step in history.steps:
-            activity, kind = step.activity, step.kind
-            if activity is _REJECTED and kind is _OPERATOR:
-                self._reject(step, own_ids)
+            action = step.action
+            if action is None or not (self._rejecting or action in answered):
                 continue
-            if activity is _REOPENED and kind in _REOPENERS:
-                self._reopened.append(step)
-            if step.own:
-                own_ids.add(step.event.event_id)
-                if step.action is not None and activity in ACTS:
-                    self._do(step, terms_of(workflow, step.action))
-            elif kind is _OPERATOR and step.action is not None and activity in DOES:
-                self._do(step, terms_of(workflow, step.action))
+            if step.activity in ACTS if step.own else step.kind is _OPERATOR and step.activity in DOES:
+                self._do(step, terms[action])
 
     def _reject(self, step: Step, own_ids: Collection[str]) -> None:
         """A rejection means recommendations; for acts that belong to none it means the event it names, or its action."""
@@ -126,9 +131,11 @@ class _Answers:
 
     def to(self, act: Step, terms: Terms) -> tuple[Step | None, Step | None]:
         """The first answer that edits the act, if it comes before the first that reverses it; and that one."""
+        if act.action not in self._done and not self._rejecting:
+            return None, None
         edited_by, reversed_by, replaced = self._operators(act, terms)
         rejected = reopened = None
-        if self._rejected or self._rejected_event or self._rejected_course or self._rejected_courses:
+        if self._rejecting:
             rejected = next((step for step in self._rejections(act) if replaced is None or step.place < replaced.place or step.place in self._naming), None)
         if self._reopened and act.action == "close":
             reopened = next(_after(self._reopened, act), None)
@@ -181,19 +188,16 @@ def references(history: History) -> list[ReferenceValue]:
 
     Like acts: `reversible: false` actions stay out. Unsetting gives no value.
     """
-    workflow = history.workflow
-    if workflow is None:
+    workflow, scoped_at = history.workflow, history.scoped_at
+    if workflow is None or scoped_at is None:
         return []
-    first_agent_at = None
-    for step in history.steps:
-        if step.kind is _AGENT:
-            first_agent_at = step.at
-            break
-    if first_agent_at is not None and history.scoped_at is not None and first_agent_at <= history.scoped_at + workflow.cohort_age:
+    agents = history.by[_AGENT]
+    first_agent_at = agents[0].at if agents else None
+    if first_agent_at is not None and first_agent_at <= scoped_at + workflow.cohort_age:
         return []  # whatever value came first, the agent was there by the end of its age
     terms = {action: terms for action, terms in decided_terms(workflow).items() if terms.attribute is not None and terms.reversible}
     found = []
-    for step in history.steps[history.start :]:
+    for step in history.since(history.steps):
         if step.action in terms and _gives(step):
             judged = terms.pop(step.action)
             if first_agent_at is None or first_agent_at > step.at + workflow.cohort_age:
@@ -210,9 +214,9 @@ def _reference(first: Step, terms: Terms, history: History, workflow: Workflow) 
     replacing = next(
         (
             step
-            for step in history.steps[first.place + 1 :]
-            if step.action == first.action
-            and step.kind is _OPERATOR
+            for step in history.by[_OPERATOR]
+            if step.place > first.place
+            and step.action == first.action
             and step.activity in DOES
             and step.at <= first.at + age
             and terms.replaces(first.event.after, step.event.after)
@@ -225,5 +229,5 @@ def _reference(first: Step, terms: Terms, history: History, workflow: Workflow) 
         at=first.at,
         judged_at=first.at + age,
         corrected=replacing is not None,
-        evidence=(first.event.ref,) if replacing is None else (first.event.ref, replacing.event.ref),
+        evidence=(first.ref,) if replacing is None else (first.ref, replacing.ref),
     )

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from rollout_metrics.derive.history import CHANGES, History
+from rollout_metrics.derive.history import History
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.domain.events import Activity, members_of
 from rollout_metrics.domain.policy import AttributeType, Workflow
 from rollout_metrics.domain.time import Instant
@@ -20,17 +21,13 @@ class Watched(msgspec.Struct, frozen=True):
     values: Mapping[str, str]
 
 
+@kept
 def watched(workflow: Workflow) -> Mapping[str, Watched]:
     """By attribute, what a workflow's configuration relies on. What marks a bypass or a complaint may well stop: it is not among it."""
-    known: Mapping[str, Watched] | None = workflow.__dict__.get("_watched")
-    if known is None:
-        named: dict[str, set[str]] = {}
-        for attribute, values in _named(workflow):
-            named.setdefault(attribute, set()).update(values)
-        known = workflow.__dict__["_watched"] = {
-            attribute: Watched(attribute, {value: f"{attribute}{VALUE_OF}{value}" for value in sorted(values)}) for attribute, values in sorted(named.items())
-        }
-    return known
+    named: dict[str, set[str]] = {}
+    for attribute, values in _named(workflow):
+        named.setdefault(attribute, set()).update(values)
+    return {attribute: Watched(attribute, {value: f"{attribute}{VALUE_OF}{value}" for value in sorted(values)}) for attribute, values in sorted(named.items())}
 
 
 def names(workflow: Workflow) -> Iterator[str]:
@@ -44,23 +41,26 @@ def appeared(history: History, workflow: Workflow, until: Instant) -> tuple[str,
     """The names that appeared on the case up to an instant, sorted."""
     looked_for = watched(workflow)
     found: set[str] = set()
-    for step in history.steps:
-        if step.at > until:
-            break
-        event = step.event
-        if event.activity is Activity.CREATED:
-            for attribute, value in event.detail.get("attributes", {}).items():
+    for step in history.of.get(Activity.CREATED, ()):
+        if step.at <= until:
+            for attribute, value in step.event.detail.get("attributes", {}).items():
                 if value is not None and attribute in looked_for:
-                    _found(looked_for[attribute], members_of(value), found)
-        elif event.attribute is not None and event.attribute in looked_for and event.activity in CHANGES:
-            _found(looked_for[event.attribute], members_of(event.before) | members_of(event.after), found)
+                    _found(looked_for[attribute], value, found)
+    for attribute, item in looked_for.items():
+        for event in history.values.changes(attribute):
+            if event.occurred_at > until:
+                break
+            _found(item, event.before, found)
+            _found(item, event.after, found)
+            if not item.values:
+                break
     return tuple(sorted(found))
 
 
-def _found(item: Watched, members: Iterable[str], found: set[str]) -> None:
+def _found(item: Watched, value: str | None, found: set[str]) -> None:
     found.add(item.name)
-    if item.values:
-        found.update(item.values[member] for member in members if member in item.values)
+    if value is not None and item.values:
+        found.update(item.values[member] for member in members_of(value) if member in item.values)
 
 
 def _named(workflow: Workflow) -> Iterator[tuple[str, Iterable[str]]]:

@@ -6,11 +6,11 @@ from operator import attrgetter
 import msgspec
 
 from rollout_metrics.derive.history import History, Step
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.derive.outcomes import approved_value, named_action
-from rollout_metrics.derive.terms import Terms, terms_of
+from rollout_metrics.derive.terms import AllTerms, Terms, terms_of
 from rollout_metrics.derive.walk import walk
 from rollout_metrics.domain.events import Activity, ActorKind
-from rollout_metrics.domain.policy import Workflow
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -22,12 +22,11 @@ class Approval(msgspec.Struct, frozen=True):
     any_value: bool
 
 
-def approvals(history: History, workflow: Workflow) -> "Approvals":
-    """The approvals on a case of the workflow; read once and kept with the history."""
-    known: Approvals | None = history.__dict__.get("_approvals")
-    if known is None:
-        known = history.__dict__["_approvals"] = Approvals(history, workflow)
-    return known
+@kept
+def approvals(history: History) -> "Approvals":
+    """The approvals on a case of a workflow."""
+    assert history.workflow is not None
+    return Approvals(history, terms_of(history.workflow))
 
 
 _place = attrgetter("place")
@@ -36,8 +35,8 @@ _place = attrgetter("place")
 class Approvals:
     """The approvals on one case of a workflow, and what they mean."""
 
-    def __init__(self, history: History, workflow: Workflow) -> None:
-        self._workflow = workflow
+    def __init__(self, history: History, terms: AllTerms) -> None:
+        self._terms = terms
         self._walked = walk(history)
         self._agents: dict[str, Step] = {}
         self._given: dict[str, list[Approval]] = {}
@@ -54,7 +53,7 @@ class Approvals:
         the place of the previous act of the action by any agent (-1: none)."""
         if act.action is None:
             return False
-        terms = terms_of(self._workflow, act.action)
+        terms = self._terms[act.action]
         course = self._walked.of.get(act.place)
         after = previous_act if course is None or course.opened is act else max(previous_act, course.opened.place)
         value = terms.value(act.event)
@@ -70,12 +69,12 @@ class Approvals:
         other = None if named is None else self._agents.get(str(named))
         if other is not None and other.action is not None:
             course = self._walked.of.get(other.place)
-            terms = terms_of(self._workflow, other.action)
+            terms = self._terms[other.action]
             return _approval(step, terms, terms.value(other.event) if course is None else course.value, known=True)
         meant = self._walked.meant.get(step.place)
         action = named_action(event)
         if action is not None:
-            return _approval(step, terms_of(self._workflow, action), None if meant is None else meant.newest.value, known=meant is not None)
+            return _approval(step, self._terms[action], None if meant is None else meant.newest.value, known=meant is not None)
         return None if meant is None else _approval(step, meant.newest.terms, meant.newest.value, known=True)
 
 

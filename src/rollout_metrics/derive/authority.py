@@ -1,5 +1,6 @@
 """Whether the agent stayed within its authority: violations, actions that a guardrail blocked, and grants that were used (SIGNALS section 7)."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -9,7 +10,8 @@ import msgspec
 
 from rollout_metrics.derive.approvals import approvals
 from rollout_metrics.derive.history import ACTS, History, Step
-from rollout_metrics.derive.levels import level_when_acting
+from rollout_metrics.derive.kept import kept
+from rollout_metrics.derive.levels import levels_of
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, members_of, text_value
 from rollout_metrics.domain.facts import Blocked, Recommendation, Used, Violation, ViolationKind
@@ -38,79 +40,104 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
     A block is counted whoever reports it: it is always the agent that was refused. Nothing here changes by time alone,
     and other cases have no say: at an own agent's event a single undated level has begun.
     """
+    steps = history.steps if _BLOCKED in history.of else history.by[_AGENT]
+    if not steps:
+        return []
+    own_workflow = history.workflow
+    levels, lists = (None, None) if own_workflow is None else (levels_of(own_workflow), _lists_of(own_workflow))
     found: list[Violation | Blocked | Used] = []
     used: dict[str, Step] = {}
     previous: dict[str | None, int] = {}
-    for step in history.steps:
+    for step in steps:
         activity = step.activity
         if activity is _BLOCKED:
             found.append(_blocked(step, history, company))
         elif step.kind is _AGENT and activity in ACTS:
             action = step.action or activity.value
-            workflow = history.workflow if step.own and step.place >= history.start else None
             previous_act = previous.get(step.action, -1)
             previous[step.action] = step.place
-            if workflow is None:
-                found.append(Violation(_outside(step, history, company), _OUT_OF_SCOPE, action, step.at, (step.event.ref,)))
+            if own_workflow is None or levels is None or lists is None or not step.own or step.place < history.start:
+                found.append(Violation(_outside(step, history, company), _OUT_OF_SCOPE, action, step.at, (step.ref,)))
                 continue
-            automatic, table = _lists(workflow)
-            if action in automatic:
+            if action in lists.automatic:
                 used[action] = step
-            if level_when_acting(workflow, step.at) <= _SHADOW:
-                found.append(Violation(workflow.name, _LEVEL, action, step.at, (step.event.ref,)))
-                continue
-            lists = next((lists for since, lists in table if since is None or since <= step.at), None)
-            if lists is None:  # what nobody wrote down cannot be violated, so then only scope and level are checked
-                continue
-            kind = _violated(lists.get(action, _NO_LISTS), step, history, workflow=workflow, previous_act=previous_act)
+            if levels.when_acting(step.at) <= _SHADOW:
+                kind: ViolationKind | None = _LEVEL
+            else:
+                kind = lists.violated(action, step, history, previous_act)
             if kind is not None:
-                found.append(Violation(workflow.name, kind, action, step.at, (step.event.ref,)))
-    if used and history.workflow is not None:
-        name = history.workflow.name
-        found.extend(Used(name, action, step.at, (step.event.ref,)) for action, step in sorted(used.items()))
+                found.append(Violation(own_workflow.name, kind, action, step.at, (step.ref,)))
+    if used and own_workflow is not None:
+        found.extend(Used(own_workflow.name, action, step.at, (step.ref,)) for action, step in sorted(used.items()))
     return found
 
 
+_When = tuple[tuple[Condition, ...], ...]
+"""For every grant of an action the conditions that must all hold."""
+
+
 class _Conditions(msgspec.Struct, frozen=True):
-    """Under which conditions each of the lists in force grants one action: for every grant those that must all hold."""
+    """Under which conditions each of the lists in force grants one action. `free`: it is automatic whatever holds."""
 
-    forbidden: tuple[tuple[Condition, ...], ...] = ()
-    approval: tuple[tuple[Condition, ...], ...] = ()
-    automatic: tuple[tuple[Condition, ...], ...] = ()
-
-
-_NO_LISTS = _Conditions()
-
-_Lists = tuple[frozenset[str], list[tuple[Instant | None, dict[str, _Conditions]]]]
+    forbidden: _When = ()
+    approval: _When = ()
+    automatic: _When = ()
+    free: bool = False
 
 
-def _lists(workflow: Workflow) -> _Lists:
-    """The actions that any list of the workflow ever allowed automatically, under whatever conditions; and its lists by action, the last ones first.
-    Read once per workflow."""
-    known: _Lists | None = workflow.__dict__.get("_lists")
-    if known is None:
-        automatic = frozenset(grant.action for lists in workflow.authority for grant in lists.automatic)
-        known = workflow.__dict__["_lists"] = (automatic, [(lists.since, _by_action(lists)) for lists in reversed(workflow.authority)])
-    return known
+_NOT_LISTED = _Conditions()
+
+
+class _Lists(msgspec.Struct, frozen=True):
+    """A workflow's lists by action: from `since[n]` to before `since[n + 1]` those of `by_action[n]` are in force.
+
+    `automatic`: the actions that any of them ever allowed automatically, under whatever conditions.
+    """
+
+    since: tuple[Instant, ...]
+    by_action: tuple[dict[str, _Conditions], ...]
+    automatic: frozenset[str]
+
+    def violated(self, action: str, step: Step, history: History, previous_act: int) -> ViolationKind | None:
+        """How an act by the workflow's own agent leaves the lists, None if it does not."""
+        place = bisect_right(self.since, step.at) - 1
+        if place < 0:  # what nobody wrote down cannot be violated, so then only scope and level are checked
+            return None
+        conditions = self.by_action[place].get(action, _NOT_LISTED)
+        if conditions.free:
+            return None
+        if _granted(conditions.forbidden, step, history):
+            return ViolationKind.FORBIDDEN
+        if _granted(conditions.approval, step, history):
+            return None if approvals(history).cover(step, previous_act) else ViolationKind.UNAPPROVED
+        return None if _granted(conditions.automatic, step, history) else ViolationKind.UNLISTED
+
+
+@kept
+def _lists_of(workflow: Workflow) -> _Lists:
+    """All lists a workflow had and will have."""
+    return _Lists(
+        since=tuple(_BEGINNING if lists.since is None else lists.since for lists in workflow.authority),
+        by_action=tuple(map(_by_action, workflow.authority)),
+        automatic=frozenset(grant.action for lists in workflow.authority for grant in lists.automatic),
+    )
+
+
+_BEGINNING: Instant = -(2**63)
 
 
 def _by_action(lists: Authority) -> dict[str, _Conditions]:
-    def of(grants: Iterable[Grant], action: str) -> tuple[tuple[Condition, ...], ...]:
+    def of(grants: Iterable[Grant], action: str) -> _When:
         return tuple(grant.when for grant in grants if grant.action == action)
 
-    actions = {grant.action for grants in (lists.forbidden, lists.approval, lists.automatic) for grant in grants}
-    return {action: _Conditions(of(lists.forbidden, action), of(lists.approval, action), of(lists.automatic, action)) for action in actions}
+    def conditions(action: str) -> _Conditions:
+        forbidden, approval, automatic = (of(grants, action) for grants in (lists.forbidden, lists.approval, lists.automatic))
+        return _Conditions(forbidden, approval, automatic, free=() in automatic and not forbidden and not approval)
+
+    return {grant.action: conditions(grant.action) for grants in (lists.forbidden, lists.approval, lists.automatic) for grant in grants}
 
 
-def _violated(lists: _Conditions, step: Step, history: History, *, workflow: Workflow, previous_act: int) -> ViolationKind | None:
-    if lists.forbidden and _granted(lists.forbidden, step, history):
-        return ViolationKind.FORBIDDEN
-    if lists.approval and _granted(lists.approval, step, history):
-        return None if approvals(history, workflow).cover(step, previous_act) else ViolationKind.UNAPPROVED
-    return None if _granted(lists.automatic, step, history) else ViolationKind.UNLISTED
-
-
-def _granted(grants: tuple[tuple[Condition, ...], ...], step: Step, history: History) -> bool:
+def _granted(grants: _When, step: Step, history: History) -> bool:
     for when in grants:  # noqa: SIM110  (any() costs more here than the conditions)
         if not when or all(_holds(condition, step, history) for condition in when):
             return True
@@ -172,5 +199,5 @@ def _blocked(step: Step, history: History, company: Company) -> Blocked:
         reason=str(reason) if reason else UNSPECIFIED,
         action=step.action,
         at=step.at,
-        evidence=(step.event.ref,),
+        evidence=(step.ref,),
     )

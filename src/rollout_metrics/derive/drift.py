@@ -1,6 +1,7 @@
 """Versions that run without a record: an agent's events that carry one which no deployed record names (SIGNALS sections 8 and 9)."""
 
 from rollout_metrics.derive.history import History, Step
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.domain.changes import PRODUCTION
 from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import Unrecorded
@@ -14,10 +15,9 @@ def unrecorded(history: History, company: Company) -> list[Unrecorded]:
     Runs of the evaluation suite try out what is not deployed yet, and other environments are kept apart: neither is drift.
     """
     return [
-        Unrecorded(workflow.name, str(version), step.at, (step.event.ref,))
-        for step in history.steps
-        if step.kind is ActorKind.AGENT
-        and (version := step.event.detail.get("version"))
+        Unrecorded(workflow.name, str(version), step.at, (step.ref,))
+        for step in history.by[ActorKind.AGENT]
+        if (version := step.event.detail.get("version"))
         and step.activity is not Activity.EVALUATED
         and step.event.detail.get("environment", PRODUCTION) == PRODUCTION
         for workflow in workflows_of(step, history, company)
@@ -37,12 +37,11 @@ def _recorded(workflow: Workflow, version: str, at: Instant) -> bool:
     return since is not None and since <= at
 
 
+@kept
 def _deployed(workflow: Workflow) -> dict[str, Instant]:
-    """By version, when it was first deployed; looked up once per workflow."""
-    known: dict[str, Instant] | None = workflow.__dict__.get("_deployed_versions")
-    if known is None:
-        known = workflow.__dict__["_deployed_versions"] = {}
-        for change in workflow.changes:
-            if change.version and change.deployed_at is not None and change.environment == PRODUCTION:
-                known[change.version] = min(change.deployed_at, known.get(change.version, change.deployed_at))
-    return known
+    """By version, when it was first deployed."""
+    found: dict[str, Instant] = {}
+    for change in workflow.changes:
+        if change.version and change.deployed_at is not None and change.environment == PRODUCTION:
+            found[change.version] = min(change.deployed_at, found.get(change.version, change.deployed_at))
+    return found

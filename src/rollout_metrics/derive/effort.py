@@ -33,11 +33,11 @@ def effort(history: History, workflow: Workflow, *intervals: Interval) -> Effort
     """
     if len(intervals) == 1:
         start, end = intervals[0]
-        steps = [step for step in history.steps if step.kind is _OPERATOR and start < step.at <= end]
+        steps = [step for step in history.by[_OPERATOR] if start < step.at <= end]
     else:
         union = _union(intervals)
-        steps = [step for step in history.steps if step.kind is _OPERATOR and _within(step.at, union)]
-    logged = fsum([_seconds(step) for step in steps if step.activity is _TIME_LOGGED])
+        steps = [step for step in history.by[_OPERATOR] if _within(step.at, union)]
+    logged = fsum([_seconds(step) for step in steps if step.activity is _TIME_LOGGED]) if _TIME_LOGGED in history.of else 0
     return Effort(logged, MEASURED) if logged > 0 else Effort(_estimate(steps, workflow) / SECOND, ESTIMATED)
 
 

@@ -1,12 +1,13 @@
 """Escalations: when the agent hands a case to people, how long people take to notice, and how it ends (SIGNALS section 5)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rollout_metrics.derive.calendar import elapsed, used_up
 from rollout_metrics.derive.history import ENDINGS, History, Step
-from rollout_metrics.derive.levels import level_when_acting
+from rollout_metrics.derive.kept import kept
+from rollout_metrics.derive.levels import levels_of
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
+from rollout_metrics.domain.events import Activity, ActorKind, EventRef, any_of, members_of
 from rollout_metrics.domain.facts import Escalated, EscalationState, Mode, Recommendation
 from rollout_metrics.domain.policy import Company, Level, Workflow
 from rollout_metrics.domain.time import Instant
@@ -15,7 +16,7 @@ UNSPECIFIED = "unspecified"
 """The reason of an escalation for which none was given."""
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
-_AGENT, _OPERATOR, _LIVE = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE
+_AGENT, _OPERATOR, _LIVE, _SHADOW = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE, Level.SHADOW
 _CHANGED, _CLOSED, _ESCALATED, _EXECUTED = Activity.CHANGED, Activity.CLOSED, Activity.ESCALATED, Activity.EXECUTED
 
 
@@ -28,24 +29,25 @@ def escalations(history: History, company: Company, _surroundings: Surroundings,
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return []
-    raising = {step.place: step for step in history.steps[history.start :] if step.kind is _AGENT and raises(step, workflow, company)}
-    if not raising:
+    raised = raising(history)
+    if not raised:
         return []
     # A shadow recommendation reaches nobody, and one made in the instant of an escalation belongs to the update that escalates: neither takes the case back.
-    raised_at = {step.at for step in raising.values()}
+    raised_at = {step.at for step in raised.values()}
     takebacks = {item.opened for item in recommendations if item.mode is _LIVE and item.opened_at not in raised_at}
+    levels = levels_of(workflow)
     courses: list[_Course] = []
     current: _Course | None = None
-    for step in history.steps[min(raising) :]:
-        if step.place in raising:
+    for step in history.steps[next(iter(raised)) :]:
+        if step.place in raised:
             if current is not None:
                 current.join(step)
-            elif level_when_acting(workflow, step.at) is not Level.SHADOW:
+            elif levels.when_acting(step.at) is not _SHADOW:
                 current = _Course(step)
                 courses.append(current)
         elif current is not None and current.follow(step, takebacks):
             current = None
-    owned = _somebody(history.value_now(workflow.escalation.owner_attribute), company)
+    owned = _somebody(history.value_now(workflow.escalation.owner_attribute), company.agents_as_written)
     return [_escalated(course, history, workflow, owned=owned) for course in courses]
 
 
@@ -60,17 +62,17 @@ class _Course:
         self.acknowledged_at: Instant | None = None
         self.resolved_at: Instant | None = None
         self.ended_at: Instant | None = None
-        self.evidence: list[EventRef] = [raised.event.ref]
+        self.evidence: list[EventRef] = [raised.ref]
 
     def join(self, step: Step) -> None:
         """Take in a further escalation: it may state the reason that the first left out, as a runtime's report beside the tracker's own event does."""
         self.reason = self.reason or _stated_reason(step)
-        self.evidence.append(step.event.ref)
+        self.evidence.append(step.ref)
 
     def follow(self, step: Step, takebacks: Collection[EventRef]) -> bool:
         """Take in any other later event; whether the escalation is over with it."""
         over = True
-        if step.activity is _CLOSED or (step.own and step.event.ref in takebacks):
+        if step.activity is _CLOSED or (step.own and step.ref in takebacks):
             self.resolved_at = step.at
         elif step.activity in ENDINGS:
             self.ended_at = step.at
@@ -80,7 +82,7 @@ class _Course:
             self.acknowledged_at = step.at
         elif not over:
             return False
-        self.evidence.append(step.event.ref)
+        self.evidence.append(step.ref)
         return over
 
     @property
@@ -98,24 +100,32 @@ class _Course:
         return EscalationState.WAITING if self.acknowledged_at is None else EscalationState.ACKNOWLEDGED
 
 
-def raises(step: Step, workflow: Workflow, company: Company) -> bool:
-    """Whether an agent's event escalates."""
-    event = step.event
-    activity = event.activity
-    if activity is _CHANGED:
-        if event.attribute not in workflow.escalation.attributes:
-            return False
-        to = workflow.escalation.to
-        return _somebody(event.after, company) if to is None else not members_of(event.after).isdisjoint(to)
-    return activity is _ESCALATED or (activity is _EXECUTED and step.action == "escalate")
+RAISES = frozenset((_ESCALATED, _CHANGED, _EXECUTED))
+"""What an agent's event must be to escalate, if it does."""
 
 
-def _somebody(value: str | None, company: Company) -> bool:
+@kept
+def raising(history: History) -> Mapping[int, Step]:
+    """The agents' events that escalate a case of a workflow, in order, each by its place."""
+    assert history.workflow is not None
+    escalation, agents = history.workflow.escalation, history.company.agents_as_written
+    attributes, to = escalation.attributes, escalation.to
+    found = {}
+    for step in history.since(history.by[_AGENT]):
+        activity = step.activity
+        if activity is _CHANGED:
+            event = step.event
+            raises = event.attribute in attributes and (_somebody(event.after, agents) if to is None else any_of(event.after, to))
+        else:
+            raises = activity is _ESCALATED or (activity is _EXECUTED and step.action == "escalate")
+        if raises:
+            found[step.place] = step
+    return found
+
+
+def _somebody(value: str | None, agents: frozenset[str]) -> bool:
     """Whether a value (any member of a multi-valued one) is set and no agent."""
-    agents: frozenset[str] | None = company.__dict__.get("_called")
-    if agents is None:
-        agents = company.__dict__["_called"] = company.agents | company.agent_names
-    return not members_of(value) <= agents
+    return value is not None and value not in agents and (not value.startswith("[") or not members_of(value) <= agents)
 
 
 def _stated_reason(step: Step) -> str | None:

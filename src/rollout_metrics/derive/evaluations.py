@@ -20,9 +20,8 @@ def evaluations(history: History, company: Company) -> list[Evaluated]:
             passed=text_value(step.event.detail.get("passed")) == "true",
             at=step.at,
             version=version_at(workflow, step.event),
-            evidence=(step.event.ref,),
+            evidence=(step.ref,),
         )
-        for step in history.steps
-        if step.activity is Activity.EVALUATED
+        for step in history.of.get(Activity.EVALUATED, ())
         for workflow in workflows_of(step, history, company)
     ]

@@ -1,19 +1,19 @@
 """How an eligible case was handled first: with the agent, around it, or before it had a chance (bypass, SIGNALS section 6)."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from operator import attrgetter
 
-from rollout_metrics.derive.history import CHANGES, History, Step
+from rollout_metrics.derive.history import ACTS, CHANGES, History, Step
 from rollout_metrics.derive.levels import level_at
 from rollout_metrics.derive.outcomes import DOES
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
+from rollout_metrics.domain.events import Activity, ActorKind, EventRef, any_of, members_of
 from rollout_metrics.domain.facts import DECIDED, Escalated, Evidence, Handling, HandlingKind, Outcome, Recommendation
 from rollout_metrics.domain.policy import Bypass, Company, Level, Workflow
 from rollout_metrics.domain.time import Instant
 
-_at = attrgetter("at")
+# Looked up once: an enum's attribute costs more than what is done with it here.
+_AGENT, _OPERATOR, _CLOSED, _CREATED = ActorKind.AGENT, ActorKind.OPERATOR, Activity.CLOSED, Activity.CREATED
+_ASSISTED, _OVERRIDDEN, _LEAST = HandlingKind.ASSISTED, Outcome.OVERRIDDEN, Level.ASSISTED
 
 REDOING = frozenset(("undone", "changed", "reversed"))
 """`how` of overrides that redo what the agent did."""
@@ -36,19 +36,19 @@ def handling(
     if workflow is None or scoped_at is None:
         return None, None
     first = _first_hand(history, workflow, recommendations, escalations)
-    if first is None or level_at(workflow, scoped_at, surroundings) < Level.ASSISTED:
+    if first is None or level_at(workflow, scoped_at, surroundings) < _LEAST:
         return None, None
     presence: tuple[Instant, Instant] | None = None
     next_change_at: Instant | None = None
     proof: Evidence = ()
-    agent_first = first.kind is ActorKind.AGENT
+    agent_first = first.kind is _AGENT
     redone = _redone(history, workflow, recommendations, history.as_of) if agent_first else ()
     if (marker := _marker(history, workflow.bypass, history.as_of)) is not None:
-        kind, proof = HandlingKind.MARKED, (marker.event.ref,)
+        kind, proof = HandlingKind.MARKED, (marker.ref,)
     elif redone:
         kind, proof = HandlingKind.REDONE, redone
     elif agent_first:
-        kind = HandlingKind.ASSISTED
+        kind = _ASSISTED
     elif _side_channel(history, workflow, first):
         kind = HandlingKind.SIDE_CHANNEL
     else:
@@ -66,7 +66,7 @@ def handling(
         at=first.at,
         scoped_at=scoped_at,
         presence=presence,
-        evidence=_once((first.event.ref, *reversed_by, *proof)),
+        evidence=_once((first.ref, *reversed_by, *proof)),
         bypassed_early=_bypassed(kind, history, workflow, recommendations, first),
         cleaned=bool(redone or reversed_by),
     )
@@ -78,7 +78,7 @@ def _bypassed(kind: HandlingKind, history: History, workflow: Workflow, recommen
     until = first.at + workflow.spike_age
     if _marker(history, workflow.bypass, until) is not None:
         return True
-    if first.kind is ActorKind.AGENT:
+    if first.kind is _AGENT:
         return bool(_redone(history, workflow, recommendations, until))
     if kind is HandlingKind.MARKED and not _side_channel(history, workflow, first):
         # the marker came later; whether the agent was absent is not asked for its sake
@@ -88,15 +88,13 @@ def _bypassed(kind: HandlingKind, history: History, workflow: Workflow, recommen
 
 def _first_hand(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> Step | None:
     """The step that handled the case: the agent's first recommendation or escalation, or an operator's decided action or close, whichever is earlier."""
-    agents: set[EventRef] = {item.opened for item in recommendations}
-    agents.update(item.evidence[0] for item in escalations)
-    for step in history.steps[history.start :]:
-        if step.kind is ActorKind.OPERATOR:
-            if step.activity is Activity.CLOSED or _does(step, workflow):
-                return step
-        elif step.kind is ActorKind.AGENT and agents and step.event.ref in agents:
-            return step
-    return None
+    by_operator = next((step for step in history.since(history.by[_OPERATOR]) if step.activity is _CLOSED or _does(step, workflow)), None)
+    firsts: set[EventRef] = {item.opened for item in recommendations[:1]}
+    firsts.update(item.evidence[0] for item in escalations[:1])
+    for step in history.since(history.by[_AGENT]) if firsts else ():
+        if step.ref in firsts:
+            return step if by_operator is None or step.place < by_operator.place else by_operator
+    return by_operator
 
 
 def _does(step: Step, workflow: Workflow) -> bool:
@@ -110,10 +108,10 @@ def _marker(history: History, bypass: Bypass, until: Instant) -> Step | None:
     """
     if not (bypass.marker_values or bypass.marker_via):
         return None
-    known = history.steps[: bisect_right(history.steps, until, key=_at)]
-    closes = [step.place for step in known if step.activity is Activity.CLOSED]
-    last = closes[-1] + 1 if closes else len(known)
-    return next((step for step in known[:last] if step.kind is ActorKind.OPERATOR and _sets_marker(step, history, bypass)), None)
+    closes = [step.place for step in history.of.get(_CLOSED, ()) if step.at <= until]
+    last = closes[-1] if closes else len(history.steps)
+    candidates = (step for step in history.by[_OPERATOR] if step.place <= last and step.at <= until)
+    return next((step for step in candidates if _sets_marker(step, history, bypass)), None)
 
 
 def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
@@ -121,9 +119,9 @@ def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
     event = step.event
     if bypass.marker_via and not bypass.marker_via.isdisjoint(event.detail.get("via", ())):
         return True
-    if event.activity is Activity.CREATED:
+    if event.activity is _CREATED:
         initial = event.detail.get("attributes") or {}
-        return any(not values.isdisjoint(members_of(initial.get(attribute))) for attribute, values in bypass.marker_values.items())
+        return any(any_of(initial.get(attribute), values) for attribute, values in bypass.marker_values.items())
     marking = bypass.marker_values.get(event.attribute or "") if event.activity in CHANGES else None
     if not marking:
         return False
@@ -134,18 +132,23 @@ def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
 def _redone(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], until: Instant) -> Evidence:
     """The events that redid the agent's work by an instant, or none: at least half and at least `redo_actions` of what it did and people decided was undone
     or replaced, by at least as many decided actions of operators as the agent's own (counting events on both sides)."""
-    judged = [item for item in recommendations if item.acted_at is not None and item.outcome in DECIDED and (item.first_decided_at or 0) <= until]
-    redone = [item for item in judged if item.outcome is Outcome.OVERRIDDEN and item.how in REDOING and (item.decided_at or 0) <= until]
-    if len(redone) < workflow.bypass.redo_actions or 2 * len(redone) < len(judged):
+    redone = [
+        item
+        for item in recommendations
+        if item.outcome is _OVERRIDDEN and item.how in REDOING and item.acted_at is not None and (item.decided_at or 0) <= until
+    ]
+    if len(redone) < max(workflow.bypass.redo_actions, 1):
         return ()
-    steps = [step for step in history.steps[history.start :] if step.at <= until]
-    acted = sum(step.own and step.acts and step.action in workflow.decides for step in steps)
-    done = sum(step.kind is ActorKind.OPERATOR and _does(step, workflow) for step in steps)
+    judged = sum(item.acted_at is not None and item.outcome in DECIDED and (item.first_decided_at or 0) <= until for item in recommendations)
+    if 2 * len(redone) < judged:
+        return ()
+    acted = sum(step.own and step.activity in ACTS and step.action in workflow.decides for step in history.since(history.by[_AGENT]) if step.at <= until)
+    done = sum(_does(step, workflow) for step in history.since(history.by[_OPERATOR]) if step.at <= until)
     return tuple(deciding for _, deciding in sorted((item.decided_at or 0, item.deciding) for item in redone if item.deciding)) if done >= acted else ()
 
 
 def _side_channel(history: History, workflow: Workflow, step: Step) -> bool:
-    return any(not values.isdisjoint(members_of(history.value_at(attribute, step))) for attribute, values in workflow.bypass.side_channels.items())
+    return any(any_of(history.value_at(attribute, step), values) for attribute, values in workflow.bypass.side_channels.items())
 
 
 def _once(evidence: Evidence) -> Evidence:

@@ -1,12 +1,12 @@
 """A case's events made ready to be judged: in order, cut at T, with actors recognised, actions mapped and attribute values at hand."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
 
-from rollout_metrics.domain.events import Activity, ActorKind, CaseKey, Event, members_of, order
+from rollout_metrics.domain.events import Activity, ActorKind, CaseKey, Event, EventRef, any_of, order
 from rollout_metrics.domain.policy import Company, Workflow, action_of
 from rollout_metrics.domain.time import Instant
 
@@ -29,14 +29,17 @@ ACTS = frozenset(
 """Activities by which an agent acts."""
 
 # Looked up once: an enum's attribute costs more than what is done with it in the loops below.
-_AGENT, _CREATED, _CHANGED = ActorKind.AGENT, Activity.CREATED, Activity.CHANGED
+_CREATED, _CHANGED = Activity.CREATED, Activity.CHANGED
+_AGENT, _OPERATOR, _CUSTOMER, _SYSTEM = ActorKind.AGENT, ActorKind.OPERATOR, ActorKind.CUSTOMER, ActorKind.SYSTEM
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """One event of a history: its place, when it happened, who really acted, the action it maps to, and whether the case's own workflow's agent did it."""
+    """One event of a history: its place, its name, when it happened, who really acted, the action it maps to, and whether the case's own workflow's agent
+    did it."""
 
     place: int
     event: Event
+    ref: EventRef
     at: Instant
     activity: Activity
     kind: ActorKind
@@ -52,6 +55,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 class History(msgspec.Struct, frozen=True, dict=True):
     """A case as of T: steps in order up to T and up to the case's end, the workflow it belongs to and since when.
 
+    `of` and `by` hold the same steps by activity and by who acted, each in order, so that a rule looks only at what it is about.
     `start` is the place of the first step in the workflow (at or after `scoped_at`).
     `next_event_at`: the first event after T that can matter, if one was read already.
     """
@@ -62,9 +66,15 @@ class History(msgspec.Struct, frozen=True, dict=True):
     workflow: Workflow | None
     scoped_at: Instant | None
     steps: tuple[Step, ...]
+    of: Mapping[Activity, Sequence[Step]]
+    by: Mapping[ActorKind, Sequence[Step]]
     start: int
     values: "Values"
     next_event_at: Instant | None
+
+    def since(self, steps: Sequence[Step]) -> Sequence[Step]:
+        """Those of `steps` (in order) that are in the workflow."""
+        return steps if not self.start else steps[bisect_left(steps, self.start, key=_place) :]
 
     def value_at(self, attribute: str, step: Step) -> str | None:
         """The attribute's value after all events up to and including `step`."""
@@ -87,36 +97,37 @@ class History(msgspec.Struct, frozen=True, dict=True):
 class Values:
     """Attribute values along a history: the last change's `after`, else the initial value, else the `before` of the first change."""
 
-    __slots__ = ("_afters", "_initial", "_places")
+    __slots__ = ("_events", "_initial", "_places")
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Sequence[Event]) -> None:
         initial: dict[str, str | None] = {}
-        all_places: dict[str, list[int]] = {}
-        afters: dict[str, list[str | None]] = {}
-        befores: dict[str, str | None] = {}
+        places: dict[str, list[int]] = {}
         for place, event in enumerate(events):
-            attribute = event.attribute
-            if attribute is None or event.activity not in CHANGES:
-                if event.activity is _CREATED:
-                    initial = {**(event.detail.get("attributes") or {}), **initial}  # whatever claims to create it later, it has begun
-                continue
-            places = all_places.get(attribute)
-            if places is None:
-                all_places[attribute], afters[attribute] = [place], [event.after]
-                befores[attribute] = event.before
-            else:
-                places.append(place)
-                afters[attribute].append(event.after)
-        self._initial, self._places, self._afters = {**befores, **initial}, all_places, afters
+            activity = event.activity
+            if activity in CHANGES:
+                attribute = event.attribute
+                if attribute is None:
+                    continue
+                if attribute in places:
+                    places[attribute].append(place)
+                else:
+                    places[attribute] = [place]
+            elif activity is _CREATED:
+                initial = {**(event.detail.get("attributes") or {}), **initial}  # whatever claims to create it later, it has begun
+        self._events, self._initial, self._places = events, initial, places
 
     def after(self, attribute: str, place: int) -> str | None:
         """The value after the events at places 0 to `place`, inclusive."""
         places = self._places.get(attribute)
-        if places:
-            changes = bisect_right(places, place)
-            if changes:
-                return self._afters[attribute][changes - 1]
-        return self._initial.get(attribute)
+        if places is not None and places[0] <= place:
+            return self._events[places[bisect_right(places, place) - 1]].after
+        if places is None or attribute in self._initial:
+            return self._initial.get(attribute)
+        return self._events[places[0]].before
+
+    def changes(self, attribute: str) -> Iterator[Event]:
+        """The events that changed the attribute, in order."""
+        return map(self._events.__getitem__, self._places.get(attribute, ()))
 
     def last_change(self, attribute: str, place: int) -> int | None:
         """The place of the attribute's last change at or before `place`."""
@@ -127,9 +138,7 @@ class Values:
 
 def in_order(events: Iterable[Event]) -> list[Event]:
     """The events in history order, up to and including the one that ends the case."""
-    ordered = sorted(events, key=_occurred_at)
-    if len(set(map(_occurred_at, ordered))) < len(ordered):  # only events of one instant need the whole order
-        ordered.sort(key=order)
+    ordered = sorted(events, key=order)
     if not ENDINGS.isdisjoint(map(_activity, ordered)):
         for place, event in enumerate(ordered):
             if event.activity in ENDINGS:
@@ -140,6 +149,7 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 _occurred_at = attrgetter("occurred_at")
 _activity = attrgetter("activity")
 _at = attrgetter("at")
+_place = attrgetter("place")
 
 
 def scope(events: list[Event], values: Values, company: Company) -> tuple[Workflow, Instant] | None:
@@ -176,11 +186,7 @@ def _candidates(company: Company, case_source: str) -> tuple[tuple[Workflow, ...
 
 
 def _matches(workflow: Workflow, values: Values, place: int) -> bool:
-    for attribute, allowed in workflow.scope.items():
-        value = values.after(attribute, place)
-        if value not in allowed and members_of(value).isdisjoint(allowed):
-            return False
-    return True
+    return all(any_of(values.after(attribute, place), allowed) for attribute, allowed in workflow.scope.items())
 
 
 class _Cut(msgspec.Struct, frozen=True):
@@ -200,9 +206,14 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
     """
     ordered = in_order(events)
     whole = _cut(ordered, company)
-    found, until, cut = _place(ordered, whole, company, as_of)
+    if min(as_of.values()) >= ordered[-1].occurred_at:
+        found, cut = whole.found, whole
+        until = as_of["" if found is None else found[0].name]
+    else:
+        found, until, cut = _place_of(ordered, whole, company, as_of)
     workflow, scoped_at = found or (None, None)
     steps = _steps(cut.events, company, workflow)
+    of, by = _sorted_out(steps)
     next_event_at = ordered[len(cut.events)].occurred_at if len(cut.events) < len(ordered) else None
     if workflow is None and whole.found is not None and whole.found[1] > until:
         # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
@@ -215,6 +226,8 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
         workflow=workflow,
         scoped_at=scoped_at,
         steps=steps,
+        of=of,
+        by=by,
         start=len(steps) if scoped_at is None else bisect_left(steps, scoped_at, key=_at),
         values=cut.values,
         next_event_at=next_event_at,
@@ -226,7 +239,7 @@ def _cut(events: list[Event], company: Company) -> _Cut:
     return _Cut(events, values, scope(events, values, company))
 
 
-def _place(ordered: list[Event], whole: _Cut, company: Company, as_of: Mapping[str, Instant]) -> tuple[tuple[Workflow, Instant] | None, Instant, _Cut]:
+def _place_of(ordered: list[Event], whole: _Cut, company: Company, as_of: Mapping[str, Instant]) -> tuple[tuple[Workflow, Instant] | None, Instant, _Cut]:
     """The workflow that holds the case as of its own T with `scoped_at`, that T, and the events up to it."""
     last = ordered[-1].occurred_at
     cuts: dict[int, _Cut] = {len(ordered): whole}
@@ -237,8 +250,6 @@ def _place(ordered: list[Event], whole: _Cut, company: Company, as_of: Mapping[s
             cuts[count] = _cut(ordered[:count], company)
         return cuts[count]
 
-    if whole.found is not None and min(as_of.values()) >= last:
-        return whole.found, as_of[whole.found[0].name], whole
     for workflow in company.workflows:
         cut = cut_at(as_of[workflow.name])
         if cut.found is not None and cut.found[0] is workflow:
@@ -246,19 +257,29 @@ def _place(ordered: list[Event], whole: _Cut, company: Company, as_of: Mapping[s
     return None, as_of[""], cut_at(as_of[""])
 
 
-def _steps(events: list[Event], company: Company, workflow: Workflow | None) -> tuple[Step, ...]:
-    agents, systems = company.agents, company.systems
+def _steps(events: Sequence[Event], company: Company, workflow: Workflow | None) -> tuple[Step, ...]:
+    known, marked = company.known_actors, company.marked
+    own_agents = frozenset[str]() if workflow is None else workflow.agents
     steps = []
     for place, event in enumerate(events):
         activity, actor, attribute, detail = event.activity, event.actor_id, event.attribute, event.detail
-        if actor in agents:
-            kind = _AGENT
-        elif "via" in detail or actor in systems:
-            kind = company.kind_of(event)
-        else:
-            kind = event.actor_kind
+        kind = company.kind_of(event) if marked and "via" in detail else known.get(actor) or event.actor_kind
         # Most events are changes that say no more of themselves.
         action = "set:" + attribute if activity is _CHANGED and attribute is not None and "action" not in detail else action_of(event)
-        own = kind is _AGENT and workflow is not None and (actor in workflow.agents or workflow in company.workflows_of_agent(event))
-        steps.append(Step(place, event, event.occurred_at, activity, kind, action, own))
+        own = kind is _AGENT and workflow is not None and (actor in own_agents or workflow in company.workflows_of_agent(event))
+        steps.append(Step(place, event, (event.source, event.event_id), event.occurred_at, activity, kind, action, own))
     return tuple(steps)
+
+
+def _sorted_out(steps: Iterable[Step]) -> tuple[Mapping[Activity, Sequence[Step]], Mapping[ActorKind, Sequence[Step]]]:
+    """The steps by activity and by who acted; activities that did not happen are left out."""
+    of: dict[Activity, list[Step]] = {}
+    by: dict[ActorKind, list[Step]] = {_AGENT: [], _OPERATOR: [], _CUSTOMER: [], _SYSTEM: []}
+    for step in steps:
+        by[step.kind].append(step)
+        activity = step.activity
+        if activity in of:
+            of[activity].append(step)
+        else:
+            of[activity] = [step]
+    return of, by

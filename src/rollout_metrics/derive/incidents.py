@@ -1,7 +1,10 @@
 """Incidents as facts: what incident management tells about a workflow, whether or not anybody linked it to a change (SIGNALS section 8)."""
 
+from collections.abc import Sequence
+
 from rollout_metrics.derive.history import History, Step
-from rollout_metrics.domain.events import Activity, members_of
+from rollout_metrics.derive.kept import kept
+from rollout_metrics.domain.events import Activity, any_of, members_of
 from rollout_metrics.domain.facts import IncidentSeen
 from rollout_metrics.domain.policy import Company, Workflow
 
@@ -14,13 +17,11 @@ def incidents(history: History, company: Company) -> list[IncidentSeen]:
     It starts with its first event and ends when it was closed, or merged into another; a reopened one goes on. A deleted one was none.
     """
     steps = history.steps
-    if not steps or steps[-1].activity is Activity.DELETED:
-        return []
-    found = [workflow for workflow in company.workflows if _concerns(workflow, history)]
-    if not found:
+    found = [workflow for workflow in _counting(company).get(history.case[0], ()) if _concerns(workflow, history)]
+    if not found or not steps or steps[-1].activity is Activity.DELETED:
         return []
     ended = _ended(steps)
-    evidence = (steps[0].event.ref, *(() if ended is None else (ended.event.ref,)))
+    evidence = (steps[0].ref, *(() if ended is None else (ended.ref,)))
     return [
         IncidentSeen(
             workflow=workflow.name,
@@ -34,16 +35,21 @@ def incidents(history: History, company: Company) -> list[IncidentSeen]:
     ]
 
 
+@kept
+def _counting(company: Company) -> dict[str, list[Workflow]]:
+    """By source, the workflows among whose incidents its cases can be."""
+    found: dict[str, list[Workflow]] = {}
+    for workflow in company.workflows:
+        for source in workflow.incident_sources:
+            found.setdefault(source, []).append(workflow)
+    return found
+
+
 def _concerns(workflow: Workflow, history: History) -> bool:
-    scope = workflow.incident_sources.get(history.case[0])
-    if scope is None:
-        return False
-    return all(
-        not members_of(value).isdisjoint(allowed) or value in allowed for attribute, allowed in scope.items() for value in (history.value_now(attribute),)
-    )
+    return all(any_of(history.value_now(attribute), allowed) for attribute, allowed in workflow.incident_sources[history.case[0]].items())
 
 
-def _ended(steps: tuple[Step, ...]) -> Step | None:
+def _ended(steps: Sequence[Step]) -> Step | None:
     """The first closing since the last reopening."""
     ended = None
     for step in steps:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 
 import msgspec
 
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.changes import PRODUCTION, ChangeKind
 from rollout_metrics.domain.facts import Mode
@@ -11,7 +12,7 @@ from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import Instant
 
 
-class _Table(msgspec.Struct, frozen=True):
+class Levels(msgspec.Struct, frozen=True):
     """A workflow's levels as one staircase: from `since[n - 1]` to before `since[n]` it is `levels[n]`.
 
     `undated`: the configured one holds from the first agent event on only; `deployed_at`: the first change that says otherwise.
@@ -23,40 +24,31 @@ class _Table(msgspec.Struct, frozen=True):
     undated: bool
     deployed_at: Instant | None
 
+    def when_acting(self, at: Instant) -> Level:
+        """The level at an agent's event on one of the workflow's cases: there a single undated level has begun, whatever happened on other cases."""
+        return self.levels[bisect_right(self.since, at)]
+
+    def mode_when_acting(self, at: Instant) -> Mode:
+        """Shadow if that is the level at an agent's event on a case of the workflow, else live."""
+        return self.modes[bisect_right(self.since, at)]
+
 
 def level_at(workflow: Workflow, at: Instant, surroundings: Surroundings) -> Level:
     """The level in force at an instant; a single undated level holds from the first agent event on a case of the workflow."""
-    table = _table(workflow)
-    level = table.levels[bisect_right(table.since, at)]
-    if level is not Level.OFF and table.undated and (table.deployed_at is None or table.deployed_at > at):
+    levels = levels_of(workflow)
+    level = levels.when_acting(at)
+    if level is not Level.OFF and levels.undated and (levels.deployed_at is None or levels.deployed_at > at):
         first = surroundings.first_agent_at(workflow)
         return level if first is not None and first <= at else Level.OFF
     return level
 
 
-def level_when_acting(workflow: Workflow, at: Instant) -> Level:
-    """The level at an agent's event on one of the workflow's cases: there a single undated level has begun, whatever happened on other cases."""
-    table = _table(workflow)
-    return table.levels[bisect_right(table.since, at)]
-
-
-def mode_when_acting(workflow: Workflow, at: Instant) -> Mode:
-    """Shadow if that is the level at an agent's event on a case of the workflow, else live."""
-    table = _table(workflow)
-    return table.modes[bisect_right(table.since, at)]
-
-
 _BEGINNING: Instant = -(2**63)
 
 
-def _table(workflow: Workflow) -> _Table:
-    table: _Table | None = workflow.__dict__.get("_levels")
-    if table is None:
-        table = workflow.__dict__["_levels"] = _build(workflow)
-    return table
-
-
-def _build(workflow: Workflow) -> _Table:
+@kept
+def levels_of(workflow: Workflow) -> Levels:
+    """All levels a workflow had and will have."""
     deployed = [
         (change.deployed_at, change.id, Level(change.level))
         for change in workflow.changes
@@ -78,7 +70,7 @@ def _build(workflow: Workflow) -> _Table:
     edges = {edge for pause in workflow.pauses for edge in (pause.start, pause.end) if edge is not None}
     steps = sorted(edges.union(deployed_at, since))
     levels = (Level.OFF, *map(level, steps))
-    return _Table(
+    return Levels(
         since=tuple(steps),
         levels=levels,
         modes=tuple(Mode.SHADOW if at is Level.SHADOW else Mode.LIVE for at in levels),

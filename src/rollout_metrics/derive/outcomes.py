@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from rollout_metrics.derive.escalations import raises
+from rollout_metrics.derive.escalations import RAISES, raising
 from rollout_metrics.derive.history import ACTS, ENDINGS, History, Step
 from rollout_metrics.derive.terms import Terms
 from rollout_metrics.domain.events import Activity, ActorKind, Event, EventRef, text_value
 from rollout_metrics.domain.facts import Outcome
+from rollout_metrics.domain.policy import Decides
 from rollout_metrics.domain.time import Instant
 
 OPENS = ACTS | {Activity.RECOMMENDED, Activity.APPROVAL_REQUESTED}
@@ -24,55 +25,47 @@ SAYS = frozenset((Activity.APPROVED, Activity.REJECTED))
 """An operator's word on a recommendation, which may name the one it means."""
 
 
+# Looked up once: an enum's attribute costs more than what is done with it here.
+_APPROVED, _APPROVAL_REQUESTED, _CLOSED, _REOPENED = Activity.APPROVED, Activity.APPROVAL_REQUESTED, Activity.CLOSED, Activity.REOPENED
+_OPERATOR = ActorKind.OPERATOR
+
 REVERSIBLE = frozenset((Outcome.ACCEPTED, Outcome.EDITED, Outcome.UNREVIEWED))
 """Outcomes that settle only when the reversal window ends."""
 
 
-class Course:
-    """One recommendation while its history is walked."""
+class Course(msgspec.Struct, eq=False, gc=False):
+    """One recommendation while its history is walked. `action` and `decides` are those of its `terms`; `refs` the agent's events that open or continue it."""
 
-    __slots__ = (
-        "acted_at",
-        "action",
-        "asked_approval",
-        "decided",
-        "decides",
-        "expires_at",
-        "how",
-        "opened",
-        "outcome",
-        "refs",
-        "reversed",
-        "row",
-        "standing",
-        "terms",
-        "value",
-    )
+    opened: Step
+    terms: Terms
+    action: str
+    decides: Decides
+    value: str | None
+    standing: str | None
+    expires_at: Instant
+    acted_at: Instant | None
+    asked_approval: bool
+    refs: list[EventRef]
+    outcome: Outcome | None = None
+    how: str | None = None
+    row: int = 0
+    decided: Step | None = None
+    reversed: Step | None = None
 
-    def __init__(self, opened: Step, terms: Terms, value: str | None) -> None:
-        assert terms.decides is not None
-        self.opened = opened
-        self.terms = terms
-        self.action = terms.action
-        self.decides = terms.decides
-        self.value = self.standing = value
-        self.expires_at = opened.at + self.decides.expire_after
-        self.acted_at: Instant | None = None
-        self.asked_approval = False
-        self.refs: list[EventRef] = []
-        self.outcome: Outcome | None = None
-        self.how: str | None = None
-        self.row = 0
-        self.decided: Step | None = None
-        self.reversed: Step | None = None
-        self.take(opened)
+    @classmethod
+    def begin(cls, step: Step, terms: Terms, value: str | None) -> "Course":
+        """The recommendation that an agent's event opens."""
+        decides, acted_at = terms.decides, step.at if step.activity in ACTS else None
+        assert decides is not None
+        expires_at = step.at + decides.expire_after
+        return cls(step, terms, terms.action, decides, value, value, expires_at, acted_at, step.activity is _APPROVAL_REQUESTED, [step.ref])
 
-    def take(self, step: Step) -> None:
-        """Take in the agent's event that opens or continues it."""
-        self.refs.append(step.event.ref)
+    def go_on(self, step: Step) -> None:
+        """Take in the agent's event that continues it."""
+        self.refs.append(step.ref)
         if self.acted_at is None and step.activity in ACTS:
             self.acted_at = step.at
-        self.asked_approval = self.asked_approval or step.activity is Activity.APPROVAL_REQUESTED
+        self.asked_approval = self.asked_approval or step.activity is _APPROVAL_REQUESTED
 
     def decide(self, step: Step, outcome: Outcome, how: str, row: int = 0) -> None:
         """Record the event that decides it."""
@@ -83,7 +76,7 @@ class Course:
 
 def spoken(terms: Terms, step: Step) -> str | None:
     """The value an operator's event gives for the action; an approval that carries neither `after` nor `detail.value` gives none."""
-    return approved_value(step.event, terms) if step.activity is Activity.APPROVED else terms.value(step.event)
+    return approved_value(step.event, terms) if step.activity is _APPROVED else terms.value(step.event)
 
 
 def approved_value(event: Event, terms: Terms) -> str | None:
@@ -130,7 +123,7 @@ def _says_no_other(course: Course, step: Step, _history: History) -> bool:
 
 def undoes(course: Course, step: Step, _history: History) -> bool:
     """Row 3: the case is reopened after the agent closed it."""
-    return course.action == "close" and course.acted_at is not None and step.activity is Activity.REOPENED
+    return course.action == "close" and course.acted_at is not None and step.activity is _REOPENED
 
 
 def _answers(course: Course) -> bool:
@@ -149,8 +142,8 @@ def _in_place(course: Course, step: Step, history: History) -> bool:
         return course.terms.same(course.value, history.value_before(attribute, step))
     if course.action in ("close", "reopen"):
         for earlier in reversed(history.steps[: step.place]):
-            if earlier.activity in (Activity.CLOSED, Activity.REOPENED):
-                return (earlier.activity is Activity.CLOSED) == (course.action == "close")
+            if earlier.activity in (_CLOSED, _REOPENED):
+                return (earlier.activity is _CLOSED) == (course.action == "close")
     return False
 
 
@@ -162,7 +155,7 @@ def _differs(course: Course, step: Step, _history: History) -> bool:
     if not _answers(course):
         return False
     value = spoken(course.terms, step)
-    if step.activity is Activity.APPROVED and value is None:
+    if step.activity is _APPROVED and value is None:
         return False
     return not course.terms.same(course.value, value)
 
@@ -172,7 +165,7 @@ def _edits(course: Course, step: Step, history: History) -> bool:
 
 
 def _escalates(_course: Course, step: Step, history: History) -> bool:
-    return history.workflow is not None and raises(step, history.workflow, history.company)
+    return step.place in raising(history)
 
 
 def _matches(course: Course, step: Step, history: History) -> bool:
@@ -194,7 +187,7 @@ def _mismatched(course: Course, step: Step, history: History) -> bool:
     if attribute is None or not _left(course) or _matches(course, step, history):
         return False
     setter = history.last_change(attribute, step)
-    return setter is not None and setter.kind is ActorKind.OPERATOR
+    return setter is not None and setter.kind is _OPERATOR
 
 
 def _left(course: Course, _step: Step | None = None, _history: History | None = None) -> bool:
@@ -206,30 +199,29 @@ def _left_acted(course: Course, _step: Step, _history: History) -> bool:
     return _left(course) and course.acted_at is not None
 
 
-_OPERATOR = frozenset((ActorKind.OPERATOR,))
-_AGENT = frozenset((ActorKind.AGENT,))
-_OTHERS = frozenset(ActorKind) - _OPERATOR
-_ESCALATES = frozenset((Activity.ESCALATED, Activity.CHANGED, Activity.EXECUTED))
-_REOPENED = frozenset((Activity.REOPENED,))
-_CLOSED = frozenset((Activity.CLOSED,))
-_APPROVED = frozenset((Activity.APPROVED,))
-_REJECTED = frozenset((Activity.REJECTED,))
+_OPERATORS = frozenset((ActorKind.OPERATOR,))
+_AGENTS = frozenset((ActorKind.AGENT,))
+_OTHERS = frozenset(ActorKind) - _OPERATORS
+_REOPENS = frozenset((Activity.REOPENED,))
+_CLOSES = frozenset((Activity.CLOSED,))
+_APPROVES = frozenset((Activity.APPROVED,))
+_REJECTS = frozenset((Activity.REJECTED,))
 
 RULES = (
-    Rule(1, _OPERATOR, _REJECTED, True, _always, Outcome.OVERRIDDEN, "rejected"),
-    Rule(2, _OPERATOR, _APPROVED, True, _says_no_other, Outcome.ACCEPTED, "approved"),
-    Rule(3, _OPERATOR | {ActorKind.CUSTOMER}, _REOPENED, False, undoes, Outcome.OVERRIDDEN, "undone"),
-    Rule(4, _OPERATOR, DOES, True, _applies_it, Outcome.ACCEPTED, "applied"),
-    Rule(5, _OPERATOR, DOES, True, _progresses, Outcome.ACCEPTED, "progressed"),
-    Rule(6, _OPERATOR, DOES | _APPROVED, True, _edits, Outcome.EDITED, "edited"),
-    Rule(7, _OPERATOR, DOES | _APPROVED, True, _differs, Outcome.OVERRIDDEN, "changed"),
-    Rule(8, _AGENT, _ESCALATES, False, _escalates, Outcome.ESCALATED, "escalated"),
-    Rule(9, _OPERATOR, _CLOSED, False, _kept, Outcome.ACCEPTED, "kept"),
-    Rule(10, _OPERATOR, _CLOSED, False, _matched, Outcome.ACCEPTED, "matched"),
-    Rule(11, _OPERATOR, _CLOSED, False, _mismatched, Outcome.OVERRIDDEN, "mismatch"),
-    Rule(12, _OPERATOR, _CLOSED, False, _left, Outcome.IGNORED, "ignored"),
-    Rule(13, _OTHERS, _CLOSED, False, _left_acted, Outcome.UNREVIEWED, "closed"),
-    Rule(13, _OTHERS, _CLOSED, False, _left, Outcome.IGNORED, "closed"),
+    Rule(1, _OPERATORS, _REJECTS, True, _always, Outcome.OVERRIDDEN, "rejected"),
+    Rule(2, _OPERATORS, _APPROVES, True, _says_no_other, Outcome.ACCEPTED, "approved"),
+    Rule(3, _OPERATORS | {ActorKind.CUSTOMER}, _REOPENS, False, undoes, Outcome.OVERRIDDEN, "undone"),
+    Rule(4, _OPERATORS, DOES, True, _applies_it, Outcome.ACCEPTED, "applied"),
+    Rule(5, _OPERATORS, DOES, True, _progresses, Outcome.ACCEPTED, "progressed"),
+    Rule(6, _OPERATORS, DOES | _APPROVES, True, _edits, Outcome.EDITED, "edited"),
+    Rule(7, _OPERATORS, DOES | _APPROVES, True, _differs, Outcome.OVERRIDDEN, "changed"),
+    Rule(8, _AGENTS, RAISES, False, _escalates, Outcome.ESCALATED, "escalated"),
+    Rule(9, _OPERATORS, _CLOSES, False, _kept, Outcome.ACCEPTED, "kept"),
+    Rule(10, _OPERATORS, _CLOSES, False, _matched, Outcome.ACCEPTED, "matched"),
+    Rule(11, _OPERATORS, _CLOSES, False, _mismatched, Outcome.OVERRIDDEN, "mismatch"),
+    Rule(12, _OPERATORS, _CLOSES, False, _left, Outcome.IGNORED, "ignored"),
+    Rule(13, _OTHERS, _CLOSES, False, _left_acted, Outcome.UNREVIEWED, "closed"),
+    Rule(13, _OTHERS, _CLOSES, False, _left, Outcome.IGNORED, "closed"),
     Rule(14, frozenset(ActorKind), ENDINGS, False, _always, Outcome.VOID, "void"),
 )
 
@@ -237,12 +229,13 @@ RULES = (
 class RulesFor(msgspec.Struct, frozen=True):
     """The rules to try, in order, where the event concerns the recommendation and where it does not.
 
-    `escalating`: they ask nothing but whether the event escalates.
+    `escalating`: they ask nothing but whether the event escalates. `about_one`: they ask about the recommendations for the event's own action only.
     """
 
     concerned: tuple[Rule, ...]
     others: tuple[Rule, ...]
     escalating: bool
+    about_one: bool
 
 
 def _lookup(rules: Iterable[Rule]) -> dict[tuple[ActorKind, Activity], RulesFor]:
@@ -251,7 +244,9 @@ def _lookup(rules: Iterable[Rule]) -> dict[tuple[ActorKind, Activity], RulesFor]
         for activity in Activity:
             these = tuple(rule for rule in rules if kind in rule.kinds and activity in rule.activities)
             if these:
-                table[kind, activity] = RulesFor(these, tuple(rule for rule in these if not rule.concerned), all(rule.applies is _escalates for rule in these))
+                others = tuple(rule for rule in these if not rule.concerned)
+                escalating = all(rule.applies is _escalates for rule in these)
+                table[kind, activity] = RulesFor(these, others, escalating, about_one=not others and activity not in SAYS)
     return table
 
 

@@ -3,8 +3,9 @@
 from bisect import bisect_right
 from operator import attrgetter
 
-from rollout_metrics.derive.history import CHANGES, History, Step
-from rollout_metrics.derive.levels import mode_when_acting
+from rollout_metrics.derive.history import ACTS, CHANGES, History, Step
+from rollout_metrics.derive.kept import kept
+from rollout_metrics.derive.levels import levels_of
 from rollout_metrics.derive.outcomes import REVERSIBLE, Course, spoken
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.derive.versions import version_at
@@ -15,6 +16,11 @@ from rollout_metrics.domain.policy import AttributeType, Workflow
 from rollout_metrics.domain.time import MINUTE, Instant
 
 _at = attrgetter("at")
+
+# Looked up once: an enum's attribute costs more than what is done with it here.
+_OPERATOR, _APPROVAL_REQUESTED, _REOPENED, _SHADOW = ActorKind.OPERATOR, Activity.APPROVAL_REQUESTED, Activity.REOPENED, Mode.SHADOW
+_PENDING, _IGNORED, _UNREVIEWED = Outcome.PENDING, Outcome.IGNORED, Outcome.UNREVIEWED
+_EDITED, _OVERRIDDEN = Outcome.EDITED, Outcome.OVERRIDDEN
 
 UNCATEGORISED = "uncategorised"
 """The error category of a decision for which nobody gave a reason."""
@@ -31,25 +37,28 @@ def recommendations(history: History, _surroundings: Surroundings) -> tuple[list
     workflow = history.workflow
     if workflow is None:
         return [], None
-    found = [_fact(course, history, workflow) for course in walk(history).courses]
+    courses = walk(history).courses
+    if not courses:
+        return [], None
+    found = [_fact(course, history, workflow) for course in courses]
     return [fact for fact, _ in found], min((change for _, change in found if change is not None), default=None)
 
 
 def _fact(course: Course, history: History, workflow: Workflow) -> tuple[Recommendation, Instant | None]:
     """A course as it stands at T, and when it changes by time alone."""
-    opened, decides = course.opened, course.decides
+    opened, decided, decides = course.opened, course.decided, course.decides
+    opened_at, acted_at, row = opened.at, course.acted_at, course.row
     outcome, how, provisional = course.outcome, course.how, False
     first_decided_at = decided_at = settled_at = change_at = ended_at = None
-    evidence = list(course.refs)
-    deciding = None
-    decider = None
-    if course.decided is None:
-        asked_approval = opened.activity is Activity.APPROVAL_REQUESTED
-        settle_at = opened.at + (decides.settle_after_approval if asked_approval else decides.settle_after)
+    deciding = decider = stranger_before = category = given = None
+    evidence = tuple(course.refs)
+    mode = levels_of(workflow).mode_when_acting(opened_at)
+    if decided is None:
+        settle_at = opened_at + (decides.settle_after_approval if opened.activity is _APPROVAL_REQUESTED else decides.settle_after)
         if history.as_of < min(settle_at, course.expires_at):
-            outcome, change_at = Outcome.PENDING, min(settle_at, course.expires_at)
+            outcome, change_at = _PENDING, min(settle_at, course.expires_at)
         else:
-            outcome = Outcome.IGNORED if course.acted_at is None else Outcome.UNREVIEWED
+            outcome = _IGNORED if acted_at is None else _UNREVIEWED
             how = "timeout"
             provisional = history.as_of < course.expires_at
             decided_at = settle_at if provisional else course.expires_at
@@ -60,55 +69,57 @@ def _fact(course: Course, history: History, workflow: Workflow) -> tuple[Recomme
                 settled_at = decided_at
     else:
         assert outcome is not None
-        last = course.reversed or course.decided
-        first_decided_at, decided_at = course.decided.at, last.at
-        deciding = last.event.ref
-        evidence.append(course.decided.event.ref)
-        if course.reversed is not None:
-            evidence.append(deciding)
-        if course.row == 13 or outcome not in DECIDED:
+        last = decided if course.reversed is None else course.reversed
+        first_decided_at, decided_at = decided.at, last.at
+        deciding = last.ref
+        evidence += (deciding,) if last is decided else (decided.ref, deciding)
+        if row == 13 or outcome not in DECIDED:
             ended_at = first_decided_at
-        if course.row and course.decided.kind is ActorKind.OPERATOR:
-            decider = course.decided.event.actor_id
+        if row and decided.kind is _OPERATOR:
+            decider = decided.event.actor_id
+            if decider is None and row in EXPLICIT_ROWS:
+                stranger_before = _stranger_before(history, first_decided_at)
         settles_at = decided_at + decides.reversal_window if outcome in REVERSIBLE else decided_at
         if settles_at <= history.as_of:
             settled_at = settles_at
         else:
             change_at = settles_at
-    fact = Recommendation(
-        workflow=workflow.name,
-        action=course.action,
-        opened=opened.event.ref,
-        opened_at=opened.at,
-        mode=mode_when_acting(workflow, opened.at),
-        asked=not opened.acts,
-        acted_at=course.acted_at,
-        outcome=outcome,
-        how=how,
-        row=course.row,
-        provisional=provisional,
-        decided_at=decided_at,
-        first_decided_at=first_decided_at,
-        ended_at=ended_at,
-        settled_at=settled_at,
-        decider=decider,
-        deciding=deciding,
-        version=version_at(workflow, opened.event),
-        category=_category(course, history, workflow),
-        value=course.value,
-        standing=course.standing,
-        evidence=tuple(evidence),
-        stranger_before=_stranger_before(history, first_decided_at) if decider is None and course.row in EXPLICIT_ROWS else None,
-        given=_given_instead(course, history) if outcome is Outcome.OVERRIDDEN and mode_when_acting(workflow, opened.at) is Mode.SHADOW else None,
+        if outcome is _OVERRIDDEN or outcome is _EDITED:
+            category = _category(course, last, history)
+            if mode is _SHADOW and outcome is _OVERRIDDEN:
+                given = _given_instead(course, last, history)
+    fact = Recommendation(  # by position: two dozen keywords cost five times as much
+        workflow.name,
+        course.action,
+        opened.ref,
+        opened_at,
+        mode,
+        opened.activity not in ACTS,
+        acted_at,
+        outcome,
+        how,
+        row,
+        provisional,
+        decided_at,
+        first_decided_at,
+        ended_at,
+        settled_at,
+        decider,
+        deciding,
+        version_at(workflow, opened.event),
+        category,
+        course.value,
+        course.standing,
+        evidence,
+        stranger_before,
+        given,
     )
     return fact, change_at
 
 
-def _given_instead(course: Course, history: History) -> str | None:
+def _given_instead(course: Course, last: Step, history: History) -> str | None:
     """What a person decided where the agent's value did not stand; None also where nothing was said in its place."""
-    last = course.reversed or course.decided
-    assert last is not None
-    if course.decides.type is not AttributeType.SINGLE or last.activity is Activity.REOPENED:
+    if course.decides.type is not AttributeType.SINGLE or last.activity is _REOPENED:
         return None
     if course.reversed is None and course.row == 11:
         attribute = course.terms.attribute
@@ -116,38 +127,27 @@ def _given_instead(course: Course, history: History) -> str | None:
     return spoken(course.terms, last)
 
 
-def _stranger_before(history: History, decided_at: Instant | None) -> Instant | None:
+def _stranger_before(history: History, decided_at: Instant) -> Instant | None:
     """The last event before an instant of operators whom the source does not name: on one case they are one."""
-    steps = (step for step in reversed(history.steps) if step.kind is ActorKind.OPERATOR and step.event.actor_id is None)
-    return next((step.at for step in steps if decided_at is not None and step.at < decided_at), None)
+    return next((step.at for step in reversed(history.by[_OPERATOR]) if step.event.actor_id is None and step.at < decided_at), None)
 
 
-def _category(course: Course, history: History, workflow: Workflow) -> str | None:
+def _category(course: Course, last: Step, history: History) -> str:
     """Why an edited or overridden decision was made: as the deciding event says, else as operators filled in around it."""
-    if course.outcome not in (Outcome.EDITED, Outcome.OVERRIDDEN):
-        return None
-    deciding = course.reversed or course.decided
-    assert deciding is not None
     # A reversal rejects (as row 1), replaces (as row 7) or undoes (as row 3, which gives no reason).
-    if course.row in (1, 6, 7) if course.reversed is None else deciding.activity is not Activity.REOPENED:
-        reason = deciding.event.detail.get("reason")
+    if course.row in (1, 6, 7) if course.reversed is None else last.activity is not _REOPENED:
+        reason = last.event.detail.get("reason")
         if reason:
             return str(reason)
-    attribute = workflow.reason_attribute
-    if attribute is None:
-        return UNCATEGORISED
-    given = _given(history, attribute)
-    place = bisect_right(given, deciding.at + REASON_WITHIN, key=_at) - 1
-    if place < 0 or given[place].at < deciding.at - REASON_WITHIN:
+    given = _reasons(history)
+    place = bisect_right(given, last.at + REASON_WITHIN, key=_at) - 1
+    if place < 0 or given[place].at < last.at - REASON_WITHIN:
         return UNCATEGORISED
     return given[place].event.after or UNCATEGORISED  # a reason taken back is none
 
 
-def _given(history: History, attribute: str) -> list[Step]:
-    """Operators' changes of the reason attribute; looked up once per history."""
-    known: list[Step] | None = history.__dict__.get("_reasons")
-    if known is None:
-        known = history.__dict__["_reasons"] = [
-            step for step in history.steps if step.event.attribute == attribute and step.kind is ActorKind.OPERATOR and step.activity in CHANGES
-        ]
-    return known
+@kept
+def _reasons(history: History) -> list[Step]:
+    """Operators' changes of the workflow's reason attribute."""
+    attribute = None if history.workflow is None else history.workflow.reason_attribute
+    return [step for step in history.by[_OPERATOR] if step.event.attribute == attribute and step.activity in CHANGES] if attribute is not None else []

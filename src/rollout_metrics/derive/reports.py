@@ -11,11 +11,11 @@ def reports(history: History, company: Company) -> list[Reported]:
     A case exists where its own source gave at least one of its events.
     """
     case_source = history.case[0]
-    foreign = [step for step in history.steps if step.event.source != case_source]
+    foreign = [step for step in history.steps if step.ref[0] != case_source]
     if not foreign:
         return []
     linked = len(foreign) < len(history.steps)
-    sources = {step.event.source for step in foreign}
+    sources = {step.ref[0] for step in foreign}
     own = history.workflow
     concerned = [workflow for workflow in company.workflows if (not sources.isdisjoint(workflow.sources) if own is None else workflow is own)]
-    return [Reported(workflow.name, linked, len(foreign), foreign[0].at, (foreign[0].event.ref,)) for workflow in concerned]
+    return [Reported(workflow.name, linked, len(foreign), foreign[0].at, (foreign[0].ref,)) for workflow in concerned]

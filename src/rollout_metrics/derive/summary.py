@@ -1,8 +1,6 @@
 """What counts once per case: its life in the workflow, the cohort flags, the effort it took and who worked on it (SIGNALS sections 4, 5 and 7)."""
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Sequence
 
 from rollout_metrics.derive.appearances import appeared
 from rollout_metrics.derive.effort import effort, review_effort
@@ -23,9 +21,7 @@ from rollout_metrics.domain.facts import (
     Verdict,
 )
 from rollout_metrics.domain.policy import Company, Workflow
-from rollout_metrics.domain.time import Instant, Span
-
-_at = attrgetter("at")
+from rollout_metrics.domain.time import Instant
 
 ANSWERS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 """How operators answer whether a case should have been escalated, in any case of letters; what is no answer here is none."""
@@ -51,59 +47,55 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return None
-    steps = history.steps[history.start :]
     handled = _handled(recommendations, escalations)
-    handled_at = None if handled is None else handled[0]
-    judged_at = None if handled_at is None else handled_at + workflow.cohort_age
-    complaint = None if handled_at is None else _complaint(history, workflow, handled_at, workflow.cohort_age)
+    handled_at = judged_at = None
+    escalated_in_cohort = escalated_early = complained_early = False
+    complaint = None
+    if handled is not None:
+        handled_at = handled[0]
+        judged_at, early = handled_at + workflow.cohort_age, handled_at + workflow.spike_age
+        escalated_in_cohort = any(item.raised_at <= judged_at for item in escalations)
+        escalated_early = any(item.raised_at <= early for item in escalations)
+        complaint = _complaint(history, workflow, handled_at, judged_at)
+        complained_early = _complaint(history, workflow, handled_at, early) is not None
     verdict, concluded_at = _verdict(recommendations)
     closing = _closing(history)
     # A case that comes into the workflow closed is closed from then on: nothing of what went before was this workflow's.
     closed_at = None if closing is None else max(closing.at, scoped_at)
-    ending = history.steps[-1] if history.steps[-1].event.activity in ENDINGS else None
+    last = history.steps[-1]
+    ending = last if last.activity in ENDINGS else None
     review = review_effort(history, recommendations)
     drop_judged_at = scoped_at + workflow.drop_after
-    first_agent_at = touched_at = None
-    comments = 0
-    operators: dict[str | None, Instant] = {}
-    for step in steps:
-        comments += step.activity is _COMMENTED
-        if step.kind is _OPERATOR:
-            operators[step.event.actor_id] = step.at
-        elif step.kind is not _AGENT:
-            continue
-        elif first_agent_at is None:
-            first_agent_at = step.at
-        if touched_at is None:
-            touched_at = step.at
-    return CaseSummary(
-        workflow=workflow.name,
-        scoped_at=scoped_at,
-        handled_at=handled_at,
-        judged_at=judged_at,
-        escalated_in_cohort=judged_at is not None and any(item.raised_at <= judged_at for item in escalations),
-        complained_in_cohort=complaint is not None,
-        escalated=bool(escalations),
-        closed_at=closed_at,
-        ended_at=None if ending is None else ending.at,
-        effort=None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
-        review_effort=None if review is None else review[0],
-        reviewed_at=None if review is None else review[1],
-        touched=touched_at is not None and touched_at <= drop_judged_at,
-        drop_judged_at=drop_judged_at,
-        agent_involved=first_agent_at is not None or any(step.kind is _AGENT for step in history.steps[: history.start]),
-        assisted=handling is not None and handling.handling is _ASSISTED,
-        should_escalate=_should_escalate(history, workflow),
-        operators=_operators(operators),
-        first_agent_at=first_agent_at,
-        evidence=_evidence(history, handled, complaint, closing, ending),
-        unaided=tuple(_unaided(history, workflow, scoped_at)),
-        escalated_early=handled_at is not None and any(item.raised_at <= handled_at + workflow.spike_age for item in escalations),
-        complained_early=handled_at is not None and _complaint(history, workflow, handled_at, workflow.spike_age) is not None,
-        comments=comments,
-        verdict=verdict,
-        concluded_at=concluded_at,
-        names=appeared(history, workflow, drop_judged_at),
+    agents, operators = history.since(history.by[_AGENT]), history.since(history.by[_OPERATOR])
+    first_agent_at = agents[0].at if agents else None
+    return CaseSummary(  # by position: two dozen keywords cost five times as much
+        workflow.name,
+        scoped_at,
+        handled_at,
+        judged_at,
+        escalated_in_cohort,
+        complaint is not None,
+        bool(escalations),
+        closed_at,
+        None if ending is None else ending.at,
+        None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
+        None if review is None else review[0],
+        None if review is None else review[1],
+        any(steps[0].at <= drop_judged_at for steps in (agents, operators) if steps),
+        drop_judged_at,
+        bool(history.by[_AGENT]),
+        handling is not None and handling.handling is _ASSISTED,
+        _should_escalate(history, workflow),
+        _operators(operators),
+        first_agent_at,
+        _evidence(history, handled, complaint, closing, ending),
+        tuple(_unaided(history, workflow, scoped_at)),
+        escalated_early,
+        complained_early,
+        len(history.since(history.of.get(_COMMENTED, ()))),
+        verdict,
+        concluded_at,
+        appeared(history, workflow, drop_judged_at),
     )
 
 
@@ -116,17 +108,18 @@ def _handled(recommendations: Sequence[Recommendation], escalations: Sequence[Es
 
 def _verdict(recommendations: Sequence[Recommendation]) -> tuple[Verdict | None, Instant | None]:
     """What operators thought of the agent's live recommendations on a case, and when they last decided about one."""
-    decided = [(item.outcome, item.decided_at) for item in recommendations if item.mode is _LIVE and item.outcome in DECIDED and item.decided_at is not None]
+    decided = [(item.outcome, item.decided_at) for item in recommendations if item.outcome in DECIDED and item.mode is _LIVE and item.decided_at is not None]
+    if not decided:
+        return None, None
     outcomes = {outcome for outcome, _ in decided}
     verdict = Verdict.FAILED if Outcome.OVERRIDDEN in outcomes else Verdict.ACCEPTED if Outcome.ACCEPTED in outcomes else None
-    return verdict, max((at for _, at in decided), default=None)
+    return verdict, max(at for _, at in decided)
 
 
-def _complaint(history: History, workflow: Workflow, handled_at: Instant, age: Span) -> Step | None:
-    """What complains within `age` of first handling, inclusive: the last rating there if it is bad, else the first event that sets a marker."""
-    judged_at = handled_at + age
-    for step in reversed(history.steps):
-        if step.activity is _RATED and handled_at <= step.at <= judged_at:
+def _complaint(history: History, workflow: Workflow, handled_at: Instant, judged_at: Instant) -> Step | None:
+    """What complains in [first handling, `judged_at`]: the last rating there if it is bad, else the first event that sets a marker."""
+    for step in reversed(history.of.get(_RATED, ())):
+        if handled_at <= step.at <= judged_at:
             if step.event.detail.get("score") == "bad":
                 return step
             break
@@ -156,28 +149,25 @@ def _given(step: Step, history: History) -> Iterator[tuple[str, frozenset[str]]]
 
 def _closing(history: History) -> Step | None:
     """The first `closed` since the last `reopened`; None while the case is open."""
-    closing = None
-    for step in history.steps:
-        if step.activity is _REOPENED:
-            closing = None
-        elif step.activity is _CLOSED and closing is None:
-            closing = step
-    return closing
+    reopened = history.of.get(_REOPENED)
+    since = reopened[-1].place if reopened else -1
+    return next((step for step in history.of.get(_CLOSED, ()) if step.place > since), None)
 
 
 def _unaided(history: History, workflow: Workflow, scoped_at: Instant) -> Iterator[Closing]:
     """The times the case stood closed in which no agent had come yet, each over: by a reopening or by the agent's first event."""
+    agents, closes = history.by[_AGENT], history.of.get(_CLOSED)
+    until = agents[0].place if agents else len(history.steps)
+    if not closes or closes[0].place >= until:
+        return
     closed: Instant | None = None
-    for step in history.steps:
-        agent = step.kind is _AGENT
-        if closed is not None and (agent or step.activity is _REOPENED):
+    for step in history.steps[closes[0].place : until + 1]:
+        if closed is not None and (step.kind is _AGENT or step.activity is _REOPENED):
             at = max(closed, scoped_at)
             if step.at > at:
                 yield Closing(at, step.at, effort(history, workflow, (scoped_at - 1, at)))
             closed = None
-        if agent:
-            return
-        if step.activity is _CLOSED and closed is None:
+        if step.activity is _CLOSED and step.kind is not _AGENT and closed is None:
             closed = step.at
 
 
@@ -186,25 +176,22 @@ def _should_escalate(history: History, workflow: Workflow) -> bool | None:
     attribute = workflow.should_escalate_attribute
     if attribute is None:
         return None
-    for step in reversed(history.steps):
-        if step.event.attribute == attribute and step.kind is _OPERATOR and step.activity in CHANGES:
+    for step in reversed(history.by[_OPERATOR]):
+        if step.event.attribute == attribute and step.activity in CHANGES:
             return ANSWERS.get((step.event.after or "").casefold())
     return None
 
 
-def _operators(last: Mapping[str | None, Instant]) -> tuple[tuple[str, Instant], ...]:
-    """Each operator's last event since the case came into the workflow. Unknown actors are left out: how many persons they are cannot be told."""
+def _operators(steps: Iterable[Step]) -> tuple[tuple[str, Instant], ...]:
+    """Each operator's last event. Unknown actors are left out: how many persons they are cannot be told."""
+    last = {step.event.actor_id: step.at for step in steps}
     return tuple(sorted((operator, at) for operator, at in last.items() if operator is not None))
 
 
 def _evidence(history: History, handled: tuple[Instant, EventRef] | None, *proofs: Step | None) -> Evidence:
     """The events of first handling, complaint, close and end, in the history's order."""
-    places = {step.place for step in proofs if step is not None}
+    found = {step.place: step.ref for step in proofs if step is not None}
     if handled is not None:
-        at, ref = handled
-        for step in history.steps[bisect_left(history.steps, at, key=_at) :]:
-            if step.at > at:
-                break
-            if step.event.ref == ref:
-                places.add(step.place)
-    return tuple(history.steps[place].event.ref for place in sorted(places))
+        step = next(step for step in history.by[_AGENT] if step.ref == handled[1])
+        found[step.place] = step.ref
+    return tuple([found[place] for place in sorted(found)])

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.derive.similarity import similarity
 from rollout_metrics.domain.events import Event, text_value
 from rollout_metrics.domain.policy import AttributeType, Decides, Workflow
@@ -55,25 +56,31 @@ class Terms(msgspec.Struct, frozen=True):
         return not (self.comment or self.same(one, other) or self.advances(one, other) or self.alike(one, other))
 
 
-def terms_of(workflow: Workflow, action: str) -> Terms:
-    """The terms of any action in a workflow, built once for as many as a company can have; names in events know no bounds."""
-    known: dict[str, Terms] | None = workflow.__dict__.get("_all_terms")
-    if known is None:
-        known = workflow.__dict__["_all_terms"] = dict(decided_terms(workflow))
-    terms = known.get(action)
-    if terms is None:
-        terms = _terms(workflow, action, None)
-        if len(known) < KEPT_TERMS:
-            known[action] = terms
-    return terms
+class AllTerms(dict[str, Terms]):
+    """The terms of any action in a workflow, kept for as many as a company can have; names in events know no bounds."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        super().__init__(decided_terms(workflow))
+        self._workflow = workflow
+
+    def __missing__(self, action: str) -> Terms:
+        """The terms of an action that was not asked for before."""
+        terms = _terms(self._workflow, action, None)
+        if len(self) < KEPT_TERMS:
+            self[action] = terms
+        return terms
 
 
+@kept
+def terms_of(workflow: Workflow) -> AllTerms:
+    """The terms of any action in a workflow."""
+    return AllTerms(workflow)
+
+
+@kept
 def decided_terms(workflow: Workflow) -> dict[str, Terms]:
-    """The terms of the actions that the workflow decides; built once per workflow."""
-    table: dict[str, Terms] | None = workflow.__dict__.get("_terms")
-    if table is None:
-        table = workflow.__dict__["_terms"] = {action: _terms(workflow, action, decides) for action, decides in workflow.decides.items()}
-    return table
+    """The terms of the actions that the workflow decides."""
+    return {action: _terms(workflow, action, decides) for action, decides in workflow.decides.items()}
 
 
 def _terms(workflow: Workflow, action: str, decides: Decides | None) -> Terms:

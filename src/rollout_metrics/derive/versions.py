@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.domain.changes import PRODUCTION
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.policy import Workflow
@@ -19,23 +20,17 @@ def version_at(workflow: Workflow, event: Event) -> str | None:
 
 def version_in_force(workflow: Workflow, at: Instant) -> str | None:
     """The version of the change deployed last before an instant; None where no record names one."""
-    table = _table(workflow)
-    deployed = bisect_left(table, at, key=_at)
-    return table[deployed - 1][2] if deployed else None
+    since, versions = _deployed(workflow)
+    deployed = bisect_left(since, at)
+    return versions[deployed - 1] if deployed else None
 
 
-def _at(entry: tuple[Instant, str, str]) -> Instant:
-    return entry[0]
-
-
-def _table(workflow: Workflow) -> tuple[tuple[Instant, str, str], ...]:
-    table: tuple[tuple[Instant, str, str], ...] | None = workflow.__dict__.get("_versions")
-    if table is None:
-        table = workflow.__dict__["_versions"] = tuple(
-            sorted(
-                (change.deployed_at, change.id, change.version)
-                for change in workflow.changes
-                if change.version and change.deployed_at is not None and change.environment == PRODUCTION
-            )
-        )
-    return table
+@kept
+def _deployed(workflow: Workflow) -> tuple[tuple[Instant, ...], tuple[str, ...]]:
+    """When a version was deployed, in order, and which."""
+    deployed = sorted(
+        (change.deployed_at, change.id, change.version)
+        for change in workflow.changes
+        if change.version and change.deployed_at is not None and change.environment == PRODUCTION
+    )
+    return tuple(at for at, _, _ in deployed), tuple(version for _, _, version in deployed)

@@ -2,8 +2,9 @@
 
 import msgspec
 
-from rollout_metrics.derive.escalations import raises
+from rollout_metrics.derive.escalations import raising
 from rollout_metrics.derive.history import History, Step
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.derive.outcomes import DOES, OPENS, REVERSIBLE, RULES_FOR, SAYS, Course, RulesFor, named_action, undoes
 from rollout_metrics.derive.terms import Terms, decided_terms
 from rollout_metrics.domain.events import Activity, ActorKind
@@ -11,7 +12,7 @@ from rollout_metrics.domain.facts import DECIDED, Outcome
 from rollout_metrics.domain.time import Instant
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
-_OPERATOR, _REOPENED, _REJECTED = ActorKind.OPERATOR, Activity.REOPENED, Activity.REJECTED
+_AGENT, _OPERATOR, _REOPENED, _REJECTED = ActorKind.AGENT, ActorKind.OPERATOR, Activity.REOPENED, Activity.REJECTED
 _REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
 
 
@@ -36,42 +37,44 @@ class Meant(msgspec.Struct, frozen=True):
         return course.action == self.newest.action and self.first.opened.place <= course.opened.place <= self.newest.opened.place
 
 
+@kept
 def walk(history: History) -> Walk:
-    """Walk through a history; done once and kept with it."""
-    done: Walk | None = history.__dict__.get("_walk")
-    if done is None:
-        done = history.__dict__["_walk"] = _Walker(history).go()
-    return done
+    """Walk through a history of a workflow."""
+    assert history.workflow is not None
+    terms = decided_terms(history.workflow)
+    for step in history.since(history.by[_AGENT]):
+        if step.own and step.action in terms and step.activity in OPENS:
+            return _Walker(history, terms).go(step.place)
+    return Walk([], {}, {})
 
 
 class _Walker:
     """What is known so far while a history is walked."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, terms: dict[str, Terms]) -> None:
         self.courses: list[Course] = []
         self.of: dict[int, Course] = {}
         self.meant: dict[int, Meant] = {}
         self._history = history
+        self._terms = terms
         self._open: list[Course] = []
         self._of_action: dict[str | None, list[Course]] = {}
         self._named: dict[str, Course] = {}
         self._last_decided: dict[str, Course] = {}
 
-    def go(self) -> Walk:
-        """Take every event of the workflow in order: first what it proposes, then the rows on what else is open."""
-        history, courses, of_action = self._history, self.courses, self._of_action
-        terms = {} if history.workflow is None else decided_terms(history.workflow)
-        for step in history.steps[history.start :]:
-            if step.own and step.action in terms and step.activity in OPENS:
+    def go(self, first: int) -> Walk:
+        """Take every event from the place of the first that proposes on, in order: first what it proposes, then the rows on what else is open."""
+        terms, of_action, raised = self._terms, self._of_action, raising(self._history)
+        for step in self._history.steps[first:]:
+            action = step.action
+            if step.own and action in terms and step.activity in OPENS:
                 self._expire(step.at)
-                self._propose(step, terms[step.action])
-            if courses:
-                rules = RULES_FOR.get((step.kind, step.activity))
-                if rules is not None and (rules.others or step.action in of_action or step.activity in SAYS):  # most of what people do is about something else
-                    if rules.escalating and history.workflow is not None and not raises(step, history.workflow, history.company):
-                        continue
-                    self._judge(step, rules)
-        return Walk(courses, self.of, self.meant)
+                self._propose(step, terms[action])
+            rules = RULES_FOR.get((step.kind, step.activity))
+            if rules is None or (rules.about_one and action not in of_action) or (rules.escalating and step.place not in raised):
+                continue  # most of what happens is about something else
+            self._judge(step, rules)
+        return Walk(self.courses, self.of, self.meant)
 
     def _expire(self, now: Instant) -> None:
         """Close what a final timeout ended before `now`; an event exactly at the deadline beats it."""
@@ -88,14 +91,14 @@ class _Walker:
         if earlier:
             course = next((course for course in self._current(earlier) if terms.same(course.value, value) and self._continues(course, step.at)), None)
         if course is not None:
-            course.take(step)
+            course.go_on(step)
         else:
             for older in self._open:
                 if older.terms is terms:
                     older.decide(step, Outcome.SUPERSEDED, "newer")
                     self._open.remove(older)
                     break
-            course = Course(step, terms, value)
+            course = Course.begin(step, terms, value)
             earlier.append(course)
             self.courses.append(course)
             self._open.append(course)

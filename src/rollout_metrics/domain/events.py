@@ -1,5 +1,6 @@
 """One recorded fact of a case's audit trail, and the order such facts have (SIGNALS section 1)."""
 
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
@@ -131,6 +132,11 @@ def members_of(value: str | None) -> frozenset[str]:
             return frozenset((value,))
         return frozenset(str(item) for item in read)
     return frozenset((value,))
+
+
+def any_of(value: str | None, wanted: AbstractSet[str]) -> bool:
+    """Whether an attribute's text, or any member of a multi-valued one, is among those wanted."""
+    return value in wanted or (value is not None and value.startswith("[") and not members_of(value).isdisjoint(wanted))
 
 
 def canonical_json(value: Any) -> bytes:

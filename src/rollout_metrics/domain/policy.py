@@ -226,6 +226,21 @@ class Company(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     agent_names: frozenset[str] = frozenset()
     """The agents' ids as people wrote them: attributes that hold no persons (a group, a queue) name an agent so."""
 
+    @cached_property
+    def known_actors(self) -> Mapping[str | None, ActorKind]:
+        """Whom configuration names, whatever the source says of them: agents before systems."""
+        return {**dict.fromkeys(self.systems, ActorKind.SYSTEM), **dict.fromkeys(self.agents, ActorKind.AGENT)}
+
+    @cached_property
+    def agents_as_written(self) -> frozenset[str]:
+        """Every agent as an attribute may name it: by the stored id, or as people wrote it."""
+        return self.agents | self.agent_names
+
+    @cached_property
+    def marked(self) -> bool:
+        """Whether what an event came by can tell who acted."""
+        return bool(self.agent_markers or self.system_markers)
+
     def kind_of(self, event: Event) -> ActorKind:
         """Who acted: configured agents and markers, then systems, then what the source said."""
         via = event.detail.get("via", ())
