@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "rollout_metrics"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PURE = sorted(
     path
-    for name in ("domain", "stats", "catalog", "derive", "rollup", "figures", "overview")
+    for name in ("domain", "stats", "catalog", "derive", "rollup", "figures", "overview", "discover")
     for path in ((PACKAGE / name).rglob("*.py") if (PACKAGE / name).is_dir() else [PACKAGE / f"{name}.py"])
 )
 MOST_LINES = 400

@@ -357,7 +357,7 @@ def test_what_is_probably_not_meant_is_a_warning() -> None:
         "c.yaml:3: workflows[0]: has no levels, so that it is off until a change record says otherwise: name its autonomy level",
     )
     assert loads("", {}, file="c.yaml").warnings == (
-        "c.yaml:1: workflows: there are none, so that nothing is judged: describe the work the agent takes part in",
+        "c.yaml:1: workflows: there are none, so that nothing is judged: describe the work the agent takes part in, or let `rollout-metrics discover` draft it",
     )
 
 

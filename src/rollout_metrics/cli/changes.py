@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened_store, read_configuration
-from rollout_metrics.cli.talk import as_json, data, say, table
+from rollout_metrics.cli.talk import as_json, data, new_file, say, table
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.completeness import REQUIRED
 from rollout_metrics.domain.changes import ChangeKind
@@ -53,14 +53,7 @@ def new(workflow: str, kind: str, risk_class: str, number: str | None, output: P
     if output is None:
         data(text.rstrip("\n"))
         return
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ConfigurationError(f"{output}: is there already: choose another --output") from None
-    except OSError as error:
-        raise ConfigurationError(f"{output}: cannot be written ({error.strerror}): choose another --output") from None
+    new_file(output, text)
     say(f"{output} is written; fill it in, then: rollout-metrics changes check {output}")
 
 

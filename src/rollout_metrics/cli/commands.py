@@ -10,6 +10,7 @@ from rollout_metrics.cli import glance, ladder
 from rollout_metrics.cli.alerting import alert_files
 from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
+from rollout_metrics.cli.discover import discover
 from rollout_metrics.cli.export import export
 from rollout_metrics.cli.parameters import Label, Span, Time, config_option, json_option, known_workflows
 from rollout_metrics.cli.reviews import review as review_commands
@@ -47,6 +48,7 @@ def program() -> None:
 
 program.add_command(change_commands)
 program.add_command(alert_files)
+program.add_command(discover)
 program.add_command(export)
 program.add_command(dashboard_commands)
 program.add_command(review_commands)

@@ -5,12 +5,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from rollout_metrics.domain.errors import ConfigurationError
 
 PLAIN_EVERY_SECONDS = 5.0
 
@@ -28,6 +31,18 @@ def data(text: str) -> None:
 def as_json(value: Any) -> None:
     """A value as JSON, to stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def new_file(output: Path, text: str) -> None:
+    """Write a file that is not there yet. Raises `ConfigurationError` where it is, or cannot be written."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigurationError(f"{output}: is there already: choose another --output") from None
+    except OSError as error:
+        raise ConfigurationError(f"{output}: cannot be written ({error.strerror}): choose another --output") from None
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[str] = frozenset()) -> None:

@@ -107,6 +107,14 @@ Told = Event | Rejected | Coverage | ChangeReading
 """What a page tells."""
 
 
+class Named(msgspec.Struct, frozen=True):
+    """What people call a value of an attribute (group `501`: `Refunds`) or, without a value, the attribute itself (`custom:360005`: `Risk class`)."""
+
+    attribute: str
+    value: str | None
+    name: str
+
+
 class Source(BaseModel):
     """What every source has. A kind is a subclass in its own module of `sources`; its module name is its kind."""
 
@@ -162,6 +170,10 @@ class Source(BaseModel):
 
         Each a sentence with its remedy. `check --connect` asks, sweeps do not.
         """
+        return iter(())
+
+    def names(self, api: "Api") -> Iterator[Named]:
+        """What people call the ids that attributes and their values go by here; never persons. Only `discover` asks, to write files people can read."""
         return iter(())
 
     def page_of(self, payload: bytes, where: str) -> Page:

@@ -164,7 +164,7 @@ def run(
 def probe(source: Source, api: Api | None, now: Instant) -> str:
     """Read and translate the first page of the last hour, to see that credentials and permissions suffice; returns what was read."""
     for page in source.pages(api, Window(now - HOUR, now)):  # type: ignore[arg-type]
-        count = sum(1 for _ in _translated(source, page))
+        count = sum(1 for _ in translated(source, page))
         return f"{page.where}: {count} records"
     return f"nothing in the hour before {format_instant(now)}"
 
@@ -254,7 +254,7 @@ class _Reader(msgspec.Struct, frozen=True):
 def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], list[Rejected]]:
     events: list[Event] = []
     rejected: list[Rejected] = []
-    for record in _translated(source, page):
+    for record in translated(source, page):
         if type(record) is Event:
             events.append(record)
         elif isinstance(record, Rejected):
@@ -267,7 +267,8 @@ def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], 
     return events, rejected
 
 
-def _translated(source: Source, page: Page) -> list[Told]:
+def translated(source: Source, page: Page) -> list[Told]:
+    """Every record of a page. Raises `PayloadError`, which names the page, where its shape is unknown."""
     try:
         return list(source.events(page))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -141,7 +141,8 @@ def _check_web_config(file: Path, place: Place, document: Document) -> None:
 def warnings(settings: Settings, document: Document) -> Iterator[str]:
     """What will work but is probably not meant."""
     if not settings.workflows:
-        yield f"{document.where(('workflows',))}: there are none, so that nothing is judged: describe the work the agent takes part in"
+        remedy = "describe the work the agent takes part in, or let `rollout-metrics discover` draft it"
+        yield f"{document.where(('workflows',))}: there are none, so that nothing is judged: {remedy}"
     read = {source for workflow in settings.workflows for source in (*workflow.sources, *workflow.incident_sources)}
     for source in settings.sources:
         if settings.workflows and source not in read:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from rollout_metrics.collect.source import Duration
-from rollout_metrics.domain.policy import Level
+from rollout_metrics.domain.policy import ACTION, Level
 from rollout_metrics.domain.time import Instant, instant
 
 
@@ -106,11 +106,8 @@ def level_named(name: str) -> Level:
     return Level[name.upper()]
 
 
-_ACTION = re.compile(r"set:\S.*|comment:(public|internal)|(?!set:|comment:)[a-zA-Z_][\w:.-]*")
-
-
 def _action(value: str) -> str:
-    if not _ACTION.fullmatch(value):
+    if not ACTION.fullmatch(value):
         own = "or a name of your own without spaces"
         raise ValueError(
             f"{value!r} is no action: use set:<attribute>, comment:public, comment:internal, create, close, reopen, absorb, delete, escalate, {own}"

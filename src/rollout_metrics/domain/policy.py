@@ -4,6 +4,7 @@
 Actor ids and the values of person-valued attributes are in the stored, keyed-hash form.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from enum import IntEnum, StrEnum
@@ -257,6 +258,8 @@ class Company(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return named or tuple(w for w in self.workflows if event.source in w.sources or event.case_source in w.sources)
 
 
+ACTION = re.compile(r"set:\S.*|comment:(public|internal)|(?!set:|comment:)[a-zA-Z_][\w:.-]*")
+"""What an action may be called in a configuration."""
 ACTION_OF: Mapping[Activity, str] = {
     Activity.CREATED: "create",
     Activity.CLOSED: "close",

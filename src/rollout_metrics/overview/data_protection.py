@@ -56,6 +56,8 @@ def sheet(terms: Terms) -> list[Answer]:
                 "The audit trails that the ticketing and CRM systems keep anyway: who changed which field of a case when. Read-only, from the sources in the"
                 " configuration, for the cases in the scope of a configured workflow.",
                 "The texts of comments pass through memory and are not kept.",
+                "`rollout-metrics discover` reads a sample in the same way and stores nothing. The file it writes names the accounts that it takes for"
+                " machines; an account that may be a person's is told by what it did, without its id.",
             ),
         ),
         Answer(

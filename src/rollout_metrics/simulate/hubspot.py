@@ -174,7 +174,20 @@ class _Crm:
     def properties(self, kind: str) -> Response:
         """What properties an object type has."""
         known = shapes.PROPERTIES if kind in OBJECTS else ()
-        return answer({"results": [{"name": name, "label": name, "type": "string", "archived": False} for name in known]})
+        return answer(
+            {
+                "results": [
+                    {
+                        "name": name,
+                        "label": name.replace("_", " ").capitalize(),
+                        "type": "string",
+                        "hubspotDefined": name.startswith(("hs_", "hubspot_")),
+                        "archived": False,
+                    }
+                    for name in known
+                ]
+            }
+        )
 
     def owners(self) -> Response:
         """Owners with their user ids, which differ."""

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant
 from rollout_metrics.simulate import zendesk_shapes as shapes
-from rollout_metrics.simulate.cast import FIELD_TITLES, GROUP_NAMES, ZENDESK
+from rollout_metrics.simulate.cast import FIELD_TITLES, FORM_NAMES, GROUP_NAMES, ZENDESK
 from rollout_metrics.simulate.draft import Case
 from rollout_metrics.simulate.wire import Clock, Limit, answer, seconds_text
 from rollout_metrics.simulate.world import Line, World
@@ -67,6 +67,7 @@ def application(world: World, clock: Clock, *, limits: Limits = Limits(), page: 
         "/users/show_many": desk.show_many,
         "/users/me": desk.me,
         "/groups": desk.groups,
+        "/ticket_forms": desk.forms,
         "/ticket_fields": desk.fields,
         "/deleted_tickets": desk.deleted,
         "/satisfaction_ratings": desk.ratings,
@@ -225,6 +226,11 @@ class _Desk:
         """All groups."""
         body = {"groups": [{"id": number, "name": name, "deleted": False} for number, name in GROUP_NAMES.items()], "meta": {"has_more": False}}
         return answer(body)
+
+    def forms(self) -> Response:
+        """The ticket forms."""
+        found = [{"id": number, "name": name, "active": True} for number, name in FORM_NAMES.items()]
+        return answer({"ticket_forms": found, "next_page": None})
 
     def fields(self) -> Response:
         """The custom ticket fields."""

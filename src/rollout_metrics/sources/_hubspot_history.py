@@ -54,6 +54,10 @@ class Account(msgspec.Struct, frozen=True):
     history_cap: int
     contact_history_cap: int
 
+    def attribute(self, name: str) -> str:
+        """The attribute that a property is."""
+        return self.attributes.get(name) or ATTRIBUTES.get(name) or f"custom:{name}"
+
     def link(self, kind: str, number: str) -> dict[str, Any]:
         """`{"url": …}` of a record, where the account's number is known."""
         if self.portal_id is None:
@@ -108,7 +112,7 @@ class History:
         maker: Entry | None = None
         events: list[Event] = []
         for name in sorted(self.entries):
-            attribute = self._attribute(name)
+            attribute = self.account.attribute(name)
             before: str | None = None
             owners = self.body.owners if name == OWNER else None
             for position, (at, entry) in enumerate(_in_order(self.entries[name])):
@@ -140,9 +144,6 @@ class History:
         # a reading whose history still reaches back to the beginning knows more: it holds
         return Event(name, name, self.case_id, f"{self.case_id}/created", at, Activity.CREATED, kind, actor, None, None, None, detail, len(initial))
 
-    def _attribute(self, name: str) -> str:
-        return self.account.attributes.get(name) or ATTRIBUTES.get(name) or f"custom:{name}"
-
     def _change(self, name: str, at: Instant, entry: Entry, values: tuple[str | None, str | None]) -> Event:
         before, after = values
         activity = Activity.CHANGED
@@ -154,7 +155,7 @@ class History:
         event_id = f"{self.case_id}/{name}/{at // MILLISECOND:020d}/{tail}"
         source = self.account.name
         detail = {**self.link, "via": via}
-        return Event(source, source, self.case_id, event_id, at, activity, kind, actor, self._attribute(name), before, after, detail)
+        return Event(source, source, self.case_id, event_id, at, activity, kind, actor, self.account.attribute(name), before, after, detail)
 
     def _merges(self) -> Iterator[Event]:
         known: set[str] = set()

@@ -7,7 +7,7 @@ import msgspec
 
 from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
 from rollout_metrics.collect.paging import tokens
-from rollout_metrics.collect.source import Rejected
+from rollout_metrics.collect.source import Named, Rejected
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.time import Span, parse_instant
 
@@ -94,15 +94,28 @@ class ArchivedList(msgspec.Struct):
 
 class _Stage(msgspec.Struct):
     id: str
+    label: str = ""
     metadata: dict[str, Any] = {}
 
 
 class _Pipeline(msgspec.Struct):
     stages: list[_Stage]
+    id: str = ""
+    label: str = ""
 
 
 class _Pipelines(msgspec.Struct):
     results: list[_Pipeline]
+
+
+class _Property(msgspec.Struct, rename="camel"):
+    name: str
+    label: str = ""
+    hubspot_defined: bool = False
+
+
+class _Properties(msgspec.Struct):
+    results: list[_Property]
 
 
 class _Owner(msgspec.Struct, rename={"user": "userIdIncludingInactive"}, gc=False):
@@ -138,6 +151,7 @@ RECORD = msgspec.json.Decoder(Record)
 _FOUND = msgspec.json.Decoder(_Found)
 _ARCHIVED = msgspec.json.Decoder(ArchivedList)
 _OWNERS = msgspec.json.Decoder(_Owners)
+_PROPERTIES = msgspec.json.Decoder(_Properties)
 _PIPELINES = msgspec.json.Decoder(_Pipelines)
 
 
@@ -236,6 +250,20 @@ def closing_stages(api: Api, kind: str) -> frozenset[str]:
     """The stages of all pipelines of a type that close."""
     pipelines = decode(api.get(f"/crm/v3/pipelines/{kind}"), _PIPELINES)
     return frozenset(stage.id for pipeline in pipelines.results for stage in pipeline.stages if _closes(stage))
+
+
+def stage_names(api: Api, kind: str) -> Iterator[Named]:
+    """Labels of the pipelines of a type and of their stages."""
+    for pipeline in decode(api.get(f"/crm/v3/pipelines/{kind}"), _PIPELINES).results:
+        yield Named("pipeline", pipeline.id, pipeline.label)
+        yield from (Named("status", stage.id, stage.label) for stage in pipeline.stages)
+
+
+def own_properties(api: Api, kind: str) -> Iterator[tuple[str, str]]:
+    """The properties of a type that the account made for itself, with their labels."""
+    for one in decode(api.get(f"/crm/v3/properties/{kind}"), _PROPERTIES).results:
+        if not one.hubspot_defined:
+            yield one.name, one.label
 
 
 def batch(answer: Answer, body: Body) -> tuple[list[Record], list[Failure], list[Rejected]]:

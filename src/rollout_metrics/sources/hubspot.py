@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer
 from rollout_metrics.collect.limits import Budget
-from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import DAY, MINUTE, Span, parse_instant
@@ -26,8 +26,10 @@ from rollout_metrics.sources._hubspot_pages import (
     changed,
     closing_stages,
     lost_id,
+    own_properties,
     owner_users,
     payload_of,
+    stage_names,
 )
 from rollout_metrics.sources._hubspot_threads import CONVERSATIONS, REFUSED, THREADS, TalkBody, talk_events, talk_of, talks
 
@@ -172,6 +174,14 @@ class Hubspot(HttpSource):
             yield from _refused(api.get(THREADS, asked, accept=REFUSED), CONVERSATIONS, "conversations.read")
         if self.assignee == "user":
             yield from _refused(api.get("/crm/v3/owners", asked, accept=REFUSED), "owners", "crm.objects.owners.read")
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Labels of pipelines, stages and of the account's own properties, followed or not."""
+        account = self._account()
+        for kind in self.objects:
+            if kind not in WITHOUT_PIPELINES:
+                yield from stage_names(api, kind)
+            yield from (Named(account.attribute(name), None, label) for name, label in own_properties(api, kind))
 
     def _part(self, api: Api, part: str, since: int, about: tuple[Window, dict[str, str] | None]) -> Iterator[tuple[Any, str, int]]:
         """The pages of a part from a millisecond on, each with where it came from and up to when all have been given."""

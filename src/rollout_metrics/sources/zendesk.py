@@ -8,10 +8,11 @@ from pydantic import Field, SecretStr, model_validator
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.paging import LoopGuard, next_links
-from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span
+from rollout_metrics.sources import _zendesk_names
 from rollout_metrics.sources._zendesk_pages import USERS, Body, more_users, read_stream
 from rollout_metrics.sources._zendesk_side import PATH, REFUSED, SideBody, side_body, side_events, side_pages
 from rollout_metrics.sources._zendesk_updates import Translator
@@ -121,6 +122,10 @@ class Zendesk(HttpSource):
             answer = api.get(PATH, {"start_time": 0}, accept=REFUSED)
             if answer.status in REFUSED:
                 yield f"side conversations cannot be read ({answer.status}): they need the Collaboration add-on and an administrator's token"
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of groups and forms, titles of custom fields."""
+        return _zendesk_names.names(api, self.fields)
 
     def _staff(self, api: Api) -> frozenset[int]:
         if self.people == "configured":

@@ -1,0 +1,117 @@
+"""All that a sample tells: candidates, drafted workflows, what the cases look like."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from rollout_metrics.derive.history import ENDINGS
+from rollout_metrics.discover.accounts import Candidate, candidates, recogniser
+from rollout_metrics.discover.actions import deeds
+from rollout_metrics.discover.draft import Draft, level_of, named, options
+from rollout_metrics.discover.fitness import QUEUES, TOPICS, Fitness, fitness, tally, weekly
+from rollout_metrics.discover.material import Material
+from rollout_metrics.discover.measured import Measured
+from rollout_metrics.discover.options import Option, plain
+from rollout_metrics.discover.scope import works
+from rollout_metrics.domain.events import Activity
+from rollout_metrics.domain.time import DAY, Span
+
+QUIET: Span = 3 * DAY
+"""A case that nobody touched for so long rests."""
+
+
+ALL = "all_cases"
+"""The workflow that stands for all cases where no agent was found."""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """On how many cases each value of an attribute was seen, the most frequent first."""
+
+    attribute: str
+    values: dict[str | None, int]
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What was found. `closings`: states by which the source says that cases close; `resting`: other states in which cases were left alone; all with cases."""
+
+    material: Material
+    candidates: tuple[Candidate, ...]
+    drafts: tuple[Draft, ...]
+    weekly: float | None
+    tallies: tuple[Tally, ...]
+    closings: dict[str, int]
+    resting: dict[str, int]
+    unread: tuple[str, ...]
+    """Attributes that the source has a name for and no event has."""
+    fitness: tuple[Fitness, ...]
+    """Of all cases together."""
+
+    def options(self, results: Mapping[str, Measured]) -> list[tuple[Option, ...]]:
+        """The options of each drafted workflow; `results` by name, as far as they are known."""
+        return [options(draft, self.material, self.candidates, results.get(draft.name)) for draft in self.drafts]
+
+    def workflows(self) -> list[dict[str, Any]]:
+        """The drafted workflows as configuration would read them."""
+        return [plain(one) for one in self.options({})]
+
+    def to_measure(self) -> list[dict[str, Any]]:
+        """What is tried out on the sample: the drafted workflows, or, where there is no agent, all cases as one."""
+        return self.workflows() or [{"name": ALL, "sources": sorted({case_source for case_source, _ in self.material.cases} or {ALL})}]
+
+
+def discovered(material: Material, taken: Iterable[str] = ()) -> Findings:
+    """Look through a sample. `taken`: names that other workflows have."""
+    found = tuple(candidates(material))
+    agent_of = recogniser(found)
+    names = set(taken)
+    drafts = []
+    for work in works(material, agent_of):
+        done = deeds(material, work, agent_of)
+        name = named(work, work.seen, material, names)
+        names.add(name)
+        drafts.append(Draft(name, work, done, level_of(work, done), fitness(material, work.cases, done)))
+    closings, resting = _states(material)
+    shown = [attribute for attribute in (*QUEUES, *TOPICS) if attribute in material.classes and attribute != "priority"]
+    everything = frozenset(material.cases)
+    known = {attribute for attribute, value in material.names if value is None}
+    return Findings(
+        material=material,
+        candidates=found,
+        drafts=tuple(drafts),
+        weekly=weekly(material, everything),
+        tallies=tuple(Tally(attribute, dict(tally(material, everything, attribute).most_common())) for attribute in dict.fromkeys(shown)),
+        closings=closings,
+        resting=resting,
+        unread=tuple(sorted(known - set(material.given))),
+        fitness=fitness(material, everything, None),
+    )
+
+
+def _states(material: Material) -> tuple[dict[str, int], dict[str, int]]:
+    """The states that close, and the states that do not and in which cases rest all the same."""
+    closings: Counter[str] = Counter()
+    resting: Counter[str] = Counter()
+    closed_to_closed = _moves_when_closed(material)
+    for events in material.cases.values():
+        state = None
+        closed = events[-1].activity in ENDINGS
+        for event in events:
+            if event.activity is Activity.CLOSED:
+                closed, state = True, event.after or "closed"
+                closings[state] += 1
+            elif event.activity is Activity.REOPENED:
+                closed, state = False, event.after
+            elif event.attribute == "status":
+                state = event.after
+        if not closed and state not in closed_to_closed and state is not None and material.until - events[-1].occurred_at > QUIET:
+            resting[state] += 1
+    return dict(closings.most_common()), dict(resting.most_common())
+
+
+def _moves_when_closed(material: Material) -> set[str | None]:
+    """States to which closed cases move without being opened again, and those they do so from."""
+    closing = {event.after for event in material.events if event.activity is Activity.CLOSED}
+    moved = {event.after for event in material.events if event.attribute == "status" and event.activity is Activity.CHANGED and event.before in closing}
+    return closing | moved

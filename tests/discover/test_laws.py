@@ -1,0 +1,110 @@
+"""Whatever is read, something sensible is written: it loads, it measures, it depends on no order, and it allows nothing the agent did not do."""
+
+from collections.abc import Mapping
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import AGENT, Plain, ev
+from discover.samples import desk, loaded, material
+from histories import events as histories
+from rollout_metrics.derive.history import ACTS
+from rollout_metrics.discover import Findings, Material, discovered, measured, values, written
+from rollout_metrics.domain.events import Event
+from rollout_metrics.domain.policy import action_of
+
+SOURCES = ("desk", "other", "runtime")
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> list[Event]:
+    """A few cases on which everything may happen."""
+    found = []
+    for number in range(draw(st.integers(1, 6))):
+        found += [_of_case(event, f"{number}") for event in draw(histories(size=8, first=number * 50))]
+    return found
+
+
+def _of_case(event: Event, case: str) -> Event:
+    return Event(**{name: getattr(event, name) for name in event.__struct_fields__} | {"case_id": case})
+
+
+def file_of(sample: Material) -> tuple[Findings, str]:
+    findings = discovered(sample)
+    return findings, written(findings, {}, command="discover desk", beside=False)
+
+
+@given(samples())
+@settings(max_examples=30)
+def test_the_file_loads_and_says_what_was_found(events: list[Event]) -> None:
+    findings, text = file_of(material(events))
+    configuration = loaded(text, *SOURCES)
+
+    assert [workflow.name for workflow in configuration.settings.workflows] == [draft.name for draft in findings.drafts]
+    results = measured(findings.material.cases, configuration.company(Plain()), findings.material.until)
+    again = loaded(written(findings, results, command="discover desk", beside=False), *SOURCES)
+    assert again.settings == configuration.settings
+    values(findings, results)
+
+
+@given(samples(), st.randoms())
+@settings(max_examples=15)
+def test_the_order_of_reading_makes_no_difference(events: list[Event], random: st.DataObject) -> None:
+    shuffled = list(events)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    assert file_of(material(shuffled))[1] == file_of(material(events))[1]
+
+
+@given(samples())
+@settings(max_examples=20)
+def test_no_list_allows_what_the_agent_never_did(events: list[Event]) -> None:
+    findings, text = file_of(material(events))
+    agents = {one.name for one in findings.candidates if one.standing != "uncertain"}
+    did = {action_of(event) for event in events if event.actor_id in agents and event.activity in ACTS}
+    asked = {action_of(event) for event in events if event.activity == "approval_requested"}
+
+    for workflow in loaded(text, *SOURCES).settings.workflows:
+        (lists,) = workflow.authority
+        assert {grant.action for grant in lists.automatic} <= did
+        assert {grant.action for grant in lists.approval} <= asked
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+@settings(max_examples=30)
+def test_whatever_a_vendor_calls_things_the_file_loads(agent: str, attribute: str, value: str, name: str) -> None:
+    events = [_named(event, {"4711": agent}, attribute or "x", value) for event in desk("4711", cases=24, kind="agent")]
+    _, text = file_of(material(events, names={("form", value): name, (attribute, None): name}))
+
+    loaded(text, *SOURCES)
+
+
+def _named(event: Event, actors: Mapping[str | None, str], attribute: str, value: str) -> Event:
+    renamed = {"actor_id": actors.get(event.actor_id, event.actor_id)}
+    if event.attribute == "priority":
+        renamed |= {"attribute": attribute, "after": value or None}
+    if event.activity == "created":
+        begun = dict(event.detail["attributes"])
+        renamed["detail"] = {"attributes": begun | {"form": value if begun["form"] == "a" else "b"}}  # type: ignore[assignment]
+    return Event(**{field: getattr(event, field) for field in event.__struct_fields__} | renamed)
+
+
+def test_nothing_read_is_said_and_loads() -> None:
+    _, text = file_of(material([]))
+
+    assert "the sample is empty" in text
+    assert loaded(text, *SOURCES).settings.workflows == ()
+
+
+def test_without_a_closing_state_the_file_says_so_and_the_work_is_not_called_measurable() -> None:
+    events = [event for event in desk(kind="agent") if event.activity != "closed"]
+    findings, text = file_of(material(events))
+
+    assert "No case closes in this sample" in text
+    assert {one.name: str(one.grade) for one in findings.drafts[0].fitness}["measurable"] == "poor"
+
+
+def test_evaluations_alone_make_no_workflow() -> None:
+    findings, _ = file_of(material([ev(0, AGENT, "evaluated", passed=True)]))
+
+    assert findings.drafts == ()
