@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.reconcile import deleted
 from rollout_metrics.collect.source import Window
+from rollout_metrics.domain.events import Event, resolve
 from rollout_metrics.domain.time import HOUR, parse_instant
 from rollout_metrics.sources.servicenow import Servicenow
 from sources.server import Answering, Reply, Request, Server, serving
@@ -91,3 +93,42 @@ def test_the_filter_moves_on_only_where_a_page_has_more_than_one_second(server: 
 def test_an_instance_and_an_address_are_one_or_the_other() -> None:
     with pytest.raises(ValueError, match="either instance or base_url"):
         Servicenow.model_validate({"name": "snow", "token": "x"})
+
+
+BESIDE: dict[str, Any] = {"ai_agents": True, "surveys": {"a1": 4}, "time_rows": True, "deletions": True}
+
+
+def test_tables_beside_the_records_are_told_when_they_may_not_be_read(server: Server) -> None:
+    server.answer = tables({"sys_dictionary": [{"name": "incident", "audit": "true"}]}, frozenset(("asmt_metric_result", "sys_audit_delete")))
+    source = servicenow(server, tables=["incident"], **BESIDE)
+
+    answers, deletions = source.lacking(api(source))
+
+    assert answers.startswith("asmt_metric_result cannot be read (403)")
+    assert deletions.startswith("sys_audit_delete cannot be read (403)")
+
+
+def test_only_rows_about_our_tables_and_answers_to_our_questions_are_asked_for(server: Server) -> None:
+    source = servicenow(server, approvals=False, **BESIDE)
+    list(source.pages(api(source), Window(END - HOUR, END)))
+
+    asked = {request.line.rpartition("/")[2]: request.query["sysparm_query"][0] for request in server.requests}
+    limits = "sys_updated_on>=2026-01-15 12:00:00^sys_updated_on<2026-01-15 13:00:00^{}^ORDERBYsys_updated_on^ORDERBYsys_id"
+    assert asked["sn_aia_execution_plan"] == limits.format("related_task_tableINchange_request,incident")
+    assert asked["asmt_metric_result"] == limits.format("metricINa1")
+    assert asked["task_time_worked"] == limits.format("task.sys_class_nameINchange_request,incident")
+    assert asked["sys_audit_delete"] == limits.replace("sys_updated_on", "sys_created_on").format("tablenameINchange_request,incident")
+
+
+def test_who_deleted_a_record_is_kept_whether_the_audit_or_the_reconciliation_found_it_first(server: Server) -> None:
+    """The reconciliation dates a deletion to the last event and knows nobody; both are one event."""
+    row = {"sys_id": "d1", "sys_created_on": "2026-01-15 12:30:00", "sys_created_by": "ann", "tablename": "incident", "documentkey": "c1"}
+    server.answer = tables({"sys_audit_delete": [row]})
+    source = servicenow(server, approvals=False, deletions=True)
+    [told] = [event for page in source.pages(api(source), Window(END - HOUR, END)) for event in source.events(page)]
+    assert isinstance(told, Event)
+
+    missed = deleted("snow", "c1", END)
+
+    assert resolve([told, missed]) == resolve([missed, told]) == [told]
+    assert (told.actor_id, told.occurred_at) == ("ann", parse_instant("2026-01-15T12:30:00Z"))

@@ -1,17 +1,19 @@
 """ServiceNow: tables by encoded query, pages by offset with links, rows that may not be seen cut out of them, times in whole seconds."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from rollout_metrics.domain.time import Instant, format_instant, parse_instant
 from sources.server import Reply, Request
-from sources.upstream.simulator import Profile, Simulator, given, slice_at
+from sources.upstream.simulator import Handler, Profile, Simulator, given, slice_at
 from sources.upstream.world import AGENT, CUSTOMER, Case, Change
 
 STATES = {"open": "1", "working": "2", "closed": "7"}
 FIELDS = {"status": "state", "priority": "priority", "assignee": "assigned_to", "label": "u_labels", "work": "time_worked"}
-LIMITS = re.compile(r"sys_updated_on>=([^^]+)\^sys_updated_on<([^^]+)\^ORDERBY")
+LIMITS = re.compile(r"sys_updated_on>=([^^]+)\^sys_updated_on<([^^]+)\^.*ORDERBY")
+QUESTION = f"{0xA1:032x}"
 
 COLUMNS = [
     "active",
@@ -136,7 +138,7 @@ def _record(case: Case) -> dict[str, Any]:
     }
 
 
-def _worked(case: Case, until: Change, *, included: bool) -> str:
+def _kept(case: Case, until: Change, *, included: bool) -> str:
     seconds = sum(change.after for change in case.of("work") if change.number < until.number or (included and change is until))
     return _time(parse_instant("1970-01-01T00:00:00Z") + seconds * 1_000_000) if seconds else ""
 
@@ -144,7 +146,7 @@ def _worked(case: Case, until: Change, *, included: bool) -> str:
 def _audit(case: Case, change: Change) -> dict[str, Any]:
     old, new = _value(change.before), _value(change.after)
     if change.what == "work":
-        old, new = _worked(case, change, included=False), _worked(case, change, included=True)
+        old, new = _kept(case, change, included=False), _kept(case, change, included=True)
     said = {"tablename": "incident", "documentkey": _id(case), "fieldname": FIELDS[change.what], "oldvalue": old, "newvalue": new}
     return {"sys_id": f"{change.number:032x}", "user": change.actor, "sys_created_on": _time(change.at), "sys_created_by": change.actor, **AUDITED, **said}
 
@@ -190,6 +192,41 @@ def _journals(simulator: Simulator, _: re.Match[str], request: Request) -> Reply
     return _page(simulator, request, [_journal(case, change) for case in simulator.world.living() if _id(case) in wanted for change in case.of("comment")])
 
 
+def _plan(_: Case, change: Change) -> dict[str, Any] | None:
+    return {"state": "completed", "usecase": f"{7:032x}", "agent": ""} if change.what == "label" and change.actor == AGENT else None
+
+
+def _answer(_: Case, change: Change) -> dict[str, Any] | None:
+    if change.what != "comment" or change.actor != CUSTOMER:
+        return None
+    return {"metric": QUESTION, "actual_value": str(len(change.after) % 5), "string_value": "words", "instance.taken_on": _time(change.at)}
+
+
+def _worked(_: Case, change: Change) -> dict[str, Any] | None:
+    return {"user.user_name": change.actor, "time_in_seconds": str(change.after), "time_worked": ""} if change.what == "work" else None
+
+
+def _beside(said: Callable[[Case, Change], dict[str, Any] | None], table: str, record: str) -> Handler:
+    """A table of which each row says something of an incident, in columns of these names."""
+
+    def answer(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
+        found = LIMITS.match(given(request, "sysparm_query"))
+        assert found is not None
+        start, end = map(_instant, found.groups())
+        end = min(end, simulator.world.now - simulator.lag + 1)
+        rows = []
+        for case in simulator.world.living():
+            for change in case.changes:
+                if start <= change.at < end and (row := said(case, change)) is not None:
+                    at = {"sys_created_on": _time(change.at), "sys_updated_on": _time(change.at), "sys_created_by": change.actor}
+                    rows.append({"sys_id": f"{change.number:032x}", **at, table: "incident", record: _id(case), **row})
+        asked = given(request, "sysparm_fields").split(",")
+        rows.sort(key=lambda row: (row["sys_updated_on"], row["sys_id"]))
+        return _page(simulator, request, [{column: row[column] for column in asked} for row in rows])
+
+    return answer
+
+
 def _tasks(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
     wanted = _named(request, "sys_id")
     return _page(simulator, request, [{"sys_id": _id(case)} for case in simulator.world.living() if _id(case) in wanted])
@@ -197,7 +234,14 @@ def _tasks(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
 
 PROFILE = Profile(
     kind="servicenow",
-    options={"tables": ("incident",), "fields": {"u_labels": "labels"}, "agents": frozenset((AGENT,))},
+    options={
+        "tables": ("incident",),
+        "fields": {"u_labels": "labels"},
+        "agents": frozenset((AGENT,)),
+        "ai_agents": True,
+        "surveys": {QUESTION: 2},
+        "time_rows": True,
+    },
     routes={
         r"GET /api/now/table/incident": _incidents,
         r"GET /api/now/table/sys_audit": _audits,
@@ -205,6 +249,9 @@ PROFILE = Profile(
         r"GET /api/now/table/sys_user": lambda *_: {"result": [{"sys_id": "c" * 32, "user_name": CUSTOMER}]},
         r"GET /api/now/table/sysapproval_approver": lambda *_: {"result": []},
         r"GET /api/now/table/task": _tasks,
+        r"GET /api/now/table/sn_aia_execution_plan": _beside(_plan, "related_task_table", "related_task_record"),
+        r"GET /api/now/table/asmt_metric_result": _beside(_answer, "instance.trigger_table", "instance.trigger_id"),
+        r"GET /api/now/table/task_time_worked": _beside(_worked, "task.sys_class_name", "task"),
     },
     throttled=Reply({"error": {"message": "Rate limit exceeded", "detail": "wait"}, "status": "failure"}, 429, {"Retry-After": "1"}),
     forgets=True,

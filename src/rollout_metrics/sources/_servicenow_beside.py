@@ -1,0 +1,134 @@
+"""What ServiceNow says of a record in tables beside it: approvals, answers of Now Assist, runs of AI agents, surveys, time, deletions."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from rollout_metrics.collect.change_options import gone
+from rollout_metrics.collect.source import Told
+from rollout_metrics.collect.texts import own_words
+from rollout_metrics.domain.events import Activity, ActorKind, Event
+from rollout_metrics.domain.time import SECOND
+from rollout_metrics.sources._servicenow_rows import MACHINES, Account, Row, instant_of, seconds_of, stamp_of, text_of, worker
+
+APPROVALS, ASSIST, PLANS = "sysapproval_approver", "sys_generative_ai_log", "sn_aia_execution_plan"
+ANSWERS, TIMES, DELETED = "asmt_metric_result", "task_time_worked", "sys_audit_delete"
+DECISIONS: Mapping[str, Activity] = {"approved": Activity.APPROVED, "rejected": Activity.REJECTED}
+FEEDBACK: Mapping[str, Activity] = {"accepted": Activity.APPROVED, "rejected": Activity.REJECTED}
+UNANSWERED = "N/A"
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """A table of rows that each say something of a record of another one.
+
+    `where`: the condition for those of our tables. `fields`: the columns to ask for, with what is found through their references; null: all.
+    `stamp`: the column by which it is read on.
+    """
+
+    tell: Callable[[Account, Row], Iterator[Told]]
+    where: Callable[[Account], str | None] = lambda _: None
+    fields: str | None = None
+    stamp: str = "sys_updated_on"
+
+
+def _approval(account: Account, row: Row) -> Iterator[Event]:
+    """One approver's part: asked when the row was made, decided when its state was last set. It is asked of a record of our tables only."""
+    table, case_id = text_of(row.get("source_table")), text_of(row.get("sysapproval") or row.get("document_id"))
+    if case_id is None or (table is not None and table not in account.tables):
+        return
+    name, number, updated = account.name, f"{case_id}/approval/{row['sys_id']}", instant_of(row["sys_updated_on"])
+    link = {"url": account.link(table or "task", case_id)}
+    requested = (instant_of(row["sys_created_on"]), Activity.APPROVAL_REQUESTED, ActorKind.SYSTEM, None, None, None, None)
+    yield Event(name, name, case_id, f"{number}/requested", *requested, dict(link))
+    activity = DECISIONS.get(str(row.get("state")))
+    if activity is not None:
+        who = worker(text_of(row.get("sys_updated_by")))
+        yield Event(name, name, case_id, f"{number}/decided", updated, activity, *who, None, None, None, dict(link), updated // SECOND)
+
+
+def _assisted(account: Account, row: Row) -> Iterator[Event]:
+    """An answer of Now Assist about a record is a recommendation; what people said of it decides it."""
+    table, case_id = text_of(row.get("metadata_table")), text_of(row.get("metadata_document"))
+    if case_id is None or table not in account.tables:
+        return
+    name, number = account.name, f"{case_id}/assist/{row['sys_id']}"
+    skill = text_of(row.get("skill_config")) or "unknown"
+    detail: dict[str, Any] = {"url": account.link(table, case_id), "action": f"now_assist:{skill}", "via": ["now_assist"]}
+    at = stamp_of(row.get("completed_at")) or instant_of(row["sys_created_on"])
+    proposed = {**detail, "value": text} if (text := own_words(text_of(row.get("response")) or "")) else detail
+    yield Event(name, name, case_id, f"{number}/answer", at, Activity.RECOMMENDED, ActorKind.AGENT, "now_assist", None, None, None, proposed)
+    activity, decided_at = FEEDBACK.get((text_of(row.get("feedback")) or "").lower()), stamp_of(row.get("feedback_timestamp"))
+    if activity is None or decided_at is None:  # what was ignored, or is only guessed from what people did, decides nothing
+        return
+    said = {"url": detail["url"], "action": detail["action"], "recommendation": f"{number}/answer"}
+    if edited := own_words(text_of(row.get("edited_response")) or ""):
+        said["value"] = edited
+    user, revision = text_of(row.get("sys_updated_by")), instant_of(row["sys_updated_on"]) // SECOND
+    yield Event(name, name, case_id, f"{number}/feedback", decided_at, activity, ActorKind.OPERATOR, user, None, None, None, said, revision)
+
+
+def _planned(account: Account, row: Row) -> Iterator[Event]:
+    """A completed run of an AI agent for a record: what it changed may bear the name of the person for whom it ran."""
+    table, case_id = text_of(row.get("related_task_table")), text_of(row.get("related_task_record"))
+    if case_id is None or table not in account.tables or row.get("state") != "completed":
+        return
+    name, what = account.name, text_of(row.get("usecase")) or text_of(row.get("agent")) or "unknown"
+    detail = {"url": account.link(table, case_id), "action": f"ai_agent:{what}", "via": ["ai_agent"]}
+    done = (instant_of(row["sys_created_on"]), Activity.EXECUTED, ActorKind.AGENT, "ai_agent", None, None, None)
+    yield Event(name, name, case_id, f"{case_id}/plan/{row['sys_id']}", *done, detail, instant_of(row["sys_updated_on"]) // SECOND)
+
+
+def _answered(account: Account, row: Row) -> Iterator[Event]:
+    """An answer to a question of a survey that asks how well a record was served."""
+    table, case_id = text_of(row.get("instance.trigger_table")), text_of(row.get("instance.trigger_id"))
+    least = account.answers.get(text_of(row.get("metric")) or "")
+    answer = text_of(row.get("actual_value"))
+    if case_id is None or table not in account.tables or least is None or answer is None or row.get("string_value") == UNANSWERED:
+        return
+    name, at = account.name, stamp_of(row.get("instance.taken_on")) or instant_of(row["sys_created_on"])
+    by = text_of(row.get("sys_created_by"))
+    rated = (at, Activity.RATED, ActorKind.CUSTOMER, None if by in MACHINES else by, None, None, None)
+    detail = {"url": account.link(table, case_id), "score": "good" if float(answer) >= least else "bad"}
+    yield Event(name, name, case_id, f"{case_id}/survey/{row['sys_id']}", *rated, detail, instant_of(row["sys_updated_on"]) // SECOND)
+
+
+def _worked(account: Account, row: Row) -> Iterator[Event]:
+    """Time that someone entered, or that the timer of a record kept; it can be corrected later."""
+    table, case_id = text_of(row.get("task.sys_class_name")), text_of(row.get("task"))
+    if case_id is None or table not in account.tables:
+        return
+    name, at = account.name, instant_of(row["sys_created_on"])
+    who = worker(text_of(row.get("user.user_name")) or text_of(row.get("sys_created_by")))
+    kept = text_of(row.get("time_in_seconds"))
+    detail = {"url": account.link(table, case_id), "seconds": seconds_of(text_of(row.get("time_worked"))) if kept is None else int(kept)}
+    logged = (at, Activity.TIME_LOGGED, *who, None, None, None)
+    yield Event(name, name, case_id, f"{case_id}/time/{row['sys_id']}", *logged, detail, instant_of(row["sys_updated_on"]) // SECOND)
+
+
+def _deleted(account: Account, row: Row) -> Iterator[Told]:
+    """The end of a record, when and by whom; it takes the place of the end that a reconciliation found, which knows neither."""
+    case_id, at = text_of(row.get("documentkey")), instant_of(row["sys_created_on"])
+    if case_id is None or text_of(row.get("tablename")) not in account.tables:
+        return
+    name, who = account.name, worker(text_of(row.get("sys_created_by")))
+    yield from gone([Event(name, name, case_id, f"{case_id}/deleted", at, Activity.DELETED, *who, revision=at // SECOND)], account.changes)
+
+
+def _ours(field: str) -> Callable[[Account], str]:
+    return lambda account: f"{field}IN{','.join(sorted(account.tables))}"
+
+
+_ROW = "sys_id,sys_created_on,sys_created_by,sys_updated_on"
+BESIDE: Mapping[str, Beside] = {
+    APPROVALS: Beside(_approval),
+    ASSIST: Beside(_assisted),
+    PLANS: Beside(_planned, _ours("related_task_table"), f"{_ROW},state,usecase,agent,related_task_table,related_task_record"),
+    ANSWERS: Beside(
+        _answered,
+        lambda account: f"metricIN{','.join(sorted(account.answers))}",
+        f"{_ROW},metric,actual_value,string_value,instance.trigger_table,instance.trigger_id,instance.taken_on",
+    ),
+    TIMES: Beside(_worked, _ours("task.sys_class_name"), f"{_ROW},task,task.sys_class_name,user.user_name,time_worked,time_in_seconds"),
+    DELETED: Beside(_deleted, _ours("tablename"), "sys_id,sys_created_on,sys_created_by,tablename,documentkey", "sys_created_on"),
+}
