@@ -41,6 +41,12 @@ e2e: $(STAMP)  ## the tests with real servers and a real browser; each is skippe
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
+# what the end-to-end tests play on lives apart too: the program does not depend on it
+.venv-tryton/.installed: requirements/tryton.txt
+	@test -x .venv-tryton/bin/python || $(PYTHON) -m venv .venv-tryton
+	@.venv-tryton/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/tryton.txt
+	@touch $@
+
 bench: $(STAMP) .venv-bench/.installed  ## benchmarks, as ratios from interleaved runs
 	@$(BIN)/python -m benchmarks
 

@@ -61,6 +61,31 @@ def test_refused_credentials_name_the_remedy(status: int) -> None:
     assert SECRET not in str(raised.value)
 
 
+def test_a_vendor_may_refuse_by_statuses_of_its_own_which_are_not_tried_again() -> None:
+    with serving(lambda request: Reply({"message": f"not for {SECRET}"}, 400)) as server, pytest.raises(CredentialsError) as raised:
+        api_for(server.url, refusals={400: "ask for the right"}).get("/things")
+
+    assert str(raised.value).endswith("/things (not for …): ask for the right")
+    assert len(server.requests) == 1
+
+
+def test_headers_of_one_request_are_not_those_of_the_next() -> None:
+    with serving(lambda request: Reply({"a": 1})) as server:
+        api = api_for(server.url)
+        api.get("/things", {"f": ["x", "y"]}, headers={"Range": "records=0-9"})
+        api.get("/things")
+
+    assert [request.headers.get("Range") for request in server.requests] == ["records=0-9", None]
+    assert all(request.headers["Authorization"] == f"Bearer {SECRET}" for request in server.requests)
+
+
+def test_a_parameter_given_several_times_is_named_once() -> None:
+    with serving(lambda request: Reply({"a": 1})) as server:
+        answer = api_for(server.url).get("/things", {"f": ["x", "y"], "page": 3})
+
+    assert answer.where.endswith("/things?f=…&page=3")
+
+
 def test_retry_after_in_seconds_is_waited_for() -> None:
     clock = Clock()
     with serving(in_turn(Reply({}, 429, {"Retry-After": "17"}), Reply({"a": 1}))) as server:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from e2e.conftest import clock
-from e2e.desks.desk import Desk, Redmine, RequestTracker, running
+from e2e.desks.desk import Desk, Redmine, RequestTracker, Tryton, running
 from e2e.exporter import until
+from rollout_metrics.cli import main
 from rollout_metrics.config.load import load
 from rollout_metrics.domain.time import MINUTE
 from rollout_metrics.pipeline import Pipeline
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 Figures = dict[tuple[str, ...], float]
 
 
-@pytest.fixture(scope="module", params=[RequestTracker, Redmine], ids=["request_tracker", "redmine"])
+@pytest.fixture(scope="module", params=[RequestTracker, Redmine, Tryton], ids=lambda kind: kind.kind)
 def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with running(request.param(tmp_path_factory.mktemp(request.param.kind))) as up:
         yield up
@@ -46,21 +47,17 @@ def figures(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Figures:
 
 
 def play(desk: Desk, sweep: Callable[[], None]) -> None:
-    """Two accepted, one overridden, one escalated, one reversed later, one round the agent; what only one system has besides.
+    """Two accepted, one overridden, one escalated, one reversed later, one deleted, one round the agent; what only one system has besides.
 
-    Both systems tell times in whole seconds, so each step waits for the next one. Half-way the system is read.
+    Some systems tell times in whole seconds, so each step waits for the next one. Half-way the system is read.
     """
-    accepted, other, overridden, escalated, reversed_, around = (desk.create() for _ in range(6))
-    more = (
-        (desk.create(), desk.create(), desk.create(), desk.create("agent", "Refunds"), desk.create("agent", "Refunds"))
-        if isinstance(desk, RequestTracker)
-        else ()
-    )
+    accepted, other, overridden, escalated, reversed_, deleted, around = (desk.create() for _ in range(7))
+    merged, stays, *asked = (desk.create(), desk.create(), desk.create("agent", "Refunds"), desk.create("agent", "Refunds")) if desk.approves else ("", "")
     next_second()
     for case in (accepted, other):
         desk.set_priority("agent", case, desk.high)
         desk.comment("agent", case, "looks urgent to me")
-    for case in (overridden, escalated, reversed_, *more[:2]):
+    for case in filter(None, (overridden, escalated, reversed_, deleted, merged)):
         desk.set_priority("agent", case, desk.low)
     next_second()
     desk.set_priority("bob", around, desk.high)
@@ -68,13 +65,14 @@ def play(desk: Desk, sweep: Callable[[], None]) -> None:
     desk.close("alice", accepted)
     desk.close("alice", other)
     desk.set_priority("alice", overridden, desk.urgent)
-    desk.log_minutes("alice", overridden, 30)
+    if desk.books_time:
+        desk.log_minutes("alice", overridden, 30)
     desk.assign("agent", escalated, "bob")
     desk.close("bob", reversed_)
     desk.close("bob", around)
-    if isinstance(desk, RequestTracker):
-        deleted, merged, stays, granted, refused = more
-        desk.delete("bob", deleted)
+    desk.delete("bob", deleted)
+    if desk.approves:
+        granted, refused = asked
         desk.merge("bob", merged, stays)
         desk.decide("carol", granted, granted=True)
         desk.decide("carol", refused, granted=False)
@@ -92,9 +90,8 @@ def next_second() -> None:
     until(lambda: int(time.time()) > second, "the next second")
 
 
-@contextmanager
-def opened(desk: Desk, folder: Path) -> Iterator[Pipeline]:
-    """Our program, reading the system."""
+def configured(desk: Desk, folder: Path) -> Path:
+    """A configuration that reads the system; its token comes from the environment."""
     options: dict[str, Any] = {
         "sources": {"desk": {**desk.source(), "token": "${TOKEN}"}},
         "workflows": [
@@ -104,7 +101,7 @@ def opened(desk: Desk, folder: Path) -> Iterator[Pipeline]:
                 "sources": "desk",
                 "scope": desk.scope(),
                 "agents": desk.person("agent"),
-                "decides": ["set:priority", "approval"],
+                "decides": [f"set:{desk.decided}", "approval"],
                 "escalation": {"attributes": "assignee"},
                 "bypass": {"agent_grace": "0s"},
                 "levels": [{"level": "assisted", "since": "2020-01-01"}],
@@ -115,9 +112,16 @@ def opened(desk: Desk, folder: Path) -> Iterator[Pipeline]:
     }
     file = folder / "rollout-metrics.yaml"
     file.write_text(yaml.safe_dump(options))
-    store = open_store(options["store"]["url"], clock=clock, migrate=True)
+    return file
+
+
+@contextmanager
+def opened(desk: Desk, folder: Path) -> Iterator[Pipeline]:
+    """Our program, reading the system."""
+    configuration = load(configured(desk, folder), {"TOKEN": desk.source()["token"]})
+    store = open_store(configuration.settings.store.url, clock=clock, migrate=True)
     try:
-        yield Pipeline(load(file, {"TOKEN": desk.source()["token"]}), store, clock, Board(), SelfMetrics("1"))
+        yield Pipeline(configuration, store, clock, Board(), SelfMetrics("1"))
     finally:
         store.close()
 
@@ -134,16 +138,14 @@ def figures_of(pipeline: Pipeline) -> Figures:
 
 
 def test_decisions_are_what_people_did(desk: Desk, figures: Figures) -> None:
-    approvals = isinstance(desk, RequestTracker)
-
     assert figures["decisions", "1d", "accepted", "kept"] == 2
     assert figures["decisions", "1d", "overridden", "changed"] == 1
     assert figures["decisions", "1d", "overridden", "reversed"] == 1
-    assert figures["decisions", "1d", "accepted", "approved"] == approvals
-    assert figures["decisions", "1d", "overridden", "rejected"] == approvals
+    assert figures["decisions", "1d", "accepted", "approved"] == desk.approves
+    assert figures["decisions", "1d", "overridden", "rejected"] == desk.approves
     assert figures["recommendations", "1d", "escalated"] == 1
-    assert figures["recommendations", "1d", "void"] == 2 * approvals
-    assert figures["acceptance_ratio", "1d"] == (0.5 if not approvals else 3 / 6)
+    assert figures["recommendations", "1d", "void"] == 1 + desk.approves
+    assert figures["acceptance_ratio", "1d"] == 0.5
 
 
 def test_the_escalation_and_the_case_round_the_agent_are_found(figures: Figures) -> None:
@@ -151,3 +153,14 @@ def test_the_escalation_and_the_case_round_the_agent_are_found(figures: Figures)
     assert figures["escalations_open",] == 1
     assert figures["escalations_unowned",] == 0
     assert figures["handled_cases", "1d", "unassisted"] == 1
+
+
+def test_what_a_token_may_not_do_is_told_apart(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    file = configured(desk, tmp_path)
+    told = {}
+    for token in desk.refused():
+        monkeypatch.setenv("TOKEN", token)
+        assert main(["check", "--connect", "--config", str(file)]) == 1
+        told[token] = capsys.readouterr().out
+
+    assert all(words in told[token] for token, words in desk.refused().items()), told

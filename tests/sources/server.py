@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,7 +48,8 @@ class Server:
 def recorded(case: Path) -> Answering:
     """Answers of `exchanges.json`: the first whose request line, query and body contain what is recorded; the last of several equal ones repeats.
 
-    A body's `null` stands for a key that is not there; `q*=words` asks for a parameter `q` that contains these words.
+    A body's `null` stands for a key that is not there; `q*=words` asks for a parameter `q` that contains these words. `packed`: parameters
+    or headers that are JSON in base64, as what they hold.
     """
     exchanges = json.loads((case / "exchanges.json").read_text())
     used: set[int] = set()
@@ -69,7 +71,13 @@ def _fits(exchange: dict[str, Any], request: Request) -> bool:
     query = parse_qs(split.query)
     if split.path != request.line or not all(_asked(name, values, request) for name, values in query.items()):
         return False
-    return _within(exchange.get("body", {}), request.body or {})
+    packed = exchange.get("packed", {})
+    return _within(exchange.get("body", {}), request.body or {}) and all(value == _unpacked(name, request) for name, value in packed.items())
+
+
+def _unpacked(name: str, request: Request) -> Any:
+    text = request.headers.get(name) or request.query.get(name, [""])[0]
+    return json.loads(urlsafe_b64decode(text)) if text else None
 
 
 def _asked(name: str, values: list[str], request: Request) -> bool:

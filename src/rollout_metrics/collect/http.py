@@ -29,7 +29,7 @@ T = TypeVar("T")
 MIB = 1024 * 1024
 THROTTLED = 429
 TRANSIENT = frozenset((408, 425, 500, 502, 503, 504))
-REFUSALS: Mapping[int, str] = {
+REFUSALS: dict[int, str] = {
     401: "check the token: it is wrong, expired or revoked",
     403: "check the token's permissions: the system knows it, but does not let it read this",
 }
@@ -70,6 +70,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What happens after the last attempt, in words."""
     shown: frozenset[str] = SHOWN
     """Query parameters whose values may appear in messages."""
+    refusals: dict[int, str] = {}
+    """Statuses by which the vendor refuses us beside 401 and 403, each with its remedy."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -136,9 +138,14 @@ class Api:
         self._secrets = _secrets(endpoint)
         self._has_token = endpoint.grant is None
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None, *, accept: frozenset[int] = frozenset()) -> Answer:
-        """GET a path under the base URL, or a full URL on the same host, as paging links are. `accept`: failure statuses to return as they are."""
-        return self._send("GET", self._url(path, params), None, "", accept)
+    def get(
+        self, path: str, params: Mapping[str, Any] | None = None, *, accept: frozenset[int] = frozenset(), headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """GET a path under the base URL, or a full URL on the same host, as paging links are.
+
+        `accept`: failure statuses to return as they are. `headers`: of this request only.
+        """
+        return self._send("GET", self._url(path, params), None, "", accept, headers=headers or {})
 
     def get_elsewhere(self, url: str) -> Answer:
         """GET a link to another host that carries its own permission, such as a signed download: without our credentials."""
@@ -150,11 +157,11 @@ class Api:
 
     def post(self, path: str, body: Any, *, label: str = "", accept: frozenset[int] = frozenset()) -> Answer:
         """POST JSON for reading (searches, batch reads): it is retried like a GET. `label` names the page in messages."""
-        return self._send("POST", self._url(path, None), msgspec.json.encode(body), label, accept)
+        return self._send("POST", self._url(path, None), msgspec.json.encode(body), label, accept, headers={"Content-Type": "application/json"})
 
     def post_form(self, path: str, fields: Mapping[str, str], *, accept: frozenset[int] = frozenset()) -> Answer:
         """POST a form, as tokens are asked for."""
-        return self._send("POST", self._url(path, None), urlencode(fields).encode(), "", accept, form=FORM)
+        return self._send("POST", self._url(path, None), urlencode(fields).encode(), "", accept, headers={"Content-Type": FORM})
 
     def close(self) -> None:
         """Give the connections back."""
@@ -191,7 +198,7 @@ class Api:
         self._session.headers["Authorization"] = f"Bearer {token}"
         self._has_token = True
 
-    def _send(self, method: str, url: str, data: bytes | None, label: str, accept: frozenset[int], *, form: str = "application/json") -> Answer:
+    def _send(self, method: str, url: str, data: bytes | None, label: str, accept: frozenset[int], *, headers: Mapping[str, str]) -> Answer:
         where = self._where(method, url, label)
         path = urlsplit(url).path
         grant = self.endpoint.grant
@@ -206,12 +213,12 @@ class Api:
                 if gate.covers(path):
                     self._wait(gate.delay(), throttled=True)
             self.counts.requests += 1
-            answer, trouble, wait = self._once(method, url, data, where, form)
+            answer, trouble, wait = self._once(method, url, data, where, headers)
             if answer is not None and answer.status == 401 and grant is not None and 401 not in accept:
                 self._authorize(grant)  # tokens run out; a fresh one that is refused too is told as usual
                 grant = None
                 self.counts.requests += 1
-                answer, trouble, wait = self._once(method, url, data, where, form)
+                answer, trouble, wait = self._once(method, url, data, where, headers)
             if answer is not None:
                 if answer.status < 300 or answer.status in accept:
                     return answer
@@ -223,9 +230,8 @@ class Api:
                 self._wait(wait if wait is not None else self._random() * min(60.0, 2.0**attempt), throttled=throttled)
         raise RetryLater(f"{trouble}: {self.endpoint.then}" + (f", in {wait:.0f} s at the earliest" if wait else ""), wait)
 
-    def _once(self, method: str, url: str, data: bytes | None, where: str, form: str) -> tuple[Answer | None, str, float | None]:
+    def _once(self, method: str, url: str, data: bytes | None, where: str, headers: Mapping[str, str]) -> tuple[Answer | None, str, float | None]:
         limits = (self.endpoint.connect_timeout, self.endpoint.read_timeout)
-        headers = {"Content-Type": form} if data is not None else None
         try:
             with self._session.request(method, url, data=data, headers=headers, timeout=limits, stream=True, allow_redirects=False) as response:
                 body = b"" if response.is_redirect else self._body(response, where)
@@ -273,8 +279,8 @@ class Api:
             wait = max((seconds for seconds in (wait, wish) if seconds is not None), default=None)
             log.info("throttled", extra={"host": self._host, "status": status, "wait_seconds": wait})
             return f"{status} from {answer.where}{words}", wait
-        if status in (401, 403):
-            raise CredentialsError(f"{status} from {answer.where}{words}: {REFUSALS[status]}")
+        if remedy := (REFUSALS | endpoint.refusals).get(status):
+            raise CredentialsError(f"{status} from {answer.where}{words}: {remedy}")
         if status in TRANSIENT or status >= 500:
             return f"{status} from {answer.where}{words}", wait
         if 300 <= status < 400:
@@ -297,7 +303,8 @@ class Api:
 
     def _where(self, method: str, url: str, label: str) -> str:
         split = urlsplit(url)
-        query = "&".join(f"{name}={value if name in self.endpoint.shown else '…'}" for name, value in parse_qsl(split.query, keep_blank_values=True))
+        shown = [f"{name}={value if name in self.endpoint.shown else '…'}" for name, value in parse_qsl(split.query, keep_blank_values=True)]
+        query = "&".join(dict.fromkeys(shown))
         return f"{method} {self._host}{split.path}{'?' if query else ''}{query}{' ' if label else ''}{label}"
 
     def _compare_clocks(self, headers: Mapping[str, str]) -> None:

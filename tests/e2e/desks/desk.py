@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from checkout import ROOT
 from e2e.exporter import free_port, until
 
 HERE = Path(__file__).parent
@@ -28,11 +29,20 @@ class Desk:
     low: str
     high: str
     urgent: str
+    decided = "priority"
+    """The attribute that `set_priority` changes."""
+    books_time = True
+    approves = False
+    """Whether it has approvals and mergers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
         self.made: dict[str, Any] = {}
+
+    def missing(self) -> str:
+        """Why nothing can be played on it here; empty: it can."""
+        return "" if self.installed.exists() else f"{self.kind} is not installed here: apt-get install {self.package}"
 
     @abstractmethod
     def command(self) -> tuple[list[str], Mapping[str, str]]:
@@ -46,11 +56,16 @@ class Desk:
     def up(self) -> bool:
         """Whether it answers."""
 
+    def environment(self) -> Mapping[str, str]:
+        """What the script is told besides the folder and the port."""
+        return {}
+
     def prepare(self) -> None:
         """Make the database with people and projects."""
         with (self.folder / "prepare.log").open("w") as log:
             script = [str(HERE / f"{self.kind}.sh"), str(self.folder), self.url.rpartition(":")[2]]
-            done = subprocess.run(script, stdout=log, stderr=log, timeout=400, check=False, stdin=subprocess.DEVNULL)
+            environment = {**os.environ, **self.environment()}
+            done = subprocess.run(script, stdout=log, stderr=log, timeout=400, check=False, stdin=subprocess.DEVNULL, env=environment)
         assert done.returncode == 0, (self.folder / "prepare.log").read_text()[-3000:]
         self.made = json.loads((self.folder / "desk.json").read_text())
 
@@ -61,6 +76,7 @@ class Desk:
     close: Any
     reopen: Any
     comment: Any
+    delete: Any
     log_minutes: Any
 
     def person(self, name: str) -> str:
@@ -70,6 +86,10 @@ class Desk:
     def source(self) -> dict[str, Any]:
         """The options of our source."""
         return {"kind": self.kind, "base_url": self.url, "token": self.made["tokens"]["reader"]}
+
+    def refused(self) -> dict[str, str]:
+        """Tokens with which something cannot be read, and what is said of it."""
+        return {"a-wrong-token": "check the token: it is wrong"}
 
     @abstractmethod
     def scope(self) -> dict[str, list[str]]:
@@ -83,6 +103,7 @@ class RequestTracker(Desk):
     installed = Path("/usr/share/request-tracker5/libexec/rt-server")
     package = "request-tracker5"
     low, high, urgent = "10", "50", "90"
+    approves = True
 
     def command(self) -> tuple[list[str], Mapping[str, str]]:
         """Its own server, with two workers."""
@@ -204,6 +225,9 @@ class Redmine(Desk):
     def comment(self, who: str, case: str, text: str) -> None:
         self._update(who, case, notes=text, private_notes=True)
 
+    def delete(self, who: str, case: str) -> None:
+        self.call(who, "DELETE", f"/issues/{case}.json")
+
     def log_minutes(self, who: str, case: str, minutes: int) -> None:
         booked = {"issue_id": case, "hours": minutes / 60, "activity_id": next(iter(self.made["activities"].values()))}
         self.call(who, "POST", "/time_entries.json", {"time_entry": booked})
@@ -211,15 +235,99 @@ class Redmine(Desk):
     def person(self, name: str) -> str:
         return str(self.made["users"][name])
 
+    def source(self) -> dict[str, Any]:
+        return {**super().source(), "reconcile_every": "1s"}
+
     def scope(self) -> dict[str, list[str]]:
         return {"project": [self.made["projects"]["support"]]}
+
+
+class Tryton(Desk):
+    """Tryton 8 with its module for opportunities, in an environment of its own that is made from the package index."""
+
+    kind = "tryton"
+    installed = ROOT / ".venv-tryton" / "bin"
+    low, high, urgent = "0.1", "0.7", "0.9"
+    decided = "conversion_probability"
+    books_time = False
+
+    def missing(self) -> str:
+        made = subprocess.run(["make", "--silent", ".venv-tryton/.installed"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        if made.returncode and "No matching distribution" in made.stderr:
+            return "no package index is within reach to install Tryton from"
+        assert made.returncode == 0, made.stderr[-3000:]
+        return ""
+
+    def environment(self) -> Mapping[str, str]:
+        return {"TRYTON": str(self.installed)}
+
+    def command(self) -> tuple[list[str], Mapping[str, str]]:
+        """Its own server."""
+        return [str(self.installed / "trytond"), "-c", str(self.folder / "trytond.conf"), "-d", "crm"], {}
+
+    def call(self, who: str, method: str, path: str, body: Any = None) -> Any:
+        """What cannot be done is refused with a status."""
+        headers = {"Authorization": f"Bearer {self.made['tokens'][who]}"}
+        answer = requests.request(method, f"{self.url}/crm/rest/model/{path}", json=body, headers=headers, timeout=30)
+        assert answer.status_code in (200, 204), f"{who} {method} {path}: {answer.status_code} {answer.text[:300]}"
+        return answer.json() if answer.text else None
+
+    def up(self) -> bool:
+        """Whether the API answers at all."""
+        try:
+            return requests.get(f"{self.url}/crm/rest/model/sale.opportunity", timeout=20).status_code == 401
+        except requests.ConnectionError:
+            return False
+
+    def create(self, who: str = "alice") -> str:
+        """A new lead."""
+        values = {**self.made["values"], "description": "Order 17", "amount": {"__class__": "Decimal", "decimal": "1000.00"}}
+        return str(self.call(who, "POST", "sale.opportunity", {**values, "employee": self.made["employees"][who]})["id"])
+
+    def _update(self, who: str, case: str, **fields: Any) -> None:
+        self.call(who, "PUT", f"sale.opportunity/{case}", fields)
+
+    def set_priority(self, who: str, case: str, value: str) -> None:
+        self._update(who, case, conversion_probability=float(value))
+
+    def assign(self, who: str, case: str, whom: str) -> None:
+        self._update(who, case, employee=self.made["employees"][whom])
+
+    def close(self, who: str, case: str) -> None:
+        self.call(who, "POST", f"sale.opportunity/{case}/lost", {})
+
+    def reopen(self, who: str, case: str) -> None:
+        self.call(who, "POST", f"sale.opportunity/{case}/lead", {})
+
+    def comment(self, who: str, case: str, text: str) -> None:
+        self.call(who, "POST", "ir.note", {"resource": f"sale.opportunity,{case}", "message": text})
+
+    def delete(self, who: str, case: str) -> None:
+        """Only what was cancelled can be deleted."""
+        self.call(who, "POST", f"sale.opportunity/{case}/cancel", {})
+        self.call(who, "DELETE", f"sale.opportunity/{case}")
+
+    def source(self) -> dict[str, Any]:
+        return {**super().source(), "database": "crm", "reconcile_every": "1s"}
+
+    def refused(self) -> dict[str, str]:
+        """A stranger is in no group, an outsider in another company."""
+        tokens = self.made["tokens"]
+        return {
+            **super().refused(),
+            tokens["stranger"]: "a group of its user must have the right",
+            tokens["outsider"]: "no sale.opportunity is shown",
+        }
+
+    def scope(self) -> dict[str, list[str]]:
+        return {"company": [str(self.made["values"]["company"])]}
 
 
 @contextmanager
 def running(desk: Desk) -> Iterator[Desk]:
     """Prepare and start a system; skip where it is not installed."""
-    if not desk.installed.exists():
-        pytest.skip(f"{desk.kind} is not installed here: apt-get install {desk.package}")
+    if reason := desk.missing():
+        pytest.skip(reason)
     desk.prepare()
     command, environment = desk.command()
     with (desk.folder / "server.log").open("w") as log:

@@ -67,11 +67,11 @@ class Simulator:
                 return answer if isinstance(answer, Reply) else Reply(answer)
         return Reply({"message": f"no such route: {request.line}"}, 404)
 
-    def changed(self, start: Instant, end: Instant = 2**62) -> list[Case]:
-        """What a search for changes in [start, end) finds, oldest change first; the newest may not show yet."""
+    def changed(self, start: Instant, end: Instant = 2**62, *, when: Callable[[Case], Instant] = lambda case: case.updated_at) -> list[Case]:
+        """What a search for changes in [start, end) finds, oldest change first; the newest may not show yet. `when`: what this system counts as one."""
         end = min(end, self.world.now - self.lag + 1)
-        found = (case for case in self.world.living() if start <= case.updated_at < end)
-        self._listed = sorted(found, key=lambda case: (case.updated_at, case.number))
+        found = (case for case in self.world.living() if start <= when(case) < end)
+        self._listed = sorted(found, key=lambda case: (when(case), case.number))
         return list(self._listed)
 
 

@@ -1,0 +1,256 @@
+"""Tryton: leads and opportunities with the history of their fields, which is their audit trail, and their notes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, time
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec.structs import replace
+from pydantic import Field, SecretStr
+
+from rollout_metrics.collect.http import Api, Endpoint, bearer
+from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
+from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.texts import own_words
+from rollout_metrics.domain.errors import CredentialsError
+from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
+from rollout_metrics.domain.time import MINUTE, Instant, Span, format_instant
+from rollout_metrics.sources._tryton_pages import EMPLOYED, NOTE, NOTES, PER_PAGE, STATE, Changed, Rest, Stamp, State, User, looks
+
+MODEL = "sale.opportunity"
+STATUS, EMPLOYEE = "state", "employee"
+ATTRIBUTES: Mapping[str, str] = {
+    STATUS: "status",
+    EMPLOYEE: "assignee",
+    "description": "subject",
+    "conversion_probability": "conversion_probability",
+    "amount": "amount",
+    "currency": "currency",
+    "party": "party",
+    "contact": "contact",
+    "address": "address",
+    "company": "company",
+    "payment_term": "payment_term",
+    "reference": "reference",
+    "comment": "comment",
+    "start_date": "start_date",
+    "end_date": "end_date",
+    "lost_reason": "lost_reason",
+}
+"""Canonical names of an opportunity's fields; the others are bookkeeping. A lead is an opportunity whose `state` is `lead`."""
+CLOSED = frozenset(("converted", "won", "lost", "cancelled"))
+ROOT = "root"
+"""Who does what Tryton does by itself."""
+WHO_AND_WHEN = ("create_date", "create_uid.login", "write_date", "write_uid.login")
+REFUSED: dict[int, str] = {
+    400: "check the token's permissions: a group of its user must have the right to read this",
+    404: "check the address and the name of the database",
+}
+NO_HISTORY = "install the module sale_opportunity, which keeps it; without it no change can be seen"
+
+Found = Event | Rejected | Coverage
+
+
+class Kept(msgspec.Struct):
+    """An opportunity as each revision left it, oldest first, and its notes. `revisions`: how many there are; None: only notes were looked for."""
+
+    id: int
+    states: list[msgspec.Raw] = []
+    notes: list[msgspec.Raw] = []
+    logins: dict[str, str] = {}
+    """Employee -> login, where it is known."""
+    revisions: int | None = None
+
+
+class _Body(msgspec.Struct, frozen=True):
+    kept: tuple[Kept, ...] = ()
+    ended: tuple[Event, ...] = ()
+
+
+_VALUES = msgspec.json.Decoder(dict[str, Any])
+_KEPT = msgspec.json.Decoder(Kept)
+
+
+class Tryton(Reconciled):
+    """Tryton 8.0 or newer with its module sale_opportunity. The key's user sees the opportunities of its companies if it is in the group Sales."""
+
+    kind: ClassVar[str] = "tryton"
+    hold_back: ClassVar[Span] = MINUTE
+
+    base_url: str = Field(pattern=r"^https?://[^?#]+[^?#/]$")
+    """The address of Tryton."""
+    database: str = Field(min_length=1)
+    """The name of the database."""
+    token: SecretStr
+    """The key of a user application of the kind REST API."""
+    fields: Mapping[str, str] = {}
+    """Further fields of opportunities, such as those of modules of your own -> attribute name."""
+
+    def attributes(self) -> dict[str, str]:
+        """Field -> attribute name."""
+        return {**ATTRIBUTES, **self.fields}
+
+    def endpoint(self) -> Endpoint:
+        """The key as a bearer token."""
+        return Endpoint(base_url=self.base_url, authorization=bearer(self.token), refusals=REFUSED, **self.connection())
+
+    def pages(self, api: Api, window: Window) -> Iterator[Page]:
+        """Opportunities last changed in the window, oldest change first, each with its whole history."""
+        rest = self._rest(api)
+        if not rest.keeps_history():
+            raise CredentialsError(f"{self.base_url} keeps no history of {MODEL} in {self.database}: {NO_HISTORY}")
+        fields = (*rest.there(self.attributes()), *WHO_AND_WHEN)
+        for changed, answer in rest.changed(window.start, window.end):
+            yield Page(_Body(_read(rest, fields, changed)), answer.where, changed[-1].last_modified_at.at)
+
+    def events(self, page: Page) -> Iterator[Found]:
+        """For each opportunity `created` and an event for each attribute that a revision changed; one for each note."""
+        body: _Body = page.body
+        yield from body.ended
+        looked_for = [kept for kept in body.kept if kept.revisions is not None]
+        whole = 0
+        for kept in body.kept:
+            try:
+                story = _Story(self, kept)
+                yield from list(story.events())
+                whole += story.whole
+            except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+                reason = str(error) if isinstance(error, msgspec.ValidationError) else why(error)
+                yield Rejected("malformed", f"{page.where} opportunity {kept.id}", reason, msgspec.json.encode(kept))
+        if looked_for:
+            yield Coverage("history", whole, len(looked_for))
+
+    def page_of(self, payload: bytes, where: str) -> Page:
+        """A page of one opportunity as it was kept."""
+        return Page(_Body((_KEPT.decode(payload),)), where)
+
+    def reconcile(self, api: Api, roll: Roll) -> Iterator[Page]:
+        """Look every known opportunity up by id, with its notes: increments show neither that it was deleted nor that a note was made."""
+        rest = self._rest(api)
+        for batch in batches(roll(), PER_PAGE):
+            present, answer = rest.present([int(case_id) for case_id, _ in batch])
+            gone = self.gone(batch, {str(one.id) for one in present})
+            saved = rest.revisions([int(event.case_id) for event in gone]) if gone else {}
+            ended = tuple(replace(event, occurred_at=max((event.occurred_at, *saved.get(int(event.case_id), ())))) for event in gone)
+            noted = tuple(Kept(one.id, notes=one.notes) for one in present if one.notes)
+            yield Page(_Body(noted, ended), f"{answer.where} of {len(batch)}")
+
+    def lacking(self, api: Api) -> Iterator[str]:
+        """Fields that there are not or that may not be read, and companies that the user does not belong to."""
+        rest = self._rest(api)
+        wanted = self.attributes()
+        there = rest.there(wanted)
+        if missing := [field for field in wanted if field not in there]:
+            yield f"{MODEL} has no field {', '.join(missing)}: correct `fields`"
+        shown = rest.any((*there, *NOTES))
+        if not shown:
+            yield f"no {MODEL} is shown: if there are any, let the token's user belong to their company"
+        elif hidden := sorted({*there, "notes"} - _VALUES.decode(shown[0]).keys()):
+            yield f"{', '.join(hidden)} of {MODEL} cannot be read: change the access to these fields for the token's user"
+
+    def _rest(self, api: Api) -> Rest:
+        return Rest(api, self.database, MODEL)
+
+
+def _read(rest: Rest, fields: tuple[str, ...], changed: list[Changed]) -> tuple[Kept, ...]:
+    """Each record with every state it was in until it was listed; what has become of it since is left to the next sweep."""
+    saved = rest.revisions([one.id for one in changed])
+    revisions = {one.id: [at for at in saved.get(one.id, ()) if at <= one.last_modified_at.at] for one in changed}
+    states: dict[int, list[msgspec.Raw]] = {number: [] for number in revisions}
+    for at, numbers in looks(revisions):
+        seen = rest.as_of(at, numbers, fields)
+        for number in numbers:
+            state = seen.get(number)
+            # a change that was under way when revisions were asked for may show by now
+            if state is not None and _saved_at(state) in (None, max(revision for revision in revisions[number] if revision <= at)):
+                states[number].append(state)
+    employees = {number: {employee for state in each if (employee := _employee(state)) is not None} for number, each in states.items()}
+    logins = rest.logins(sorted(set().union(*employees.values())))
+    own = {number: {str(employee): logins[employee] for employee in each if employee in logins} for number, each in employees.items()}
+    return tuple(Kept(one.id, states[one.id], one.notes, own[one.id], len(revisions[one.id])) for one in changed)
+
+
+def _saved_at(state: msgspec.Raw) -> Instant | None:
+    """When it was saved; None where it cannot be understood, which is told when it is translated."""
+    try:
+        return STATE.decode(state).at
+    except ValueError:
+        return None
+
+
+def _employee(state: msgspec.Raw) -> int | None:
+    try:
+        return EMPLOYED.decode(state).employee
+    except msgspec.ValidationError:
+        return None
+
+
+class _Story:
+    """The events of one opportunity."""
+
+    def __init__(self, source: Tryton, kept: Kept) -> None:
+        self.source, self.kept = source, kept
+        self.names = source.attributes()
+        self.case = str(kept.id)
+        self.url = f"{source.base_url}/#{source.database}/model/{MODEL}/{self.case}"
+        self.states = [(STATE.decode(raw), self._values(raw)) for raw in kept.states]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every state was seen since it was made."""
+        return len(self.states) == self.kept.revisions and bool(self.states) and self.states[0][0].at == self.states[0][0].create_date.at
+
+    def events(self) -> Iterator[Event]:
+        """All there is to tell: what it began as, what each revision changed, and the notes."""
+        before: dict[str, str | None] | None = None
+        for state, values in self.states:
+            if before is None:
+                attributes = {self.names[field]: value for field, value in values.items() if value is not None}
+                yield self._event(f"{self.case}/created", state.create_date.at, Activity.CREATED, state.create_uid, attributes=attributes)
+                before = {**values, STATUS: None} if values.get(STATUS) in CLOSED else values
+            for field, after in values.items():
+                if after != before.get(field):
+                    yield self._changed(state, field, before.get(field), after)
+            before = values
+        for raw in self.kept.notes:
+            note = NOTE.decode(raw)
+            revision = 0 if note.last_modified_at is None else note.last_modified_at.at
+            said = {"public": False, "value": own_words(note.message or "")}
+            yield self._event(f"n{note.id}", note.create_date.at, Activity.COMMENTED, note.create_uid, revision=revision, **said)
+
+    def _changed(self, state: State, field: str, before: str | None, after: str | None) -> Event:
+        activity = Activity.CHANGED
+        if field == STATUS and (before in CLOSED) != (after in CLOSED):
+            activity = Activity.CLOSED if after in CLOSED else Activity.REOPENED
+        event = self._event(f"{self.case}/{state.at}/{field}", state.at, activity, state.by)
+        return replace(event, attribute=self.names[field], before=before, after=after)
+
+    def _event(self, number: str, at: Instant, activity: Activity, by: User | None, *, revision: int = 0, **detail: Any) -> Event:
+        who = (ActorKind.SYSTEM if by is not None and by.login == ROOT else ActorKind.OPERATOR, None if by is None else by.login)
+        name = self.source.name
+        return Event(name, name, self.case, number, at, activity, *who, None, None, None, {"url": self.url, **detail}, revision)
+
+    def _values(self, raw: msgspec.Raw) -> dict[str, str | None]:
+        """What the fields of a state hold. Which user an employee is says more than its number: whoever acts is known by login."""
+        row = _VALUES.decode(raw)
+        values = {field: _text(row[field]) for field in self.names if field in row}
+        if (employee := values.get(EMPLOYEE)) is not None:
+            values[EMPLOYEE] = self.kept.logins.get(employee, employee)
+        return values
+
+
+WIRE: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "Decimal": lambda value: format(Decimal(value["decimal"]).normalize(), "f"),
+    "date": lambda value: date(value["year"], value["month"], value["day"]).isoformat(),
+    "time": lambda value: time(value["hour"], value["minute"], value["second"], value["microsecond"]).isoformat(),
+    "datetime": lambda value: format_instant(msgspec.convert(value, Stamp).at),
+    "timedelta": lambda value: text_value(float(value["seconds"])) or "",
+}
+"""How values of classes that JSON does not have are written by Tryton, as text of ours."""
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, dict) and value.get("__class__") in WIRE:
+        return WIRE[value["__class__"]](value)
+    return text_value(value)
