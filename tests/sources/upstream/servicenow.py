@@ -161,6 +161,11 @@ def _named(request: Request, field: str) -> set[str]:
     return set(found[1].split(",")) if found else set()
 
 
+def _limits(request: Request) -> tuple[Instant, Instant]:
+    found = LIMITS.match(given(request, "sysparm_query"))
+    return (_instant(found[1]), _instant(found[2])) if found else (0, 2**62)
+
+
 def _page(simulator: Simulator, request: Request, rows: list[Any]) -> Reply:
     """A page by offset; a row that may not be seen is missing in it, and is counted all the same."""
     page, following = slice_at(rows, int(given(request, "sysparm_offset", "0")), simulator.size)
@@ -172,9 +177,7 @@ def _page(simulator: Simulator, request: Request, rows: list[Any]) -> Reply:
 
 
 def _incidents(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
-    found = LIMITS.match(given(request, "sysparm_query"))
-    assert found is not None
-    start, end = map(_instant, found.groups())
+    start, end = _limits(request)
     rows: list[Any] = []
     for case in simulator.changed(start, end):
         rows += [_record(case), None] if case.number % 4 == 0 else [_record(case)]  # None: a row of another department
@@ -210,9 +213,7 @@ def _beside(said: Callable[[Case, Change], dict[str, Any] | None], table: str, r
     """A table of which each row says something of an incident, in columns of these names."""
 
     def answer(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
-        found = LIMITS.match(given(request, "sysparm_query"))
-        assert found is not None
-        start, end = map(_instant, found.groups())
+        start, end = _limits(request)
         end = min(end, simulator.world.now - simulator.lag + 1)
         rows = []
         for case in simulator.world.living():
