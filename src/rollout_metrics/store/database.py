@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from rollout_metrics.store.dialects import Dialect, dialect_of
+from rollout_metrics.domain.errors import StorageError
+from rollout_metrics.store import failures
+from rollout_metrics.store.dialects import Dialect
+from rollout_metrics.store.postgres import Postgres
+from rollout_metrics.store.sqlite import Sqlite
 
 
 class Database:
@@ -30,10 +35,10 @@ class Database:
     @contextmanager
     def told(self, doing: str) -> Iterator[None]:
         """Turn what the driver raises into a `StorageError` that says what, where and what to do."""
-        failures: tuple[type[Exception], ...] = (SQLAlchemyError, *self.dialect.errors)
+        failing: tuple[type[Exception], ...] = (SQLAlchemyError, *self.dialect.errors)
         try:
             yield
-        except failures as error:
+        except failing as error:
             raise self.dialect.told(error, doing) from error
 
     @contextmanager
@@ -68,3 +73,18 @@ class Database:
                 writer.invalidate()
             with suppress(SQLAlchemyError, *self.dialect.errors):
                 writer.close()
+
+
+def dialect_of(url: str, patience_seconds: float) -> Dialect:
+    """The dialect of a database URL; a `StorageError` says what is wrong with it."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # not repeated: what cannot be read can still hold a password
+        raise StorageError("store.url is no database URL: write sqlite:///path/to/file.db or postgresql://user@host/database") from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return Sqlite(parsed, patience_seconds)
+    if backend in ("postgresql", "postgres"):
+        return Postgres(parsed, patience_seconds)
+    raise StorageError(f"{failures.where(parsed)}: {backend} is not supported; use sqlite:///path/to/file.db or postgresql://user@host/database")
