@@ -36,7 +36,7 @@ def desk(
         begun = {"attributes": {"form": ("a", "b")[number % 2], "priority": "low", "group": "intake"}}
         yield ev(came, f"customer-{number % 7}", "created", case=case, **begun)
         person = f"op-{number % 3}"
-        at_work = came - came % DAY + (DAY if came % DAY > 8 * HOUR else 0) + (number % 7) * HOUR
+        at_work = came - came % DAY + DAY + (number % 7) * HOUR
         if number % 2 == 0:
             yield ev(came + wait, agent, "changed", "priority", "high", before="low", case=case, kind=kind, **(detail or {}))
             if number % (2 * replaced) == 0:

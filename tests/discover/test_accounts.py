@@ -30,6 +30,17 @@ def test_an_account_that_is_quick_but_keeps_office_hours_is_uncertain() -> None:
     assert found[0].reasons == ("answers after 40 s (median of 60)",)
 
 
+def test_where_everybody_answers_at_once_it_tells_nothing() -> None:
+    chat = [
+        ev(number * 70 * MINUTE + turn * 20 * SECOND, (f"op-{number % 3}", f"customer-{number % 7}")[turn % 2], "commented", case=f"t{number}", public=True)
+        for number in range(120)
+        for turn in range(1, 10)
+    ]
+
+    assert "4711" not in {name for name, standing in taken([*desk("4711"), *chat]).items() if standing == "likely"}
+    assert taken(desk("4711"))["4711"] == "likely"
+
+
 def test_an_id_that_may_be_a_name_is_neither_written_nor_taken() -> None:
     for person in ("jane.doe@example.com", "Jane Doe", "jdoe1985", "Updated by 908"):
         assert taken(desk(person)) == {None: "uncertain"}

@@ -108,3 +108,32 @@ def test_evaluations_alone_make_no_workflow() -> None:
     findings, _ = file_of(material([ev(0, AGENT, "evaluated", passed=True)]))
 
     assert findings.drafts == ()
+
+
+def test_what_the_agents_account_does_is_not_called_peoples() -> None:
+    lonely = [event for event in desk("4711", replaced=10**6) if not (event.actor_id or "").startswith("op-") or int(event.case_id[1:]) % 2]
+    measurable = next(one for one in discovered(material(lonely)).drafts[0].fitness if one.name == "measurable")
+
+    assert "people acted on 0% of all" in measurable.numbers
+
+
+def test_no_persons_name_is_written() -> None:
+    names = {"op-0": "Ada Lovelace", "op-1": "grace.hopper@example.com", "op-2": "cjdate", "customer-1": "Edgar Codd"}
+    events = [_named(event, names, "priority", event.after or "a") for event in desk("4711")]
+    events += [
+        ev(0, "cjdate", "changed", "assignee", "Ada Lovelace", case="t1", kind="operator"),
+        ev(1, "cjdate", "changed", "account manager", "Edgar Codd", case="t1", kind="operator"),
+    ]
+    findings, text = file_of(material(events))
+
+    assert findings.drafts
+    for name in names.values():
+        assert name not in text
+        assert name not in str(values(findings, {}))
+
+
+def test_without_an_agent_the_parts_of_the_work_are_told_apart() -> None:
+    findings, text = file_of(material(event for event in desk() if event.actor_id != "4711"))
+
+    assert [(one.attribute, one.value, one.cases) for one in findings.slices] == [("form", "a", 60), ("form", "b", 60)]
+    assert "- form b, 60 new cases: " in text

@@ -15,6 +15,8 @@ from rollout_metrics.domain.time import HOUR, MINUTE, SECOND, Instant, Span
 
 AT_ONCE: Span = 2 * MINUTE
 """An answer within this is a machine's; a person must first read."""
+USUAL = 0.5
+"""Where more of the others than this answer at once too, it tells nothing."""
 FEW = 5
 """Below so many updates nothing is made of behaviour."""
 NO_NIGHT = 5
@@ -71,6 +73,8 @@ class _Doing:
     """What one account did, or what was done under one label."""
 
     def __init__(self) -> None:
+        self.unlike_others = True
+        """Whether most others take longer to answer."""
         self.kinds: Counter[ActorKind] = Counter()
         self.sources: set[str] = set()
         self.events = self.updates = self.stamped = self.comments = 0
@@ -87,8 +91,13 @@ class _Doing:
 
     @property
     def quick(self) -> bool:
-        """It mostly answers at once."""
-        return len(self.waits) >= 2 * FEW and share(sum(wait <= AT_ONCE for wait in self.waits), len(self.waits)) >= 0.5
+        """It mostly answers at once, where others do not."""
+        return self.unlike_others and len(self.waits) >= 2 * FEW and share(self.at_once, len(self.waits)) >= 0.5
+
+    @property
+    def at_once(self) -> int:
+        """How often it answered at once."""
+        return sum(wait <= AT_ONCE for wait in self.waits)
 
     @property
     def sleepless(self) -> bool:
@@ -109,6 +118,7 @@ class _Doing:
 def candidates(material: Material) -> list[Candidate]:
     """Accounts and markers, the surest and busiest first."""
     by_actor, by_label = _doings(material)
+    _compare([doing for doing in by_actor.values() if doing.kind is ActorKind.OPERATOR])
     people = _set_by_people(material)
     known = {event.source for event in material.events if event.actor_kind is ActorKind.AGENT}
     found = [one for actor, doing in by_actor.items() if (one := _account(actor, doing, people, material, known)) is not None]
@@ -166,6 +176,14 @@ def _doings(material: Material) -> tuple[dict[str, _Doing], dict[str, _Doing]]:
                     doing.sets[event.attribute].add(case)
             last[event.actor_id] = event.occurred_at
     return by_actor, by_label
+
+
+def _compare(operators: list[_Doing]) -> None:
+    """In a chat everybody answers at once: there it tells nothing."""
+    quick = sum(doing.quick for doing in operators)
+    answering = sum(len(doing.waits) >= 2 * FEW for doing in operators)
+    for doing in operators:
+        doing.unlike_others = not doing.quick or quick - 1 <= USUAL * (answering - 1)
 
 
 def _note(doing: _Doing, event: Event) -> None:

@@ -1,6 +1,6 @@
 """All that a sample tells: candidates, drafted workflows, what the cases look like."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,13 +15,16 @@ from rollout_metrics.discover.material import Material
 from rollout_metrics.discover.measured import Measured
 from rollout_metrics.discover.options import Option, plain
 from rollout_metrics.discover.scope import works
-from rollout_metrics.domain.events import Activity
+from rollout_metrics.domain.events import Activity, CaseKey
 from rollout_metrics.domain.time import DAY, Span
 
 QUIET: Span = 3 * DAY
 """A case that nobody touched for so long rests."""
 
 
+ABOUT = ("form", "category", "request_type", "type", "tracker", "pipeline", "project", "group")
+"""What cases are about, most telling first."""
+MOST_SLICES = 5
 ALL = "all_cases"
 """The workflow that stands for all cases where no agent was found."""
 
@@ -31,6 +34,15 @@ class Tally(msgspec.Struct, frozen=True):
 
     attribute: str
     values: dict[str | None, int]
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """The cases with one value of an attribute, and how fit they are for a first rollout."""
+
+    attribute: str
+    value: str
+    cases: int
+    fitness: tuple[Fitness, ...]
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -47,6 +59,8 @@ class Findings(msgspec.Struct, frozen=True):
     """Attributes that the source has a name for and no event has."""
     fitness: tuple[Fitness, ...]
     """Of all cases together."""
+    slices: tuple[Slice, ...]
+    """Where no agent was found: the largest parts of the work."""
 
     def options(self, results: Mapping[str, Measured]) -> list[tuple[Option, ...]]:
         """The options of each drafted workflow; `results` by name, as far as they are known."""
@@ -65,6 +79,7 @@ def discovered(material: Material, taken: Iterable[str] = ()) -> Findings:
     """Look through a sample. `taken`: names that other workflows have."""
     found = tuple(candidates(material))
     agent_of = recogniser(found)
+    material = material.recognised(agent_of)
     names = set(taken)
     drafts = []
     for work in works(material, agent_of):
@@ -86,7 +101,22 @@ def discovered(material: Material, taken: Iterable[str] = ()) -> Findings:
         resting=resting,
         unread=tuple(sorted(known - set(material.given))),
         fitness=fitness(material, everything, None),
+        slices=() if drafts else _slices(material),
     )
+
+
+def _slices(material: Material) -> tuple[Slice, ...]:
+    """The largest parts of the work by what its cases are about."""
+    about = next((name for name in ABOUT if name in material.classes and len(tally(material, material.created, name)) > 1), None)
+    if about is None:
+        return ()
+    of: dict[str, list[CaseKey]] = defaultdict(list)
+    for case in sorted(material.created):
+        value = (material.cases[case][0].detail.get("attributes") or {}).get(about)
+        if value is not None:
+            of[value].append(case)
+    largest = sorted(of, key=lambda value: (-len(of[value]), value))[:MOST_SLICES]
+    return tuple(Slice(about, value, len(of[value]), fitness(material, of[value], None)) for value in largest)
 
 
 def _states(material: Material) -> tuple[dict[str, int], dict[str, int]]:

@@ -43,6 +43,12 @@ def fitness(material: Material, cases: Collection[CaseKey], deeds: Deeds | None)
     return (_repetitive(material, cases, deeds), _measurable(material, cases), _bounded(material, cases, deeds))
 
 
+def fit(found: Collection[Fitness]) -> str:
+    """All properties in a word."""
+    grades = {one.grade for one in found}
+    return "not yet" if Grade.POOR in grades else "cannot be told" if Grade.UNKNOWN in grades else "yes" if grades == {Grade.GOOD} else "in part"
+
+
 def weekly(material: Material, cases: Collection[CaseKey]) -> float | None:
     """New cases a week; None where the sample is too short to say."""
     if material.span < DAY:

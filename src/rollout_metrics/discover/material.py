@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 import msgspec
@@ -52,6 +52,14 @@ class Material(msgspec.Struct, frozen=True, dict=True):
     persons: frozenset[str]
     texts: frozenset[str]
     depth: Span
+
+    def recognised(self, agent_of: Callable[[Event], str | None]) -> "Material":
+        """The same with agents and systems as what they are, whatever their source took them for."""
+        return msgspec.structs.replace(self, events=[self._recognised(event, agent_of(event) is not None) for event in self.events])
+
+    def _recognised(self, event: Event, is_agent: bool) -> Event:
+        kind = ActorKind.AGENT if is_agent else ActorKind.SYSTEM if event.actor_id in self.systems else event.actor_kind
+        return event if kind is event.actor_kind else msgspec.structs.replace(event, actor_kind=kind)
 
     @cached_property
     def cases(self) -> dict[CaseKey, list[Event]]:

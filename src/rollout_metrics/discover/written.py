@@ -5,8 +5,8 @@ from typing import Any
 
 from rollout_metrics.discover.accounts import Candidate, Standing
 from rollout_metrics.discover.draft import effort_words
-from rollout_metrics.discover.findings import ALL, Findings
-from rollout_metrics.discover.fitness import Fitness, Grade
+from rollout_metrics.discover.findings import ALL, Findings, Slice
+from rollout_metrics.discover.fitness import Fitness, Grade, fit
 from rollout_metrics.discover.material import counted
 from rollout_metrics.discover.measured import Measured
 from rollout_metrics.discover.options import Item, Option, comment, plain, yaml_lines
@@ -37,6 +37,7 @@ def written(findings: Findings, results: Mapping[str, Measured], *, command: str
         why = _fitness(findings.fitness, "All cases")
         if ALL in results and (baseline := results[ALL].baseline) is not None:
             why += (f"- cost: people's work on a case that closed: {effort_words(baseline)}.",)
+        why += tuple(_part(one, findings) for one in findings.slices)
         lines += [*comment(f"{NOBODY} {REMEDY}"), "", *yaml_lines((Option("workflows", (), why),))]
         return "\n".join(lines) + "\n"
     entries = tuple(Item(given, _fitness(draft.fitness, draft.name)) for draft, given in zip(findings.drafts, drafted, strict=True))
@@ -71,6 +72,7 @@ def values(findings: Findings, results: Mapping[str, Measured]) -> dict[str, Any
         "closing_states": findings.closings,
         "resting_states": findings.resting,
         "fitness": _fitness_values(findings.fitness),
+        "parts": [{one.attribute: one.value, "cases": one.cases, "fitness": _fitness_values(one.fitness)} for one in findings.slices],
         "workflows": [
             {
                 "options": plain(given),
@@ -144,7 +146,14 @@ def _cases(findings: Findings) -> Iterator[str]:
 
 def _fitness(fitness: tuple[Fitness, ...], title: str) -> tuple[str, ...]:
     lines = (f"- {one.name}: {_FIT[one.grade]}. {one.numbers[:1].upper()}{one.numbers[1:]}." for one in fitness)
-    return (f"{title}: how fit is it for a first rollout?", *lines)
+    return (f"{title}: fit for a first rollout? {fit(fitness).capitalize()}.", *lines)
+
+
+def _part(one: Slice, findings: Findings) -> str:
+    """A part of the work, in a line."""
+    grades = ", ".join(f"{item.name}: {_FIT[item.grade]}" for item in one.fitness)
+    name = _name(findings.material.called(one.attribute, one.value))
+    return f"- {one.attribute} {one.value}{name}, {counted(one.cases, 'new case')}: {fit(one.fitness)} ({grades})"
 
 
 def _fitness_values(fitness: tuple[Fitness, ...]) -> dict[str, Any]:
