@@ -20,6 +20,44 @@ workflows:
 """
 
 
+LANGFUSE = """
+sources:
+  traces: {{kind: langfuse, base_url: "{url}", public_key: pk-lf-1, token: "${{LANGFUSE_SECRET_KEY}}", ratings: {{thumbs: {{at_least: 1}}}}}}
+workflows:
+  - {{name: w, owner: o, sources: traces, agents: bot, decides: "set:priority", levels: [{{level: shadow, since: 2026-01-01}}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("observations", "scores", "code", "said"),
+    [
+        (401, 401, 1, ["traces\trefused\t401 from", "check the token: it is wrong, expired or revoked"]),
+        (403, 403, 1, ["traces\trefused\t403 from", "check the token's permissions"]),
+        (200, 403, 1, ["traces\tworks\t", "traces\tlacks\tscores cannot be read (403): use the keys of the project"]),
+        (200, 200, 0, ["traces\tworks\t"]),
+    ],
+)
+def test_langfuse_tells_a_wrong_key_from_one_that_may_not_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, observations: int, scores: int, code: int, said: list[str]
+) -> None:
+    simulator = Simulator(profiles()["langfuse"], World(Random(1)))
+
+    def answer(request: Request) -> Reply:
+        status = scores if request.path.endswith("/scores") else observations
+        return simulator(request) if status == 200 else Reply({"message": "no"}, status)
+
+    monkeypatch.setenv("LANGFUSE_SECRET_KEY", "secret-of-langfuse")
+    with serving(answer) as server:
+        file = tmp_path / "rollout-metrics.yaml"
+        file.write_text(LANGFUSE.format(url=server.url))
+        checked = run("check", "--config", file, "--connect")
+
+    assert checked.code == code
+    for words in said:
+        assert words in checked.out
+    assert "secret-of-langfuse" not in checked.out + checked.err
+
+
 @pytest.mark.parametrize(
     ("status", "may_browse", "desk", "code", "said"),
     [

@@ -21,7 +21,7 @@ DOCUMENTS = documents(ROOT)
 SCHEMA = ROOT / "src/rollout_metrics/sources/event.schema.json"
 
 OUR_HOSTS = re.compile(
-    r"([A-Z]+|localhost|127\.0\.0\.1|[\w.-]*\bexample(\.(com|org))?|[\w.{}-]+\.(zendesk|pagerduty|atlassian|salesforce|freshdesk|intercom|dynamics|microsoftonline)\.(com|net|io)|api\.github\.com|gitlab\.com"
+    r"([A-Z]+|localhost|127\.0\.0\.1|[\w.-]*\bexample(\.(com|org))?|[\w.{}-]+\.(zendesk|pagerduty|atlassian|salesforce|freshdesk|intercom|dynamics|microsoftonline|langfuse)\.(com|net|io)|api\.github\.com|gitlab\.com"
     r"|(api|app)\.hubapi\.com|app\.hubspot\.com)(:\d+)?"
 )
 KNOWN_HOSTS = frozenset(("arxiv.org", "doi.org", "github.com", "grafana.com", "keepachangelog.com", "prometheus.io", "semver.org", "www.rfc-editor.org"))

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rollout_metrics.collect.otlp import Moment, Span
+from rollout_metrics.collect.runtimes import READ
 from rollout_metrics.collect.source import Page, Rejected
 from rollout_metrics.collect.spans import Outcome
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import parse_instant
-from rollout_metrics.sources.otlp import READ, Otlp
+from rollout_metrics.sources.otlp import Otlp
 
 AT = parse_instant("2026-03-02T10:00:00.123456Z")
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
@@ -46,7 +47,7 @@ def result(*parts: dict[str, Any], name: str = "gen_ai.evaluation.result") -> Mo
 
 
 def said(given_span: Span, **options: Any) -> list[Event]:
-    told = source(**options).told(given_span, "request")
+    told = source(**options).read_span(given_span, "request")
     assert told.rejected is None, told.rejected
     return list(told.events)
 
@@ -79,7 +80,7 @@ def test_a_tools_call_is_an_act_of_the_agent_on_the_case() -> None:
     ],
 )
 def test_what_becomes_of_a_span(parts: tuple[dict[str, Any], ...], failed: bool, outcome: Outcome) -> None:
-    told = source().told(span(*parts, failed=failed), "request")
+    told = source().read_span(span(*parts, failed=failed), "request")
 
     assert told.outcome is outcome
     assert bool(told.events) == (outcome is Outcome.MAPPED)
@@ -157,7 +158,7 @@ def test_results_that_count_for_no_gate_and_evaluations_that_broke_say_nothing(a
     ],
 )
 def test_what_is_said_wrongly_is_told_by_the_attribute_and_taken_not_even_in_part(bad: Span, message: str) -> None:
-    told = source().told(bad, "request")
+    told = source().read_span(bad, "request")
 
     assert told.rejected is not None
     assert message in told.rejected.message
@@ -165,7 +166,7 @@ def test_what_is_said_wrongly_is_told_by_the_attribute_and_taken_not_even_in_par
 
 
 def test_a_span_that_was_set_aside_is_not_taken_in_later_behind_its_tokens_back() -> None:
-    bad = source().told(span({"rollout_metrics.activity": "escalated"}), "request").rejected
+    bad = source().read_span(span({"rollout_metrics.activity": "escalated"}), "request").rejected
     assert bad is not None
 
     assert list(source().events(source().page_of(bad.payload, bad.where))) == []
@@ -199,7 +200,7 @@ names = st.sampled_from([*sorted(READ), *("rollout_metrics." + name for name in 
 @given(attributes=st.dictionaries(names, values, max_size=6), moments=st.lists(st.dictionaries(names, values, max_size=4), max_size=2), failed=st.booleans())
 def test_whatever_a_span_holds_it_is_told_what_became_of_it(attributes: dict[str, Any], moments: list[dict[str, Any]], failed: bool) -> None:
     events = tuple(Moment("gen_ai.evaluation.result", AT, moment) for moment in moments)
-    told = source().told(Span(TRACE, SPAN, AT, failed, attributes, events), "request")
+    told = source().read_span(Span(TRACE, SPAN, AT, failed, attributes, events), "request")
 
     assert (told.outcome is Outcome.MAPPED) == bool(told.events)
     assert (told.outcome is Outcome.REJECTED) == (told.rejected is not None)

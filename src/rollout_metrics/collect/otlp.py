@@ -50,6 +50,8 @@ class Span(msgspec.Struct, frozen=True):
     failed: bool
     attributes: Attributes
     events: tuple[Moment, ...] = ()
+    revision: int = 0
+    """Which reading it is, where the one who brings it can tell."""
 
 
 def spans_of(body: bytes, encoding: Encoding, wanted: Wanted) -> list[Span]:

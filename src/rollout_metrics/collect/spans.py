@@ -1,5 +1,6 @@
 """What became of a span that was sent to us."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 import msgspec
@@ -19,9 +20,15 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
 
 
-class Told(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True):
     """What a span says: the events of a mapped one, or why it was rejected."""
 
     outcome: Outcome
     events: tuple[Event, ...] = ()
     rejected: Rejected | None = None
+
+    def records(self) -> Iterator[Event | Rejected]:
+        """The events, or the rejected span."""
+        yield from self.events
+        if self.rejected is not None:
+            yield self.rejected

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from rollout_metrics.collect.otlp import Encoding, Span, refusal, spans_of, taken
 from rollout_metrics.collect.source import Rejected
-from rollout_metrics.collect.spans import Outcome, Told
+from rollout_metrics.collect.spans import Outcome, Said
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
@@ -31,7 +31,7 @@ class SpanSource(Receiving, Protocol):
     @property
     def tokens(self) -> Sequence[BoundToken]: ...
     def reads(self, attribute: str) -> bool: ...
-    def told(self, span: Span, where: str) -> Told: ...
+    def read_span(self, span: Span, where: str) -> Said: ...
 
 
 SpanDoor = Door[SpanSource, BoundToken]
@@ -59,7 +59,7 @@ def otlp_blueprint(sources: Iterable[SpanSource], take: TakeSpans, clock: Callab
                 spans = spans_of(body_of(door.source.max_body), encoding, door.source.reads)
             except PayloadError as error:
                 raise Refusal(400, str(error)) from None
-            said = [door.source.told(span, f"POST {PATH}") for span in spans]
+            said = [door.source.read_span(span, f"POST {PATH}") for span in spans]
             beyond = _beyond(door, said, judge, held)
             events = [event for number, one in enumerate(said) for event in one.events if number not in beyond]
             aside = {number: one.rejected for number, one in enumerate(said) if one.rejected is not None}
@@ -80,7 +80,7 @@ def otlp_blueprint(sources: Iterable[SpanSource], take: TakeSpans, clock: Callab
     return blueprint
 
 
-def _beyond(door: SpanDoor, said: Sequence[Told], judge: Judge, held: Held) -> dict[int, str]:
+def _beyond(door: SpanDoor, said: Sequence[Said], judge: Judge, held: Held) -> dict[int, str]:
     """By its place, why a span is more than its token may say."""
     owners = [(number, event) for number, one in enumerate(said) for event in one.events]
     found: dict[int, str] = {}

@@ -1,0 +1,94 @@
+"""Langfuse: observations newest first, by cursor or by page, scores by page, and traces by id."""
+
+import re
+from typing import Any
+
+from rollout_metrics.domain.time import Instant, format_instant, parse_instant
+from sources.server import Request
+from sources.upstream.simulator import Profile, Simulator, given, slice_at
+from sources.upstream.world import Case, Change
+
+PROJECT = "cmprj0000"
+AS_SCORES = {"comment": "thumbs", "label": "regression"}
+"""What the world calls a comment or a label comes as feedback and as an evaluation here."""
+
+
+def _observation(case: Case, number: int, at: Instant, kind: str, told: dict[str, Any]) -> dict[str, Any]:
+    """Every other one says its case itself; of the others the trace tells it."""
+    metadata = {**told, **({"rollout_metrics.case_id": str(case.number)} if number % 2 else {})}
+    when = format_instant(at)
+    core = {"id": f"o{number:06d}", "traceId": f"t{case.number}", "startTime": when, "endTime": when, "projectId": PROJECT, "parentObservationId": None}
+    basic = {"type": kind, "name": "issue_refund", "level": "DEFAULT", "statusMessage": None, "version": None, "environment": "default", "updatedAt": when}
+    return {**core, **basic, "input": {"words": "of a customer"}, "output": None, "metadata": metadata, "usageDetails": {"input": 10, "output": 20}}
+
+
+def _of(case: Case, change: Change) -> dict[str, Any]:
+    if change.what in ("status", "priority"):
+        said = {"rollout_metrics.activity": "recommended", "rollout_metrics.action": f"set:{change.what}", "rollout_metrics.value": change.after}
+        return _observation(case, change.number, change.at, "SPAN", said)
+    return _observation(case, change.number, change.at, "GENERATION" if change.what == "work" else "TOOL", {})
+
+
+def _shown(simulator: Simulator, request: Request, start: str, end: str) -> tuple[Instant, Instant]:
+    since = parse_instant(given(request, start, "1970-01-01T00:00:00Z"))
+    until = parse_instant(given(request, end, "2100-01-01T00:00:00Z"))
+    return since, min(until, simulator.world.now - simulator.lag + 1)
+
+
+def _found(simulator: Simulator, request: Request) -> list[dict[str, Any]]:
+    since, until = _shown(simulator, request, "fromStartTime", "toStartTime")
+    found = [_observation(case, case.first, case.created_at, "TOOL", {}) for case in simulator.world.cases.values()]
+    found += [_of(case, change) for case in simulator.world.cases.values() for change in case.changes if change.what not in AS_SCORES]
+    return sorted((one for one in found if since <= parse_instant(one["startTime"]) < until), key=lambda one: (one["startTime"], one["id"]), reverse=True)
+
+
+def _observations(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
+    """The cursor is a place in time, so that what comes in meanwhile shifts nothing."""
+    found = [{**one, "traceName": "runtime", "tags": [], "sessionId": None, "release": None} for one in _found(simulator, request)]
+    after = given(request, "cursor")
+    rest = [one for one in found if not after or (one["startTime"], one["id"]) < tuple(after.split("|"))]
+    page, following = slice_at(rest, 0, simulator.size)
+    return {"data": page, "meta": {} if following is None else {"cursor": f"{page[-1]['startTime']}|{page[-1]['id']}"}}
+
+
+def _page(simulator: Simulator, request: Request, found: list[dict[str, Any]]) -> Any:
+    number = int(given(request, "page", "1"))
+    page, _ = slice_at(found, (number - 1) * simulator.size, simulator.size)
+    return {"data": page, "meta": {"page": number, "limit": simulator.size, "totalItems": len(found), "totalPages": -(-len(found) // simulator.size)}}
+
+
+def _older_observations(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
+    return _page(simulator, request, _found(simulator, request))
+
+
+def _score(case: Case, change: Change) -> dict[str, Any]:
+    when = format_instant(change.at)
+    score = {"id": f"s{change.number:06d}", "name": AS_SCORES[change.what], "timestamp": when, "createdAt": when, "updatedAt": when, "source": "API"}
+    value = {"dataType": "CATEGORICAL", "value": 0, "stringValue": "pass" if change.number % 3 else "fail"}
+    return {**score, **value, "traceId": f"t{case.number}", "observationId": None, "comment": "free words", "metadata": {}, "environment": "default"}
+
+
+def _scores(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
+    since, until = _shown(simulator, request, "fromTimestamp", "toTimestamp")
+    found = [_score(case, change) for case in simulator.world.cases.values() for change in case.of(*AS_SCORES) if since <= change.at < until]
+    return _page(simulator, request, sorted(found, key=lambda one: (one["timestamp"], one["id"]), reverse=True))
+
+
+def _trace(simulator: Simulator, match: re.Match[str], _: Request) -> Any:
+    case = simulator.world.cases[int(match[1])]
+    known = {"id": f"t{case.number}", "timestamp": format_instant(case.created_at), "name": "runtime", "userId": "customer", "sessionId": None}
+    return {**known, "metadata": {}, "tags": ["vip", f"ticket:{case.number}"], "input": "words", "observations": [], "scores": []}
+
+
+PASSING = {"labels": ["pass"]}
+OPTIONS = {
+    "public_key": "pk-lf-1",
+    "tools": {"issue_refund": "refund"},
+    "case_tag": "ticket:",
+    "evaluations": {"regression": PASSING},
+    "ratings": {"thumbs": PASSING},
+}
+ROUTES = {r"GET /api/public/v2/scores": _scores, r"GET /api/public/traces/t(\d+)": _trace}
+PROFILE = Profile(kind="langfuse", routes={**ROUTES, r"GET /api/public/v2/observations": _observations}, options=OPTIONS, per_case=4)
+OTHERS = {"older": Profile(kind="langfuse", routes={**ROUTES, r"GET /api/public/observations": _older_observations}, options=OPTIONS, per_case=4)}
+"""Servers without the second version answer it with a 404."""
