@@ -102,10 +102,10 @@ def order(event: Event) -> tuple[Instant, int, str, str]:
 
 def text_value(value: Any) -> str | None:
     """A vendor's attribute value as canonical text: null for unset, sorted JSON arrays for lists, `true`/`false`, plain numbers."""
-    if value is None or value in ("", [], "[]"):
-        return None
     if isinstance(value, str):
-        return value
+        return None if value in ("", "[]") else value
+    if value is None or value == []:
+        return None
     if isinstance(value, list | tuple | set | frozenset):
         return _array(sorted({member for item in value if (member := text_value(item)) is not None}))
     if isinstance(value, bool):

@@ -1,7 +1,8 @@
 """What the history of a HubSpot record's properties says, as events."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -44,6 +45,10 @@ VISITORS = frozenset(("FORM", "FORMS"))
 APPS = frozenset(("API", "INTEGRATION"))
 
 
+Doer = tuple[ActorKind, str | None, list[str]]
+"""Who acted, and the labels that say through what."""
+
+
 class Account(msgspec.Struct, frozen=True):
     """What the translation goes by: options of the source, and what the account is known to be."""
 
@@ -53,6 +58,8 @@ class Account(msgspec.Struct, frozen=True):
     human_sources: frozenset[str]
     history_cap: int
     contact_history_cap: int
+    met: dict[tuple[Any, ...], Doer] = {}
+    """Who made entries that were like another one: few people and automations make many."""
 
     def attribute(self, name: str) -> str:
         """The attribute that a property is."""
@@ -68,10 +75,17 @@ class Account(msgspec.Struct, frozen=True):
         """`{"url": …}` of a conversation, where the account's number is known."""
         return {} if self.portal_id is None else {"url": f"https://app.hubspot.com/live-messages/{self.portal_id}/inbox/{thread}"}
 
-    def who(self, entry: Entry | None) -> tuple[ActorKind, str | None, list[str]]:
+    def who(self, entry: Entry | None) -> Doer:
         """Who made an entry: users by hand; apps and automations by what they are; labels say through what."""
         if entry is None:
             return ActorKind.SYSTEM, None, []
+        like = (entry.source_type, entry.source_id, entry.source_label, entry.updated_by_user_id)
+        doer = self.met.get(like)
+        if doer is None:
+            doer = self.met[like] = self._meet(entry)
+        return doer
+
+    def _meet(self, entry: Entry) -> Doer:
         through = entry.source_type or ""
         app = f"app:{entry.source_id}" if through in APPS and entry.source_id else ""
         via = sorted({through, app, entry.source_label or ""} - {""})
@@ -83,12 +97,12 @@ class Account(msgspec.Struct, frozen=True):
             return ActorKind.CUSTOMER, None, via
         return ActorKind.SYSTEM, app or through.lower() or None, via
 
-    def deleted(self, kind: str, gone: Archived) -> Event:
+    def deleted(self, kind: str, gone: Archived) -> list[Event]:
         """The end of a record, by whom is not told."""
         at = parse_instant(gone.archived_at)
         case_id = f"{kind}/{gone.id}"
         facts = self.link(kind, gone.id)
-        return Event(self.name, self.name, case_id, f"{case_id}/deleted/{at // 1000:020d}", at, Activity.DELETED, ActorKind.SYSTEM, detail=facts)
+        return [Event(self.name, self.name, case_id, f"{case_id}/deleted/{at // 1000:020d}", at, Activity.DELETED, ActorKind.SYSTEM, detail=facts)]
 
 
 class History:
@@ -111,24 +125,29 @@ class History:
         initial: dict[str, str] = {}
         maker: Entry | None = None
         events: list[Event] = []
-        for name in sorted(self.entries):
+        until = made_at + AT_CREATION
+        for name, entries in sorted(self.entries.items()):
             attribute = self.account.attribute(name)
+            change = self._changing(name, attribute)
             before: str | None = None
             owners = self.body.owners if name == OWNER else None
-            for position, (at, entry) in enumerate(_in_order(self.entries[name])):
-                after = text_value(entry.value)
+            first = True
+            for at, entry in _in_order(entries):
+                value = after = text_value(entry.value)
                 if owners is not None and after is not None:
                     after = owners.get(after, f"owner:{after}")
-                since_creation = at <= made_at + AT_CREATION
-                if position == 0 and len(self.entries[name]) >= self.cap and not since_creation:
-                    self.cut += 1  # what was there before it is lost: it only says what the next one changes
-                elif position == 0 and since_creation:
+                if not first:
+                    if after != before:
+                        events.append(change(at, entry, value, before, after))
+                elif at <= until:
                     if after is not None:
                         initial[attribute] = after
                     maker = maker or entry
-                elif after != before:
-                    events.append(self._change(name, at, entry, (before, after)))
-                before = after
+                elif len(entries) >= self.cap:
+                    self.cut += 1  # what was there before it is lost: it only says what the next one changes
+                elif after is not None:
+                    events.append(change(at, entry, value, None, after))
+                before, first = after, False
         events.append(self._created(made_at, maker, initial))
         if initial.get("status") in self.body.closing:  # made and closed in one go
             kind, actor, via = self.account.who(maker)
@@ -144,18 +163,22 @@ class History:
         # a reading whose history still reaches back to the beginning knows more: it holds
         return Event(name, name, self.case_id, f"{self.case_id}/created", at, Activity.CREATED, kind, actor, None, None, None, detail, len(initial))
 
-    def _change(self, name: str, at: Instant, entry: Entry, values: tuple[str | None, str | None]) -> Event:
-        before, after = values
-        activity = Activity.CHANGED
-        closing = self.body.closing
-        if name in STAGES and (before in closing) != (after in closing):
-            activity = Activity.CLOSED if after in closing else Activity.REOPENED
-        kind, actor, via = self.account.who(entry)
-        tail = blake2b(f"{text_value(entry.value)}\0{entry.source_id}".encode(), digest_size=6).hexdigest()
-        event_id = f"{self.case_id}/{name}/{at // MILLISECOND:020d}/{tail}"
-        source = self.account.name
-        detail = {**self.link, "via": via}
-        return Event(source, source, self.case_id, event_id, at, activity, kind, actor, self.account.attribute(name), before, after, detail)
+    def _changing(self, name: str, attribute: str) -> Callable[[Instant, Entry, str | None, str | None, str | None], Event]:
+        """How an entry of a property is told: when, which, as it is written there, and what was and is."""
+        source, case_id, link, who = self.account.name, self.case_id, self.link, self.account.who
+        closing = self.body.closing if name in STAGES else frozenset()
+        prefix = f"{case_id}/{name}/"
+
+        def change(at: Instant, entry: Entry, value: str | None, before: str | None, after: str | None) -> Event:
+            activity = Activity.CHANGED
+            if (before in closing) != (after in closing):
+                activity = Activity.CLOSED if after in closing else Activity.REOPENED
+            kind, actor, via = who(entry)
+            tail = blake2b(f"{value}\0{entry.source_id}".encode(), digest_size=6).hexdigest()
+            event_id = f"{prefix}{at // MILLISECOND:020d}/{tail}"
+            return Event(source, source, case_id, event_id, at, activity, kind, actor, attribute, before, after, {**link, "via": via})
+
+        return change
 
     def _merges(self) -> Iterator[Event]:
         known: set[str] = set()
@@ -176,7 +199,10 @@ class History:
 
 def _in_order(entries: list[Entry]) -> list[tuple[Instant, Entry]]:
     """Entries oldest first; HubSpot sends the newest first."""
-    return sorted(((parse_instant(entry.timestamp), entry) for entry in reversed(entries)), key=lambda pair: pair[0])
+    dated = [(parse_instant(entry.timestamp), entry) for entry in reversed(entries)]
+    if len(dated) > 1:
+        dated.sort(key=itemgetter(0))
+    return dated
 
 
 def _ids(value: Any) -> list[str]:

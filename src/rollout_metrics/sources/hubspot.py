@@ -1,6 +1,7 @@
 """HubSpot CRM: the property history of deals, leads, contacts and tickets as their audit trail."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -19,8 +20,10 @@ from rollout_metrics.sources._hubspot_pages import (
     MILLISECOND,
     READ,
     RECORD,
+    Archived,
     Body,
     Kept,
+    Record,
     archived,
     batch,
     changed,
@@ -136,13 +139,13 @@ class Hubspot(HttpSource):
         account = self._account()
         yield from body.rejected
         for gone in body.archived:
-            yield from self._safely(page, body, gone.id, msgspec.json.encode(gone), lambda gone=gone: [account.deleted(body.object, gone)])
+            yield from self._safely(page, body, gone, partial(account.deleted, body.object, gone))
         answered: set[str] = set()
         for record in body.records:
             answered.add(record.id)
             history = History(account, body, record)
             answered |= history.absorbed_ids
-            yield from self._safely(page, body, record.id, msgspec.json.encode(record), history.events)
+            yield from self._safely(page, body, record, history.events)
             yield Coverage("history", len(history.entries) - history.cut, len(history.entries))
         survivors = [record for record in body.records if record.id not in body.asked]
         for lost in (number for number in body.asked if number not in answered and not any(lost_id(one) == number for one in body.rejected)):
@@ -205,11 +208,11 @@ class Hubspot(HttpSource):
                 raise
             yield EngagementBody((), read=False), part, since  # what cases are is read all the same
 
-    def _safely(self, page: Page, body: Body, number: str, raw: bytes, translate: Any) -> Iterator[Event | Rejected]:
+    def _safely(self, page: Page, body: Body, one: Record | Archived, translate: Callable[[], list[Event]]) -> Iterable[Event | Rejected]:
         try:
-            yield from translate()
+            return translate()
         except (KeyError, TypeError, ValueError) as error:
-            yield Rejected("malformed", f"{page.where} {body.object}/{number}", why(error), body.kept(raw))
+            return [Rejected("malformed", f"{page.where} {body.object}/{one.id}", why(error), body.kept(msgspec.json.encode(one)))]
 
     def _closing(self, api: Api, kind: str) -> frozenset[str]:
         if kind in WITHOUT_PIPELINES:
