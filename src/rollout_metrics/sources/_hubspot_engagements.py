@@ -1,4 +1,4 @@
-"""Notes, emails and calls that HubSpot keeps as records of their own: read with what they belong to, and what they say of it."""
+"""Notes, emails, calls and answers to surveys that HubSpot keeps as records of their own: read with what they belong to, and what they say of it."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -13,19 +13,23 @@ from rollout_metrics.domain.time import parse_instant
 from rollout_metrics.sources._hubspot_history import Account
 from rollout_metrics.sources._hubspot_pages import MILLISECOND, Entry
 
-NOTES, EMAILS, CALLS = "notes", "emails", "calls"
+NOTES, EMAILS, CALLS, SURVEYS = "notes", "emails", "calls", "feedback_submissions"
 SOURCE = ("hs_object_source", "hs_object_source_id", "hs_object_source_label", "hs_object_source_user_id", "hs_created_by_user_id")
 """Properties by which a record tells who made it, and through what."""
 ASKED: Mapping[str, tuple[str, ...]] = {
     NOTES: ("hs_note_body",),
     EMAILS: ("hs_email_direction", "hs_email_html", "hs_email_text"),
     CALLS: ("hs_call_duration",),
+    SURVEYS: ("hs_response_group", "hs_submission_timestamp", "hs_ticket_id"),
 }
+TICKETS = "tickets"
 INCOMING = "INCOMING_EMAIL"
+SCORES: Mapping[str, str] = {"DETRACTOR": "bad", "PROMOTER": "good"}
+"""What HubSpot makes of an answer, whatever the scale of its survey; `PASSIVE` is neither good nor bad."""
 
 
 class Engagement(msgspec.Struct, rename="camel", gc=False):
-    """A note, an email or a call, with its properties as they are."""
+    """A note, an email, a call or an answer, with its properties as they are."""
 
     id: str
     created_at: str
@@ -87,7 +91,22 @@ def engagements(api: Api, kind: str, ids: list[str], objects: Collection[str]) -
         links = api.post(f"/crm/v4/associations/{kind}/{other}/batch/read", {"inputs": asked["inputs"]}, label=label)
         for link in decode(links, _ASSOCIATIONS).results:
             cases.setdefault(link.origin.id, []).extend(f"{other}/{to.to_object_id}" for to in link.to)
+    if kind == SURVEYS and TICKETS in objects:
+        for raw in found:
+            _of_its_ticket(raw, cases)
     return EngagementBody(tuple(Linked(kind, cases.get(_id_of(raw), []), raw) for raw in found)), answer.where
+
+
+def _of_its_ticket(raw: msgspec.Raw, cases: dict[str, list[str]]) -> None:
+    """An answer may name its ticket in a property instead of belonging to it."""
+    try:
+        answer = _ENGAGEMENT.decode(raw)
+    except msgspec.ValidationError:
+        return  # it will be set aside
+    ticket = answer.properties.get("hs_ticket_id")
+    known = cases.setdefault(answer.id, [])
+    if ticket and f"{TICKETS}/{ticket}" not in known:
+        known.append(f"{TICKETS}/{ticket}")
 
 
 def _id_of(raw: msgspec.Raw) -> str:
@@ -103,7 +122,7 @@ def linked_of(payload: bytes) -> EngagementBody:
 
 
 def engagement_events(account: Account, body: EngagementBody, where: str) -> Iterator[Event | Rejected | Coverage]:
-    """A comment for a note or an email, time for a call, on every case that it belongs to."""
+    """A comment for a note or an email, time for a call, a rating for an answer, on every case that it belongs to."""
     if not body.read:
         yield Coverage("history", 0, 1)
     for linked in body.linked:
@@ -117,9 +136,9 @@ def engagement_events(account: Account, body: EngagementBody, where: str) -> Ite
 
 def _events(account: Account, kind: str, case_id: str, engagement: Engagement) -> Iterator[Event]:
     said = engagement.properties
-    at = parse_instant(said.get("hs_timestamp") or engagement.created_at)
+    at = parse_instant(said.get("hs_submission_timestamp") or said.get("hs_timestamp") or engagement.created_at)
     who, actor, labels = account.who(_maker(said))
-    if said.get("hs_email_direction") == INCOMING:
+    if kind == SURVEYS or said.get("hs_email_direction") == INCOMING:
         who, actor = ActorKind.CUSTOMER, None
     detail: dict[str, Any] = {**account.link(*case_id.split("/", 1)), "via": sorted({kind, *labels})}
     activity = Activity.COMMENTED
@@ -128,6 +147,12 @@ def _events(account: Account, kind: str, case_id: str, engagement: Engagement) -
         detail["seconds"] = int(float(said.get("hs_call_duration") or 0)) // 1000
         if detail["seconds"] <= 0:
             return
+    elif kind == SURVEYS:
+        activity = Activity.RATED
+        score = SCORES.get(said.get("hs_response_group") or "")
+        if score is None:
+            return
+        detail["score"] = score
     else:
         detail["public"] = kind == EMAILS
         if words := own_words(_text(said)):

@@ -14,7 +14,7 @@ from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Re
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import DAY, MINUTE, Span, parse_instant
-from rollout_metrics.sources._hubspot_engagements import EngagementBody, engagement_events, engagements, linked_of
+from rollout_metrics.sources._hubspot_engagements import SURVEYS, EngagementBody, engagement_events, engagements, linked_of
 from rollout_metrics.sources._hubspot_history import MERGED, Account, History
 from rollout_metrics.sources._hubspot_pages import (
     MILLISECOND,
@@ -50,6 +50,7 @@ SCOPES: Mapping[str, str] = {
     "contacts": "crm.objects.contacts.read",
     "deals": "crm.objects.deals.read",
     "emails": "sales-email-read",
+    "feedback_submissions": "crm.objects.feedback_submissions.read",
     "leads": "crm.objects.leads.read",
     "notes": "crm.objects.contacts.read",
     "tickets": "tickets",
@@ -88,6 +89,8 @@ class Hubspot(HttpSource):
     """Read conversations of inboxes and help desk, too."""
     engagements: tuple[Literal["calls", "emails", "notes"], ...] = ()
     """Which of notes, emails and calls to read for the object types above."""
+    surveys: bool = False
+    """Read answers to surveys about the object types above, as ratings."""
     closing_stages: frozenset[str] = frozenset()
     """Stage ids that close a case besides those that HubSpot says do (it no longer tells about archived stages)."""
     human_sources: frozenset[str] = PEOPLE
@@ -114,7 +117,11 @@ class Hubspot(HttpSource):
     @property
     def parts(self) -> tuple[str, ...]:
         """What is read, one after the other."""
-        return (*self.objects, *((CONVERSATIONS,) if self.conversations else ()), *self.engagements)
+        return (*self.objects, *((CONVERSATIONS,) if self.conversations else ()), *self._beside)
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        return (*self.engagements, *((SURVEYS,) if self.surveys else ()))
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Per part: what changed, read back by id. The last part's progress is the window's."""
@@ -171,7 +178,7 @@ class Hubspot(HttpSource):
     def lacking(self, api: Api) -> Iterator[str]:
         """What is wanted and the token may not read."""
         asked = {"limit": 1}
-        for kind in (*self.objects, *self.engagements):
+        for kind in (*self.objects, *self._beside):
             yield from _refused(api.get(f"/crm/v3/objects/{kind}", asked, accept=REFUSED), kind, SCOPES.get(kind, kind))
         if self.conversations:
             yield from _refused(api.get(THREADS, asked, accept=REFUSED), CONVERSATIONS, "conversations.read")

@@ -4,6 +4,7 @@ What is said on a case is said in its conversation, and work on it is written do
 """
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollout_metrics.domain.time import format_instant, parse_instant
@@ -31,15 +32,17 @@ def _search(simulator: Simulator, match: re.Match[str], request: Request) -> Any
     return {"total": len(hits), "results": hits[: request.body["limit"]]}
 
 
+WRITTEN: Mapping[str, Callable[[Change], bool]] = {
+    "notes": lambda change: change.what == "work" and change.after <= 60,
+    "calls": lambda change: change.what == "work" and change.after > 60,
+    "feedback_submissions": lambda change: change.what == "comment" and change.actor == CUSTOMER,
+}
+
+
 def _work(simulator: Simulator, kind: str) -> list[tuple[Change, Case]]:
-    """What was written down about work: long work are calls."""
+    """What was written down about work, and answers to surveys."""
     shown = simulator.world.now - simulator.lag
-    return [
-        (change, case)
-        for case in simulator.world.cases.values()
-        for change in case.of("work")
-        if change.at <= shown and (change.after > 60) == (kind == "calls")
-    ]
+    return [(change, case) for case in simulator.world.cases.values() for change in case.changes if change.at <= shown and WRITTEN[kind](change)]
 
 
 def _holds(number: int, at: int, one: dict[str, str]) -> bool:
@@ -80,6 +83,8 @@ def _engagements(simulator: Simulator, match: re.Match[str], request: Request) -
 def _engagement(change: Change) -> dict[str, Any]:
     at = format_instant(change.at)
     said = {"hs_timestamp": at, "hs_note_body": f"<p>took {change.after}</p>", "hs_call_duration": str(change.after * 1000), "hs_object_source": "CRM_UI"}
+    if change.what == "comment":
+        said = {"hs_submission_timestamp": at, "hs_response_group": GROUPS[change.number % 3], "hs_object_source": "FEEDBACK"}
     return {"id": str(change.number), "createdAt": at, "updatedAt": at, "properties": said | {"hs_object_source_id": f"userId:{change.actor}"}}
 
 
@@ -122,6 +127,7 @@ def _paging(following: int | None) -> dict[str, Any]:
     return {} if following is None else {"paging": {"next": {"after": str(following)}}}
 
 
+GROUPS = ("DETRACTOR", "PASSIVE", "PROMOTER")
 STAGES = [{"id": status, "metadata": {"ticketState": "CLOSED" if status == "closed" else "OPEN"}} for status in STATUSES]
 
 PROFILE = Profile(
@@ -130,6 +136,7 @@ PROFILE = Profile(
         "objects": ["tickets"],
         "conversations": True,
         "engagements": ["notes", "calls"],
+        "surveys": True,
         "assignee": "user",
         "deletions": False,
         "history_cap": 1000,
@@ -139,10 +146,10 @@ PROFILE = Profile(
     routes={
         r"GET /crm/v3/owners": lambda *_: {"results": [{"id": name, "userIdIncludingInactive": place} for place, name in enumerate(PEOPLE, 70)]},
         r"GET /crm/v3/pipelines/tickets": lambda *_: {"results": [{"stages": STAGES}]},
-        r"POST /crm/v3/objects/(tickets|notes|calls)/search": _search,
+        r"POST /crm/v3/objects/(tickets|notes|calls|feedback_submissions)/search": _search,
         r"POST /crm/v3/objects/tickets/batch/read": _read,
-        r"POST /crm/v3/objects/(notes|calls)/batch/read": _engagements,
-        r"POST /crm/v4/associations/(notes|calls)/tickets/batch/read": _links,
+        r"POST /crm/v3/objects/(notes|calls|feedback_submissions)/batch/read": _engagements,
+        r"POST /crm/v4/associations/(notes|calls|feedback_submissions)/tickets/batch/read": _links,
         r"GET /conversations/v3/conversations/threads": _threads,
         r"GET /conversations/v3/conversations/threads/(\d+)/messages": _messages,
     },
