@@ -15,7 +15,7 @@ SHORTEST_SECRET = 16
 class Sender(BaseModel):
     """One sender and its secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1)
     """Names the sender in logs."""

@@ -34,7 +34,7 @@ ITS_OWN = frozenset(("source", "event_id", "revision", "occurred_at", "actor_id"
 class Passing(BaseModel):
     """When a result counts as passed; one of both options."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     labels: frozenset[str] = frozenset()
     """The labels that mean passed; every other one means failed."""

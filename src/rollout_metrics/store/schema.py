@@ -1,8 +1,11 @@
 """The tables, declared once: migrations build them, everything else names them from here."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Column, Connection, Identity, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, event, text
 
 metadata = MetaData()
+
+WHERE = "where"
+"""The key under which a partial index keeps its condition. Said for each dialect as SQLAlchemy wants it, both would be imported at every start."""
 
 Words = Text().with_variant(Text(collation="C"), "postgresql")
 """Text compared by code point in both databases, which is cheap and the same."""
@@ -66,7 +69,7 @@ dirty = Table(
     Column("case_id", Words, primary_key=True),
     Column("mark", BigInteger, nullable=False),
     Column("rebuilding", SmallInteger, nullable=False, server_default="0"),
-    Index("dirty_rebuilding", "rebuilding", postgresql_where=text("rebuilding = 1"), sqlite_where=text("rebuilding = 1")),
+    Index("dirty_rebuilding", "rebuilding", info={WHERE: "rebuilding = 1"}),
     sqlite_with_rowid=False,
 )
 """Cases to derive again. `mark` differs every time a case is marked, so that one marked anew while it was being derived stays."""
@@ -89,17 +92,11 @@ cases = Table(
     Column("recorded", LargeBinary, nullable=False),
     Column("counted", LargeBinary, nullable=False),
     Column("sampled", LargeBinary),
-    Index("cases_due", "workflow", "next_change_at", postgresql_where=text("next_change_at IS NOT NULL"), sqlite_where=text("next_change_at IS NOT NULL")),
+    Index("cases_due", "workflow", "next_change_at", info={WHERE: "next_change_at IS NOT NULL"}),
     Index("cases_ends", "workflow", "ends_at", "case_source", "case_id"),
-    Index("cases_scoped", "workflow", "scoped_at", postgresql_where=text("scoped_at IS NOT NULL"), sqlite_where=text("scoped_at IS NOT NULL")),
-    Index(
-        "cases_first_agent",
-        "workflow",
-        "first_agent_at",
-        postgresql_where=text("first_agent_at IS NOT NULL"),
-        sqlite_where=text("first_agent_at IS NOT NULL"),
-    ),
-    Index("cases_absent", "workflow", "presence_end", postgresql_where=text("agent_absent = 1"), sqlite_where=text("agent_absent = 1")),
+    Index("cases_scoped", "workflow", "scoped_at", info={WHERE: "scoped_at IS NOT NULL"}),
+    Index("cases_first_agent", "workflow", "first_agent_at", info={WHERE: "first_agent_at IS NOT NULL"}),
+    Index("cases_absent", "workflow", "presence_end", info={WHERE: "agent_absent = 1"}),
 )
 """What was derived of a case: its facts (MessagePack), when each was recorded, and what it has contributed to `counts`. `workflow` 0: none.
 
@@ -146,7 +143,7 @@ judgements = Table(
     Column("at", BigInteger, primary_key=True, autoincrement=False),
     Column("mark", BigInteger, nullable=False),
     Column("counted", LargeBinary, nullable=False),
-    Index("judgements_due", "decider", "at", postgresql_where=text("mark > 0"), sqlite_where=text("mark > 0")),
+    Index("judgements_due", "decider", "at", info={WHERE: "mark > 0"}),
     sqlite_with_rowid=False,
 )
 """What one operator's decisions at one instant contributed as glances; `mark` above 0: to be judged again."""
@@ -219,3 +216,11 @@ quarantine = Table(
     Index("quarantine_record", "source", "digest", unique=True),
 )
 """Records that could not be understood, once each."""
+
+
+@event.listens_for(metadata, "before_create")
+def _partial(_metadata: MetaData, connection: Connection, **_: object) -> None:
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if WHERE in index.info:
+                index.dialect_options[connection.dialect.name][WHERE] = text(index.info[WHERE])
