@@ -13,7 +13,7 @@ from e2e.conftest import clock
 from e2e.desks.desk import Desk, Redmine, RequestTracker, Tryton, running
 from e2e.exporter import until
 from rollout_metrics.cli import main
-from rollout_metrics.config.load import load
+from rollout_metrics.config.load import load, loads
 from rollout_metrics.domain.time import MINUTE
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
@@ -164,3 +164,21 @@ def test_what_a_token_may_not_do_is_told_apart(desk: Desk, tmp_path: Path, monke
         told[token] = capsys.readouterr().out
 
     assert all(words in told[token] for token, words in desk.refused().items()), told
+
+
+def test_a_first_workflow_is_discovered_with_the_systems_own_names(desk: Desk, figures: Figures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert figures
+    monkeypatch.setenv("TOKEN", desk.source()["token"])
+    file, found = tmp_path / "sources.yaml", tmp_path / "found.yaml"
+    source = {**desk.source(), "token": "${TOKEN}", "agents": [desk.person("agent")]}
+    file.write_text(yaml.safe_dump({"sources": {"desk": source}}))
+
+    assert main(["discover", "desk", "--config", str(file), "--output", str(found)]) == 0
+
+    text = found.read_text()
+    (workflow,) = loads(file.read_text() + text, {"TOKEN": desk.source()["token"]}).settings.workflows
+    assert workflow.agents == {desk.person("agent")}
+    assert f"set:{desk.decided}" in {item.action for item in workflow.decides}
+    assert "lacks" not in text
+    people = {desk.person(who) for who in ("alice", "bob", "carol")}
+    assert not [person for person in people if not person.isdigit() and person in text]

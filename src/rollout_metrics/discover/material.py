@@ -14,6 +14,8 @@ from rollout_metrics.domain.time import Instant, Span
 MOST_VALUES = 60
 """An attribute with more values than this holds no classes."""
 LONGEST_VALUE = 48
+FEW_VALUES, REPEATED = 5, 2
+"""More values than a few are classes, and no titles or names, only if each is given so often on average."""
 TOKENS = re.compile(r"[a-z]+|\d+")
 PERSONAL = frozenset(
     (
@@ -115,6 +117,8 @@ class Material(msgspec.Struct, frozen=True, dict=True):
         if attribute in self.persons | self.texts or not PERSONAL.isdisjoint(TOKENS.findall(attribute.lower())):
             return False
         if not values or len(values) > MOST_VALUES or not actors.isdisjoint(values):
+            return False
+        if len(values) > FEW_VALUES and given.total() < REPEATED * len(values):
             return False
         return all(len(value) <= LONGEST_VALUE and "@" not in value and not value.startswith("[") for value in values)
 

@@ -1,13 +1,15 @@
 """Jira's pages as they come: the shapes that are decoded, and what is done with issues that have none of them."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from rollout_metrics.collect.http import Answer, ShapeError, decode
-from rollout_metrics.collect.source import Rejected
+from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
+from rollout_metrics.collect.names import listing, named
+from rollout_metrics.collect.source import Named, Rejected
 from rollout_metrics.domain.time import MINUTE, Instant, instant, moment
 
 
@@ -211,3 +213,13 @@ def worded(value: Any) -> Any:
     if isinstance(value, dict):
         return next((str(value[name]) for name in ("displayName", "name", "value", "key", "id") if value.get(name)), None) or words(value) or None
     return value
+
+
+def names(api: Api, rest: str, fields: Mapping[str, str], *, cloud: bool) -> Iterator[Named]:
+    """Names of statuses, priorities, types, projects and custom fields. `fields`: custom field -> the attribute it is."""
+    for listed, attribute in (("status", "status"), ("priority", "priority"), ("issuetype", "type")):
+        yield from named(api, f"{rest}/{listed}", attribute)
+    yield from named(api, f"{rest}/project/search", "project", key="values") if cloud else named(api, f"{rest}/project", "project")
+    for field in listing(api, f"{rest}/field"):
+        if (key := str(field["id"])).startswith("customfield_"):
+            yield Named(fields.get(key, f"custom:{key.removeprefix('customfield_')}"), None, str(field.get("name") or ""))

@@ -8,11 +8,12 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
+from rollout_metrics.collect.names import named
 from rollout_metrics.collect.paging import LoopGuard, whole
 from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Page, Told, Window
+from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, SECOND, Instant, Span
@@ -117,6 +118,10 @@ class Intercom(Reconciled):
     def kinds(self) -> tuple[str, ...]:
         """What is read."""
         return (CONVERSATIONS, TICKETS) if self.only == "all" else (self.only,)
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of teams."""
+        return named(api, "/teams", "team", key="teams")
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Stretches of at most a day: what a search finds there, each read whole; a page is one conversation or ticket."""

@@ -14,7 +14,7 @@ from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, offsets, whole
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Told, Window
+from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError, TruncatedError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -33,6 +33,7 @@ from rollout_metrics.sources._jira_pages import (
     Id,
     Issue,
     Right,
+    names,
     read_issues,
     wall_time,
     worded,
@@ -180,6 +181,10 @@ class Jira(Reconciled):
         if self.changes is not None:
             said = {name: worded(value) for name, value in bundle.issue.fields.items()} | {"key": bundle.issue.key}
             yield self.changes.reading(bundle.issue.id, story.read_at, said, RECORD)
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of statuses, priorities, types, projects and custom fields."""
+        return names(api, self.rest, self.fields, cloud=self.cloud)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Projects to browse, and the service desk's API."""

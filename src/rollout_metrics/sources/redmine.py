@@ -7,9 +7,10 @@ import msgspec
 from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
+from rollout_metrics.collect.names import named
 from rollout_metrics.collect.paging import LoopGuard, offsets
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -173,6 +174,13 @@ class Redmine(Reconciled):
     """User ids of customers; everyone else is staff."""
     time_entries: bool = True
     """Read booked time; needs the permission to view it."""
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of statuses, trackers, priorities and projects."""
+        yield from named(api, "/issue_statuses.json", "status", key="issue_statuses")
+        yield from named(api, "/trackers.json", "tracker", key="trackers")
+        yield from named(api, "/enumerations/issue_priorities.json", "priority", key="issue_priorities")
+        yield from named(api, "/projects.json", "project", key="projects", params={"limit": 100})
 
     def endpoint(self) -> Endpoint:
         """Basic authentication with the key for a name, as Redmine allows."""

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint
-from rollout_metrics.collect.source import Coverage, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.names import named
+from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -61,6 +62,10 @@ class RequestTracker(HttpSource):
     def endpoint(self) -> Endpoint:
         """Token authentication."""
         return Endpoint(base_url=self.base_url, authorization=SecretStr("token " + self.token.get_secret_value()), **self.connection())
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of queues."""
+        return named(api, "/REST/2.0/queues/all", "queue", key="items", name="Name", params={"fields": "Name", "per_page": 100})
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Transactions created in the window, by id."""

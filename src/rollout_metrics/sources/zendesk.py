@@ -7,12 +7,12 @@ from pydantic import Field, SecretStr, model_validator
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer
 from rollout_metrics.collect.limits import Budget
+from rollout_metrics.collect.names import listing, named
 from rollout_metrics.collect.paging import LoopGuard, next_links
 from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span
-from rollout_metrics.sources import _zendesk_names
 from rollout_metrics.sources._zendesk_pages import USERS, Body, more_users, read_stream
 from rollout_metrics.sources._zendesk_side import PATH, REFUSED, SideBody, side_body, side_events, side_pages
 from rollout_metrics.sources._zendesk_updates import Translator
@@ -125,7 +125,12 @@ class Zendesk(HttpSource):
 
     def names(self, api: Api) -> Iterator[Named]:
         """Names of groups and forms, titles of custom fields."""
-        return _zendesk_names.names(api, self.fields)
+        hundred = {"per_page": 100}
+        yield from named(api, "/api/v2/groups.json", "group", key="groups", params=hundred)
+        yield from named(api, "/api/v2/ticket_forms.json", "form", key="ticket_forms", params=hundred)
+        for field in listing(api, "/api/v2/ticket_fields.json", key="ticket_fields", params=hundred):
+            number = str(field["id"])
+            yield Named(self.fields.get(number, f"custom:{number}"), None, str(field.get("title")))
 
     def _staff(self, api: Api) -> frozenset[int]:
         if self.people == "configured":
