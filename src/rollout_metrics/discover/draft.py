@@ -107,11 +107,11 @@ def _known_by(one: Candidate) -> str:
 
 def _decided(doing: Doing, material: Material, result: Measured | None) -> Item:
     attribute = doing.action.removeprefix("set:")
-    did = [f"{word} on {count:,} cases" for word, count in (("acted", doing.acted), ("asked", doing.asked), ("proposed", doing.proposed)) if count]
-    why = f"{', '.join(did)}{_called(material, attribute)}; people did it {doing.by_people:,} times"
-    why += f" and put another value in place of the agent's on {doing.replaced:,} cases" if doing.replaced else ""
+    did = [f"{word} on {counted(count, 'case')}" for word, count in (("acted", doing.acted), ("asked", doing.asked), ("proposed", doing.proposed)) if count]
+    why = f"{', '.join(did)}{_called(material, attribute)}; people did it {counted(doing.by_people, 'time')}"
+    why += f" and put another value in place of the agent's on {counted(doing.replaced, 'case')}" if doing.replaced else ""
     accepted, decided, opened = (0, 0, 0) if result is None else result.acceptance(doing.action)
-    why += f". In this sample {accepted:,} of {decided:,} decided were accepted; {opened - decided:,} are not decided" if opened else ""
+    why += f". In this sample {accepted:,} of {decided:,} decided were accepted; not decided: {opened - decided:,}" if opened else ""
     if doing.action.startswith("set:") and attribute not in material.given:
         known = [other for (other, value), name in material.names.items() if value is None and "_".join(words_of(name)) == attribute]
         remedy = f"it may be {known[0]}: give it this name in the source's options" if known else "is its name another in the ticketing source?"
@@ -159,7 +159,7 @@ def _authority(draft: Draft) -> Iterator[Option]:
             automatic.append(Item(doing.action, (f"on {doing.acted:,} cases",)))
     yield Option("automatic", tuple(automatic))
     yield Option("approval", tuple(approval))
-    seldom = [f"{doing.action} ({doing.acted:,} cases)" for doing in draft.deeds.doings if doing.acted and doing.role is Role.RARE]
+    seldom = [f"{doing.action} ({counted(doing.acted, 'case')})" for doing in draft.deeds.doings if doing.acted and doing.role is Role.RARE]
     yield Option(
         "forbidden",
         (),
@@ -200,7 +200,7 @@ def _bypass(draft: Draft, material: Material) -> Iterator[Option]:
         markers: dict[str, list[str]] = {}
         for (attribute, value), _ in seen.most_common(MOST_NAMED):
             markers.setdefault(attribute, []).append(value)
-        why = f"People may say by these that they do without the agent ({seen.total():,} times): if so, take the # away."
+        why = f"People may say by these that they do without the agent ({counted(seen.total(), 'time')}): if so, take the # away."
         yield Option("bypass", (Option("markers", tuple(Option(name, tuple(map(Item, values))) for name, values in markers.items())),), (why,), off=True)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from rollout_metrics.discover.actions import Deeds, Role
-from rollout_metrics.discover.material import Material, share, values_given
+from rollout_metrics.discover.material import Material, counted, share, values_given
 from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.events import Activity, ActorKind, CaseKey
 from rollout_metrics.domain.time import DAY
@@ -103,14 +103,15 @@ def _bounded(material: Material, cases: Collection[CaseKey], deeds: Deeds | None
     queues = _holding(held)
     closed = [case for case in cases if any(event.activity is Activity.CLOSED for event in material.cases[case])]
     reopened = share(sum(any(event.activity is Activity.REOPENED for event in material.cases[case]) for case in closed), len(closed))
-    numbers = [f"{MOST_HOLD:.0%} of the cases are in {queues} of {len(held)} values of {material.called(queue) or queue}"] if queue is not None else []
+    name = queue and (material.called(queue) or queue)
+    numbers = [f"{MOST_HOLD:.0%} of the cases are in {queues} of {len(held)} values of {name}" if len(held) > 1 else f"all are of one {name}"] if held else []
     numbers.append(f"{reopened:.0%} of {len(closed):,} closed cases were reopened")
     good, poor = bool(closed) and reopened <= 0.05 and queues <= TOP, reopened > 0.2 or queues > 4 * TOP
     if deeds is not None:
         actions = deeds.of(Role.DECIDES, Role.UNJUDGED)
         touched = max((doing.cases for doing in deeds.doings), default=0)
         escalated = share(deeds.escalated, max(touched, deeds.escalated))
-        numbers.append(f"the agent does {len(actions)} kinds of things and hands over {escalated:.0%} of its cases")
+        numbers.append(f"the agent does {counted(len(actions), 'kind')} of work and hands over {escalated:.0%} of its cases")
         good, poor = good and escalated <= 0.15 and len(actions) <= 2 * TOP, poor or escalated > 0.4
     return Fitness("bounded", Grade.GOOD if good else Grade.POOR if poor else Grade.FAIR, "; ".join(numbers))
 
