@@ -36,7 +36,10 @@ from rollout_metrics.web.desk import Desk
 from sources.server import Reply, Request, serving
 
 SECRET = "canary-S3cret"
-SECRETS = {name: f"{SECRET}-{name.lower()}" for name in ("TOKEN", "HUBSPOT", "PROXY", "QUERY", "PUSH", "KEY_OF_THIRTY_TWO_CHARACTERS_AND_MORE", "DATABASE")}
+SECRETS = {
+    name: f"{SECRET}-{name.lower()}"
+    for name in ("TOKEN", "HUBSPOT", "PROXY", "QUERY", "PUSH", "OTLP", "LANGFUSE", "KEY_OF_THIRTY_TWO_CHARACTERS_AND_MORE", "DATABASE")
+}
 PERSON = "canary.Person@example.org"
 WORDS = "canarytext Jürgen canaryname +49 30 555 0815"
 
@@ -90,6 +93,8 @@ def configuration_of(vendor: str, folder: Path, **store: Any) -> Path:
                 "case_id": "{id}",
                 "mapping": [{"activity": "closed", "event_id": "{id}", "occurred_at": "{at}", "actor_kind": "operator"}],
             },
+            "runs": {"kind": "langfuse", "base_url": vendor, "public_key": "pk-lf-1", "token": "${LANGFUSE}"},
+            "spans": {"kind": "otlp", "tokens": [{"name": "bot", "secret": "${OTLP}", "workflows": ["w"]}]},
             "runtime": {"kind": "push", "tokens": [{"name": "bot", "secret": "${PUSH}", "workflows": ["w"]}]},
         },
         "workflows": [{"name": "w", "sources": ["desk", "runtime"], "agents": ["bot"], "decides": ["set:priority"], "levels": [{"level": "assisted"}]}],

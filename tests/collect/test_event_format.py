@@ -54,7 +54,7 @@ def test_an_action_that_sets_an_attribute_is_read_as_attribute_and_value() -> No
 
 
 def test_an_evaluation_without_a_case_is_a_case_of_its_own() -> None:
-    fields = {key: value for key, value in GOOD.items() if key != "case_id"} | {"activity": "evaluated", "detail": {"passed": False}}
+    fields = {key: value for key, value in GOOD.items() if key != "case_id"} | {"case_source": "helpdesk", "activity": "evaluated", "detail": {"passed": False}}
     found = read_event(json.dumps(fields).encode(), "desk")
 
     assert isinstance(found, Event)

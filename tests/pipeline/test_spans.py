@@ -96,12 +96,14 @@ def test_spans_become_figures_whatever_their_order_and_however_often_they_come(p
             send(made, runtime.ended[::-1])
         made.figures_at(T0 + 5 * HOUR)
         found = values(made.families(), workflow="w", window="1d")
+        coverage = values(made.families(), workflow="w")
         told = values(made.metrics.families(), source="traces")
         (aside,) = made.store.quarantined("traces")
 
     assert found["decisions{how=applied,mode=live,outcome=accepted}"] == 1
     assert found["blocked_actions{reason=limit_exceeded}"] == 1
     assert found["evaluations{passed=false}"] == 1
+    assert coverage["coverage_ratio{kind=linked}"] == 1  # what is about no case lacks none
     assert {key: value for key, value in told.items() if key.startswith("source_spans_total")} == {
         "source_spans_total{outcome=mapped}": 6,
         "source_spans_total{outcome=without_case}": 2,

@@ -124,7 +124,7 @@ def _event(record: Record, source: str) -> Event:
         attribute, after = action.removeprefix(_SET), detail.get("value")
     return Event(
         source,
-        record.case_source or source,
+        (record.case_id and record.case_source) or source,  # a run about no case is nobody else's
         record.case_id or f"evaluation:{record.event_id}",
         record.event_id,
         instant(record.occurred_at),
