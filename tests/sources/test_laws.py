@@ -1,10 +1,10 @@
 """Laws over simulated systems: however changes upstream, sweeps, kills, repetitions and throttling interleave, all ends as one clean reading would have it."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -56,8 +56,6 @@ class Reader:
 
     def sweep(self, *, die_after: int | None = None) -> None:
         """One sweep; it may die instead of landing a page."""
-        endpoint = self.source.endpoint()
-        assert endpoint is not None
         pages = itertools.count()
 
         def land(events: list[Event], rejected: list[Rejected], progress: Any) -> None:
@@ -71,13 +69,24 @@ class Reader:
             self.progress = progress
 
         now = self.simulator.world.now
-        api = Api(endpoint, now=lambda: now / 1e6, monotonic=lambda: 0.0, sleep=lambda _: None, random=lambda: 0.0)
+        api = self._api()
         try:
             run(self.source, api, self.progress, lambda: now, land, roll=self.roll)
         except Killed:
             pass
         finally:
             api.close()
+
+    def reconcile(self) -> None:
+        """A reconciliation, if this source has such; what it reads is not landed."""
+        if isinstance(self.source, Reconciled):
+            for page in self.source.reconcile(self._api(), self.roll):
+                list(self.source.events(page))
+
+    def _api(self) -> Api:
+        endpoint, now = self.source.endpoint(), self.simulator.world.now
+        assert endpoint is not None
+        return Api(endpoint, now=lambda: now / 1e6, monotonic=lambda: 0.0, sleep=lambda _: None, random=lambda: 0.0)
 
     def roll(self) -> Iterator[Living]:
         """The cases that have not ended."""
@@ -145,29 +154,68 @@ def test_any_interleaving_ends_as_one_clean_reading(profile: Profile, server: Se
         assert not seen or any(event.activity in (Activity.DELETED, Activity.ABSORBED) for event in seen)
 
 
-def test_the_number_of_requests_follows_what_changed_and_not_what_there_is(profile: Profile, server: Server) -> None:
-    asked: dict[int, dict[int, int]] = {}
-    for size in (30, 90):
-        world = World(Random(7))
-        while len(world.cases) < size:
-            world.step()
-        with reading(profile, server, world) as reader:
-            reader.simulator.size = 10
-            reader.sweep()
-            for changed in (0, 4, 8):
-                world.now += 2 * HOUR
-                reader.sweep()  # what the lookback repeats is not a change
-                world.now += 2 * HOUR
-                for case in world.random.sample(world.living(), changed):
-                    world.step(case)
-                before = reader.simulator.requests.total()
-                world.now += HOUR
-                reader.sweep()
-                asked.setdefault(changed, {})[size] = reader.simulator.requests.total() - before
+def test_requests_follow_what_changed_and_not_the_million_cases_there_are(profile: Profile, server: Server) -> None:
+    few, million = (dict(_asked(profile, server, settled=settled)) for settled in (1000, 1_000_000))
 
-    for changed, counts in asked.items():
-        assert max(counts.values()) <= profile.fixed + profile.per_case * changed, (changed, counts)
-        assert abs(counts[30] - counts[90]) <= profile.per_case, (changed, counts)
+    for changed, counts in million.items():
+        assert counts.sweep == few[changed].sweep
+        assert counts.sweep <= profile.fixed + profile.per_case * changed, (changed, counts)
+        assert counts.reconciliation <= profile.fixed + profile.per_known * counts.known, (changed, counts)
+
+
+class Asked(NamedTuple):
+    """Requests of a sweep, and of the reconciliation of so many known cases."""
+
+    sweep: int
+    reconciliation: int
+    known: int
+
+
+def _asked(profile: Profile, server: Server, *, settled: int) -> Iterator[tuple[int, Asked]]:
+    """What it costs when 0, 1, 10, 100 of the first thousand cases change."""
+    world = World(Random(7), settled)
+    with reading(profile, server, world) as reader:
+        reader.simulator.size = 10
+
+        def asked(work: Callable[[], None]) -> int:
+            before = reader.simulator.requests.total()
+            work()
+            return reader.simulator.requests.total() - before
+
+        reader.sweep()
+        for changed in (0, 1, 10, 100):
+            world.now += HOUR
+            reader.sweep()  # what the lookback repeats is not a change
+            world.now += HOUR
+            for number in world.random.sample(range(1, 1001), changed):
+                world.step(world.cases[number])
+            world.now += HOUR
+            yield changed, Asked(asked(reader.sweep), asked(reader.reconcile), len(list(reader.roll())))
+
+
+def test_more_changes_in_one_second_than_a_page_holds_are_all_read(profile: Profile, server: Server) -> None:
+    world = World(Random(5))
+    while len(world.cases) < 12:
+        world.step()
+    with reading(profile, server, world) as reader:
+        reader.sweep()
+        world.now += HOUR
+        for _ in range(2):
+            for case in world.living():
+                world.step(case, at_once=True)
+        for _ in range(2):
+            world.now += DAY + HOUR
+            reader.sweep()
+    with reading(profile, server, world) as clean:
+        clean.sweep()
+
+    assert difference(reader.told(), clean.told()) == []
+
+
+def test_every_system_that_is_read_over_http_is_under_these_laws() -> None:
+    pulled = {kind for kind in sources.kinds() if issubclass(sources.find(kind), HttpSource) and sources.find(kind).pulled}
+
+    assert pulled == {profile.kind for profile in PROFILES.values()}
 
 
 def test_a_system_that_forgets_is_read_by_a_source_that_reconciles(profile: Profile) -> None:

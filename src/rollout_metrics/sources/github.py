@@ -1,6 +1,6 @@
 """GitHub: the timelines of issues and pull requests as their audit trail, with reviews, merges and the marks that agents leave."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -131,23 +131,29 @@ class Github(Reconciled):
                 yield f"pull requests of {name} cannot be read ({answer.status}): give the token the permission Pull requests (read)"
 
     def reconcile(self, api: Api, roll: Roll) -> Iterator[Page]:
-        """List the numbers of all issues, and look up those we know that are not among them."""
-        known: dict[str, list[Living]] = {}
+        """List the newest issues as far down as that is cheaper, and look up one by one those we know that are not among them."""
+        known: dict[str, dict[int, Living]] = {}
         for case_id, last_at in roll():
-            known.setdefault(case_id.rpartition("#")[0], []).append((case_id, last_at))
+            repository, _, number = case_id.rpartition("#")
+            known.setdefault(repository, {})[int(number)] = (case_id, last_at)
         for name in self.repositories:
-            asked = known.get(name, [])
+            asked = known.get(name)
             if not asked:
                 continue
-            present: set[str] = set()
-            params = {"state": "all", "sort": "created", "direction": "asc", "per_page": AT_ONCE}
+            present: set[int] = set()
+            oldest: int | None = None
+            params = {"state": "all", "sort": "created", "direction": "desc", "per_page": AT_ONCE}
             for raw, _ in link_headers(api, f"/repos/{name}/issues", params, RAW, records=lambda page: page):
-                present.update(f"{name}#{msgspec.json.decode(one, type=_Number).number}" for one in raw)
-            for case_id, _ in asked:  # a list that shrinks while it is read shows less than there is
-                number = case_id.rpartition("#")[2]
-                if case_id not in present and api.get(f"/repos/{name}/issues/{number}", accept=GONE).status == 200:
-                    present.add(case_id)
-            yield Page(gone(self.gone(asked, present), self.changes), f"all issues of {name}")
+                listed = [msgspec.json.decode(one, type=_Number).number for one in raw]
+                present.update(listed)
+                oldest = _worth_listing(asked, max(listed)) if oldest is None and listed else oldest
+                if oldest is None or min(listed, default=0) <= oldest:
+                    break
+            for missing in asked.keys() - present:  # older ones, and those that a list which shrinks while it is read does not show
+                if api.get(f"/repos/{name}/issues/{missing}", accept=GONE).status == 200:
+                    present.add(missing)
+            there = {asked[one][0] for one in asked.keys() & present}
+            yield Page(gone(self.gone(list(asked.values()), there), self.changes), f"all issues of {name}")
 
     def _changed(self, api: Api, part: Part, end: Instant) -> Iterator[tuple[list[Issue], list[Rejected], Answer]]:
         """Issues updated in [since, end), oldest first.
@@ -222,6 +228,12 @@ def _said(bundle: Bundle) -> dict[str, Any]:
         "html_url": issue.html_url,
         **{f"label:{name}": value for label in labels for name, parted, value in (label.partition(":"),) if parted},
     }
+
+
+def _worth_listing(known: Collection[int], newest: int) -> int:
+    """The number down to which it takes fewer requests to list all issues than to look up each known one."""
+    numbers = sorted(known, reverse=True)
+    return min([(len(numbers), newest), *(((newest - number) // AT_ONCE + len(numbers) - place, number) for place, number in enumerate(numbers, 1))])[1]
 
 
 def _wish(body: bytes) -> float | None:

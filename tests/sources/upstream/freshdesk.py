@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from rollout_metrics.domain.time import DAY, Instant, format_instant, moment, parse_instant
+from rollout_metrics.domain.time import DAY, format_instant, moment, parse_instant
 from sources.server import Reply, Request
-from sources.upstream.simulator import Profile, Simulator, given, linked
+from sources.upstream.simulator import END, Profile, Simulator, given, linked
 from sources.upstream.world import AGENT, CUSTOMER, PEOPLE, Case, Change
 
 USERS = {name: 7000 + place for place, name in enumerate((*PEOPLE, AGENT, CUSTOMER))}
@@ -13,12 +13,15 @@ STATUSES = {"open": "Open", "working": "Pending", "closed": "Resolved"}
 KEYS = {"status": "status", "priority": "priority", "assignee": "agent"}
 
 
-def _row(case: Case, at: Instant, actor: str, activity: dict[str, Any]) -> dict[str, Any]:
-    stamp = f"{moment(at):%d-%m-%Y %H:%M:%S} +0000"
-    return {"performed_at": stamp, "ticket_id": case.number, "performer_type": "user", "performer_id": USERS[actor], "activity": activity}
+def _row(case: Case, change: Change) -> dict[str, Any]:
+    stamp = f"{moment(change.at):%d-%m-%Y %H:%M:%S} +0000"
+    who = {"performer_type": "user", "performer_id": USERS[change.actor]}
+    return {"performed_at": stamp, "ticket_id": case.number, **who, "activity": _activity(change)}
 
 
 def _activity(change: Change) -> dict[str, Any]:
+    if change.what == "create":
+        return {"new_ticket": True, "status": "Open"}
     if change.what == "label":
         gone, come = sorted(set(change.before) - set(change.after)), sorted(set(change.after) - set(change.before))
         return {"added_tags": come} if come else {"removed_tags": gone}
@@ -28,11 +31,7 @@ def _activity(change: Change) -> dict[str, Any]:
 
 def _file(simulator: Simulator, match: re.Match[str], _: Request) -> Any:
     start = parse_instant(f"{match[1]}T00:00:00Z")
-    rows: list[tuple[Instant, int, dict[str, Any]]] = []
-    for case in simulator.world.cases.values():
-        rows.append((case.created_at, 0, _row(case, case.created_at, CUSTOMER, {"new_ticket": True, "status": "Open"})))
-        rows += [(change.at, change.number, _row(case, change.at, change.actor, _activity(change))) for change in case.of(*KEYS, "label")]
-    found = [row for at, _, row in sorted(rows, key=lambda one: one[:2]) if start <= at < start + DAY]
+    found = [_row(case, change) for case, change in simulator.world.trail(start, start + DAY) if change.what in ("create", *KEYS, "label")]
     return {"metadata": {"activities_count": len(found)}, "activities_data": found}
 
 
@@ -46,7 +45,7 @@ def _tickets(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     if given(request, "filter"):
         return []
     found = simulator.changed(parse_instant(given(request, "updated_since")))
-    return linked(simulator, request, [{"id": case.number, "updated_at": format_instant(case.updated_at)} for case in found])
+    return linked(simulator, request, found, lambda case: {"id": case.number, "updated_at": format_instant(case.updated_at)})
 
 
 def _conversations(simulator: Simulator, match: re.Match[str], request: Request) -> Any:
@@ -66,7 +65,6 @@ def _conversations(simulator: Simulator, match: re.Match[str], request: Request)
 
 
 def _entries(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
-    after, shown = parse_instant(given(request, "executed_after")), simulator.world.now - simulator.lag
     return [
         {
             "id": change.number,
@@ -76,9 +74,7 @@ def _entries(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
             "executed_at": format_instant(change.at),
             "updated_at": format_instant(change.at),
         }
-        for case in simulator.world.cases.values()
-        for change in case.of("work")
-        if after <= change.at <= shown
+        for case, change in simulator.trail(parse_instant(given(request, "executed_after")), END, "work")
     ]
 
 
@@ -95,5 +91,5 @@ PROFILE = Profile(
         r"GET /files/(\S+)": _file,
     },
     throttled=Reply({"message": "You have exceeded the limit of requests per hour"}, 429, {"Retry-After": "1"}),
-    per_case=9,
+    per_case=2,
 )

@@ -63,7 +63,7 @@ def _items(change: Change) -> list[dict[str, Any]]:
 def _list(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     since = given(request, "since")
     cases = simulator.changed(parse_instant(since)) if since else simulator.world.living()
-    return linked(simulator, request, [_issue(case) for case in cases])
+    return linked(simulator, request, cases, _issue)
 
 
 def _timeline(simulator: Simulator, match: re.Match[str], request: Request) -> Any:
@@ -87,5 +87,6 @@ PROFILE = Profile(
     throttled=Reply({"message": "API rate limit exceeded"}, 403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}),
     forgets=True,
     case_id=lambda number: f"{REPOSITORY}#{number}",
-    per_case=5,
+    per_case=2,
+    per_known=1,  # the older ones; a hundredth for those among the newest
 )

@@ -22,8 +22,10 @@ def _milliseconds(case: Case) -> int:
 
 def _search(simulator: Simulator, match: re.Match[str], request: Request) -> Any:
     (group,) = request.body["filterGroups"]
-    times = {case.number: _milliseconds(case) for case in simulator.changed(0)}
-    if match[1] != "tickets":
+    if match[1] == "tickets":
+        first = max([0, *(int(one["value"]) for one in group["filters"] if one["propertyName"] == MODIFIED and one["operator"] != "LT")])
+        times = {case.number: _milliseconds(case) for case in simulator.changed(first * 1000)}
+    else:
         times = {change.number: change.at // 1000 for change, _ in _work(simulator, match[1])}
     found = [(number, at) for number, at in times.items() if all(_holds(number, at, one) for one in group["filters"])]
     by_id = request.body["sorts"] == ["hs_object_id"]
@@ -154,6 +156,6 @@ PROFILE = Profile(
         r"GET /conversations/v3/conversations/threads/(\d+)/messages": _messages,
     },
     case_id="tickets/{}".format,
-    per_case=7,
+    per_case=2,
     fixed=20,
 )

@@ -31,10 +31,11 @@ def _part(change: Change) -> dict[str, Any]:
 
 
 def _search(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
-    shown = simulator.changed(0)
-    for one in request.body["query"]["value"]:
-        value = one["value"]
-        shown = [case for case in shown if _holds(case, one["field"], one["operator"], value)]
+    conditions = [(one["field"], one["operator"], one["value"]) for one in request.body["query"]["value"]]
+    ids = [number for field, _, value in conditions if field == "id" for number in value]
+    first = max([0, *(value for field, operator, value in conditions if field != "id" and operator == ">")])
+    found = simulator.world.those(map(int, ids)) if ids else simulator.changed(first * SECOND)
+    shown = [case for case in found if all(_holds(case, *one) for one in conditions)]
     shown.sort(key=lambda case: (case.updated_at // SECOND, case.number))
     after = request.body["pagination"].get("starting_after")
     rest = shown if after is None else [case for case in shown if [case.updated_at // SECOND, case.number] > list(map(int, after.split("-")))]

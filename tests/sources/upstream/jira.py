@@ -29,6 +29,10 @@ def _id(case: Case) -> str:
     return str(10000 + case.number)
 
 
+def _those(simulator: Simulator, ids: list[str]) -> list[Case]:
+    return simulator.world.those(int(one) - 10000 for one in ids)
+
+
 def _comment(change: Change) -> dict[str, Any]:
     at = _time(change.at)
     return {"id": str(change.number), "author": _user(change.actor), "body": change.after, "created": at, "updated": at}
@@ -79,13 +83,8 @@ def _search(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
 
 
 def _changelogs(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
-    wanted = set(request.body["issueIdsOrKeys"])
-    histories = [
-        (_id(case), _history(change))
-        for case in simulator.world.living()
-        if _id(case) in wanted
-        for change in case.of("status", "priority", "assignee", "label")
-    ]
+    cases = _those(simulator, request.body["issueIdsOrKeys"])
+    histories = [(_id(case), _history(change)) for case in cases for change in case.of("status", "priority", "assignee", "label")]
     start = int(request.body.get("nextPageToken", 0))
     page, following = slice_at(histories, start, 4)
     page = histories[max(0, start - 1) : start] + page  # the last one of the page before comes once more
@@ -99,8 +98,7 @@ def _comments(simulator: Simulator, match: re.Match[str], request: Request) -> A
 
 
 def _known(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
-    wanted = set(request.body["issueIdsOrKeys"])
-    return {"issues": [{"id": _id(case)} for case in simulator.world.living() if _id(case) in wanted], "issueErrors": []}
+    return {"issues": [{"id": _id(case)} for case in _those(simulator, request.body["issueIdsOrKeys"])], "issueErrors": []}
 
 
 STATUSES = [
@@ -122,7 +120,6 @@ PROFILE = Profile(
     throttled=Reply({"errorMessages": ["slow down"]}, 429, {"Retry-After": "1", "RateLimit-Reason": "jira-burst-based"}),
     forgets=True,
     case_id=lambda number: str(10000 + number),
-    per_case=5,
 )
 
 
@@ -130,8 +127,8 @@ def _older_search(simulator: Simulator, _: re.Match[str], request: Request) -> A
     """Data Center: by number, with the changelog beside each issue; or by id."""
     jql, start = request.body["jql"], int(request.body.get("startAt", 0))
     if found := re.fullmatch(r"id in \(([\d,]+)\)", jql):
-        cases = [case for case in simulator.world.living() if _id(case) in found[1].split(",")]
-        return {"issues": [{"id": _id(case)} for case in cases], "total": len(cases)}
+        known = _those(simulator, found[1].split(","))
+        return {"issues": [{"id": _id(case)} for case in known], "total": len(known)}
     found = SINCE.search(jql)
     assert found is not None
     since, end = (instant(datetime.strptime(text, "%Y/%m/%d %H:%M").replace(tzinfo=UTC)) for text in found.groups())
@@ -157,6 +154,5 @@ OTHERS = {
         },
         forgets=True,
         case_id=lambda number: str(10000 + number),
-        per_case=5,
     )
 }

@@ -44,6 +44,8 @@ def _entry(case: Case, number: str, at: int, actor: str, kind: str, **more: Any)
 
 
 def _of(case: Case, change: Change) -> dict[str, Any]:
+    if change.what == "create":
+        return _entry(case, f"T{case.number:06d}", change.at, change.actor, "trigger")
     kind, more = KINDS.get(change.what, "escalate"), {}
     if change.what == "status":
         kind = {"closed": "resolve", "working": "acknowledge"}.get(change.after, "unacknowledge")
@@ -54,13 +56,9 @@ def _of(case: Case, change: Change) -> dict[str, Any]:
 
 def _feed(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     since, until = (parse_instant(given(request, name)) for name in ("since", "until"))
-    until = min(until, simulator.world.now - simulator.lag + 1)
-    found = [_entry(case, f"T{case.number:06d}", case.created_at, "customer", "trigger") for case in simulator.world.cases.values()]
-    found += [_of(case, change) for case in simulator.world.cases.values() for change in case.changes]
-    wanted = [one for one in found if since <= parse_instant(one["created_at"]) < until]
-    wanted.sort(key=lambda one: (one["created_at"], one["id"]), reverse=True)
-    page, following = slice_at(wanted, int(given(request, "offset", "0")), simulator.size)
-    return {"log_entries": page, "more": following is not None, "total": len(wanted)}
+    found = simulator.trail(since, until)
+    page, following = slice_at(range(len(found) - 1, -1, -1), int(given(request, "offset", "0")), simulator.size)
+    return {"log_entries": [_of(*found[place]) for place in page], "more": following is not None, "total": len(found)}
 
 
 PROFILE = Profile(
@@ -68,5 +66,4 @@ PROFILE = Profile(
     routes={r"GET /log_entries": _feed},
     throttled=Reply({"error": {"message": "Rate Limit Exceeded"}}, 429, {"ratelimit-reset": "1"}),
     case_id="P{}".format,
-    per_case=3,
 )

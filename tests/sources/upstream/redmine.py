@@ -1,12 +1,13 @@
 """Redmine: issues by their time of update in seconds, each whole with its journals, and time entries by day."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from rollout_metrics.domain.time import DAY, format_instant, parse_instant
 from sources.server import Reply, Request
 from sources.upstream.simulator import Profile, Simulator, given, slice_at
-from sources.upstream.world import AGENT, CUSTOMER, PEOPLE, Change
+from sources.upstream.world import AGENT, CUSTOMER, PEOPLE, Case, Change
 
 USERS = {name: 10 + place for place, name in enumerate((*PEOPLE, AGENT, CUSTOMER))}
 IDS = {"open": 1, "working": 2, "closed": 5, "low": 1, "normal": 2, "high": 3} | USERS
@@ -38,7 +39,7 @@ def _whole(simulator: Simulator, match: re.Match[str], _: Request) -> Any:
 
 def _list(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     if wanted := given(request, "issue_id"):
-        cases = [case for case in simulator.world.living() if str(case.number) in wanted.split(",")]
+        cases: Sequence[Case] = simulator.world.those(map(int, wanted.split(",")))
         size = len(cases)
     else:
         cases, size = simulator.changed(parse_instant(given(request, "updated_on").removeprefix(">="))), int(given(request, "limit"))
@@ -48,7 +49,7 @@ def _list(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
 
 def _time(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     first, last = (parse_instant(f"{given(request, name)}T00:00:00Z") for name in ("from", "to"))
-    found = [(case, change) for case in simulator.world.living() for change in case.of("work") if first <= change.at < last + DAY]
+    found = [(case, change) for case, change in simulator.world.trail(first, last + DAY) if change.what == "work" and not case.deleted]
     page, _following = slice_at(found, int(given(request, "offset", "0")), int(given(request, "limit")))
     entries = [
         {
@@ -72,5 +73,5 @@ PROFILE = Profile(
         r"GET /issues/(\d+).json": _whole,
     },
     forgets=True,
-    per_case=3,
+    per_case=2,
 )

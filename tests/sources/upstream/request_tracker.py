@@ -4,14 +4,14 @@ Tickets and transactions are in one database: what lags behind (as a replica doe
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from rollout_metrics.domain.time import DAY, SECOND, Instant, format_instant, parse_instant
 from sources.server import Reply, Request
-from sources.upstream.simulator import Profile, Simulator, given, slice_at
+from sources.upstream.simulator import END, Profile, Simulator, given, slice_at
 from sources.upstream.world import AGENT, CUSTOMER, PEOPLE, Case, Change
 
 USERS = {"Nobody": 6} | {name: 20 + place for place, name in enumerate((*PEOPLE, AGENT, CUSTOMER))}
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 def _transactions(case: Case) -> Iterator[Row]:
     """A case's trail. What belongs to an outgoing mail is hidden, sometimes enough of it to fill a page."""
     yield _row(case, case.first, 0, case.created_at, CUSTOMER, "Create")
-    for place in range(4 if case.number % 4 == 0 else 1):
+    for place in range(8 if case.number % 4 == 0 else 1):
         yield _row(case, case.first, 1 + place, case.created_at, "RT_System", "AddReminder") | HIDDEN
     for change in case.changes:
         for place, (kind, said) in enumerate(_said(case, change)):
@@ -93,10 +93,11 @@ def _time(text: str) -> Instant:
     return at // DAY * DAY if text.endswith("Z") else at
 
 
-def _shown(simulator: Simulator) -> list[Case]:
-    """The cases as they are shown: as they were some time ago."""
+def _shown(simulator: Simulator, numbers: Iterable[int]) -> list[Case]:
+    """Cases as they are shown: as they were some time ago."""
     shown = simulator.world.now - simulator.lag
-    return [_as_of(case, shown) for case in simulator.world.cases.values() if case.created_at <= shown]
+    cases = map(simulator.world.cases.__getitem__, sorted(set(numbers)))
+    return [_as_of(case, shown) for case in cases if case.created_at <= shown]
 
 
 def _as_of(case: Case, shown: Instant) -> Case:
@@ -112,7 +113,11 @@ def _as_of(case: Case, shown: Instant) -> Case:
 def _found(simulator: Simulator, query: str) -> list[Row]:
     """What meets every condition; a condition that is not understood is met by nothing, and nothing is said of it."""
     conditions = [[CONDITION.fullmatch(one) for one in part.strip("()").split(" OR ")] for part in query.split(" AND ")]
-    rows = (row for case in _shown(simulator) for row in _transactions(case))
+    named = [int(number) for number in re.findall(r"ObjectId = (\d+)", query)]
+    since = re.search(r"Created >= '([^']+)'", query)
+    start = _time(since[1]) if since else 0
+    numbers = named or {case.number for case, _ in simulator.world.trail(start, END)}
+    rows = (row for case in _shown(simulator, numbers) for row in _transactions(case))
     met = [row for row in rows if all(any(one is not None and _holds(row, one) for one in several) for several in conditions)]
     return sorted(met, key=lambda row: int(row["id"]))
 
@@ -125,7 +130,8 @@ def _list(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
         page, following = slice_at(rows, (number - 1) * size, size)
         more = {"next_page": f"http://{request.headers['Host']}{request.path}?page={number + 1}"} if following is not None else {}
         return {"items": page, "count": len(page), "total": len(rows), "pages": -(-len(rows) // size), "page": number, "per_page": size} | more
-    page, _following = slice_at(rows, (number - 1) * simulator.size, simulator.size)
+    cut = 2 * simulator.size
+    page, _following = slice_at(rows, (number - 1) * cut, cut)
     seen = [row for row in page if row.get("hidden") is None]
     return {"items": seen, "count": len(seen), "total": None, "pages": None, "page": number, "per_page": size}
 
@@ -140,15 +146,14 @@ def _ticket(case: Case) -> Row:
 
 
 def _tickets(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
-    wanted = re.findall(r"\bid = (\d+)", given(request, "query"))
-    found = [_ticket(case) for case in _shown(simulator) if str(case.number) in wanted and not case.deleted]
+    wanted = map(int, re.findall(r"\bid = (\d+)", given(request, "query")))
+    found = [_ticket(case) for case in _shown(simulator, wanted) if not case.deleted]
     return {"items": found, "count": len(found), "total": None, "pages": None, "page": 1, "per_page": PER_PAGE}
 
 
 def _one(simulator: Simulator, match: re.Match[str], _: Request) -> Any:
-    cases = {case.number: case for case in _shown(simulator)}
-    case = cases[int(match[1])]
-    return _ticket(cases[1] if _merged(case) else case) | {"_hyperlinks": []}
+    first, case = (_shown(simulator, [number])[0] for number in (1, int(match[1])))
+    return _ticket(first if _merged(case) else case) | {"_hyperlinks": []}
 
 
 def _user(_: Simulator, match: re.Match[str], __: Request) -> Any:
@@ -171,5 +176,5 @@ ROUTES = {
 OPTIONS = {"multi_fields": frozenset((LABELS,))}
 SUPERUSER = {"token": "root"}
 
-PROFILE = Profile(kind="request_tracker", options=OPTIONS | {"token": "reader"}, routes=ROUTES, throttled=BUSY, tells=True, per_case=3)
-OTHERS = {"superuser": Profile(kind="request_tracker", options=OPTIONS | SUPERUSER, routes=ROUTES, throttled=BUSY, tells=True, per_case=3)}
+PROFILE = Profile(kind="request_tracker", options=OPTIONS | {"token": "reader"}, routes=ROUTES, throttled=BUSY, tells=True)
+OTHERS = {"superuser": Profile(kind="request_tracker", options=OPTIONS | SUPERUSER, routes=ROUTES, throttled=BUSY, tells=True)}

@@ -1,11 +1,12 @@
 """Salesforce: SOQL over cases, their history, comments and users, in batches behind locators that stand for the result as it was."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from rollout_metrics.domain.time import Instant, format_instant, parse_instant
 from sources.server import Request
-from sources.upstream.simulator import Profile, Simulator, given, slice_at
+from sources.upstream.simulator import END, Profile, Simulator, given, slice_at
 from sources.upstream.world import AGENT, CUSTOMER, PEOPLE, Case, Change
 
 ROOT = "/services/data/v62.0"
@@ -53,33 +54,37 @@ def _comment(case: Case, change: Change) -> dict[str, Any]:
     return {"Id": f"00a{change.number:012d}AAA", "ParentId": _id(case), **said}
 
 
-def _table(simulator: Simulator, name: str) -> list[dict[str, Any]]:
-    cases = simulator.world.living()
+FIXED = {
+    "CaseStatus": [{"ApiName": "Closed", "MasterLabel": "Zu", "IsClosed": True}],
+    "User": [{"Id": number, "UserType": "CspLitePortal" if who == CUSTOMER else "Standard"} for who, number in USERS.items()],
+}
+REFERENCES = {"Case": "Id", "CaseHistory": "CaseId", "CaseComment": "ParentId"}
+
+
+def _rows(name: str, cases: Iterable[Case]) -> list[dict[str, Any]]:
     if name == "Case":
         return [_record(case) for case in cases]
     if name == "CaseHistory":
         return [row for case in cases for change in case.of(*FIELDS) for row in _history(case, change)]
-    if name == "CaseComment":
-        return [_comment(case, change) for case in cases for change in case.of("comment")]
-    if name == "CaseStatus":
-        return [{"ApiName": "Closed", "MasterLabel": "Zu", "IsClosed": True}]
-    if name == "User":
-        return [{"Id": number, "UserType": "CspLitePortal" if who == CUSTOMER else "Standard"} for who, number in USERS.items()]
-    return []
+    return [_comment(case, change) for case in cases for change in case.of("comment")]
 
 
 def _result(simulator: Simulator, query: str) -> list[dict[str, Any]]:
+    """The rows of cases by id, or of those that were touched in a stretch of time."""
     match = QUERY.match(query)
     assert match is not None, query
-    rows, where = _table(simulator, match["name"]), match["where"] or ""
-    if listed := re.search(r"(\w+) IN \((.*?)\)", where):
-        wanted = set(re.findall(r"'(\w+)'", listed[2]))
-        rows = [row for row in rows if row[listed[1]] in wanted]
-    if between := re.search(r"SystemModstamp >= (\S+) AND SystemModstamp < (\S+)", where):
-        start, end = map(parse_instant, between.groups())
+    name, where = match["name"], match["where"] or ""
+    if name not in REFERENCES:
+        return FIXED.get(name, [])
+    if listed := re.search(rf"{REFERENCES[name]} IN \((.*?)\)", where):
+        rows = _rows(name, simulator.world.those(int(one) for one in re.findall(r"'500(\d+)AAA'", listed[1])))
+    else:
+        between = re.search(r"SystemModstamp >= (\S+) AND SystemModstamp < (\S+)", where)
+        start, end = map(parse_instant, between.groups()) if between else (0, END)
         end = min(end, simulator.world.now - simulator.lag + 1)
-        rows = [row for row in rows if start <= parse_instant(row["SystemModstamp"]) < end]
-    return sorted(rows, key=lambda row: (row.get("SystemModstamp") or row.get("CreatedDate") or "", row.get("Id") or ""))
+        found = _rows(name, simulator.world.changed(start, END))
+        rows = [row for row in found if start <= parse_instant(row["SystemModstamp"]) < end]
+    return sorted(rows, key=lambda row: (row.get("SystemModstamp") or row["CreatedDate"], row["Id"]))
 
 
 def _query(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
@@ -106,5 +111,4 @@ PROFILE = Profile(
     },
     forgets=True,
     case_id="500{:012d}AAA".format,
-    per_case=6,
 )

@@ -156,9 +156,9 @@ def _journal(case: Case, change: Change) -> dict[str, Any]:
     return {"sys_id": f"{change.number:032x}", "sys_created_on": _time(change.at), "sys_created_by": change.actor, **said}
 
 
-def _named(request: Request, field: str) -> set[str]:
+def _named(simulator: Simulator, request: Request, field: str) -> list[Case]:
     found = re.search(rf"{field}IN([^^]*)", given(request, "sysparm_query"))
-    return set(found[1].split(",")) if found else set()
+    return simulator.world.those(int(one, 16) for one in found[1].split(",")) if found else []
 
 
 def _limits(request: Request) -> tuple[Instant, Instant]:
@@ -185,14 +185,12 @@ def _incidents(simulator: Simulator, _: re.Match[str], request: Request) -> Repl
 
 
 def _audits(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
-    wanted = _named(request, "documentkey")
-    found = [(case, change) for case in simulator.world.living() if _id(case) in wanted for change in case.of(*FIELDS)]
+    found = [(case, change) for case in _named(simulator, request, "documentkey") for change in case.of(*FIELDS)]
     return _page(simulator, request, [_audit(*one) for one in sorted(found, key=lambda one: one[1].number)])
 
 
 def _journals(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
-    wanted = _named(request, "element_id")
-    return _page(simulator, request, [_journal(case, change) for case in simulator.world.living() if _id(case) in wanted for change in case.of("comment")])
+    return _page(simulator, request, [_journal(case, change) for case in _named(simulator, request, "element_id") for change in case.of("comment")])
 
 
 def _plan(_: Case, change: Change) -> dict[str, Any] | None:
@@ -229,8 +227,7 @@ def _beside(said: Callable[[Case, Change], dict[str, Any] | None], table: str, r
 
 
 def _tasks(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
-    wanted = _named(request, "sys_id")
-    return _page(simulator, request, [{"sys_id": _id(case)} for case in simulator.world.living() if _id(case) in wanted])
+    return _page(simulator, request, [{"sys_id": _id(case)} for case in _named(simulator, request, "sys_id")])
 
 
 PROFILE = Profile(
@@ -257,5 +254,4 @@ PROFILE = Profile(
     throttled=Reply({"error": {"message": "Rate limit exceeded", "detail": "wait"}, "status": "failure"}, 429, {"Retry-After": "1"}),
     forgets=True,
     case_id="{:032x}".format,
-    per_case=8,
 )
