@@ -29,17 +29,13 @@ def _of(case: Case, change: Change) -> dict[str, Any]:
     return _observation(case, change.number, change.at, "GENERATION" if change.what == "work" else "TOOL", {})
 
 
-def _shown(simulator: Simulator, request: Request, start: str, end: str) -> tuple[Instant, Instant]:
-    since = parse_instant(given(request, start, "1970-01-01T00:00:00Z"))
-    until = parse_instant(given(request, end, "2100-01-01T00:00:00Z"))
-    return since, min(until, simulator.world.now - simulator.lag + 1)
+def _stretch(request: Request, start: str, end: str) -> tuple[Instant, Instant]:
+    return parse_instant(given(request, start, "1970-01-01T00:00:00Z")), parse_instant(given(request, end, "2100-01-01T00:00:00Z"))
 
 
 def _found(simulator: Simulator, request: Request) -> list[dict[str, Any]]:
-    since, until = _shown(simulator, request, "fromStartTime", "toStartTime")
-    found = [_observation(case, case.first, case.created_at, "TOOL", {}) for case in simulator.world.cases.values()]
-    found += [_of(case, change) for case in simulator.world.cases.values() for change in case.changes if change.what not in AS_SCORES]
-    return sorted((one for one in found if since <= parse_instant(one["startTime"]) < until), key=lambda one: (one["startTime"], one["id"]), reverse=True)
+    told = simulator.trail(*_stretch(request, "fromStartTime", "toStartTime"))
+    return [_of(case, change) for case, change in reversed(told) if change.what not in AS_SCORES]
 
 
 def _observations(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
@@ -69,9 +65,8 @@ def _score(case: Case, change: Change) -> dict[str, Any]:
 
 
 def _scores(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
-    since, until = _shown(simulator, request, "fromTimestamp", "toTimestamp")
-    found = [_score(case, change) for case in simulator.world.cases.values() for change in case.of(*AS_SCORES) if since <= change.at < until]
-    return _page(simulator, request, sorted(found, key=lambda one: (one["timestamp"], one["id"]), reverse=True))
+    found = simulator.trail(*_stretch(request, "fromTimestamp", "toTimestamp"), *AS_SCORES)
+    return _page(simulator, request, [_score(case, change) for case, change in reversed(found)])
 
 
 def _trace(simulator: Simulator, match: re.Match[str], _: Request) -> Any:
@@ -89,6 +84,6 @@ OPTIONS = {
     "ratings": {"thumbs": PASSING},
 }
 ROUTES = {r"GET /api/public/v2/scores": _scores, r"GET /api/public/traces/t(\d+)": _trace}
-PROFILE = Profile(kind="langfuse", routes={**ROUTES, r"GET /api/public/v2/observations": _observations}, options=OPTIONS, per_case=4)
-OTHERS = {"older": Profile(kind="langfuse", routes={**ROUTES, r"GET /api/public/observations": _older_observations}, options=OPTIONS, per_case=4)}
+PROFILE = Profile(kind="langfuse", routes={**ROUTES, r"GET /api/public/v2/observations": _observations}, options=OPTIONS)
+OTHERS = {"older": Profile(kind="langfuse", routes={**ROUTES, r"GET /api/public/observations": _older_observations}, options=OPTIONS)}
 """Servers without the second version answer it with a 404."""

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from rollout_metrics.domain.time import Instant, format_instant, parse_instant
 from sources.server import Reply, Request
-from sources.upstream.simulator import Handler, Profile, Simulator, given, slice_at
+from sources.upstream.simulator import END, Handler, Profile, Simulator, given, slice_at
 from sources.upstream.world import AGENT, CUSTOMER, Case, Change
 
 STATES = {"open": "1", "working": "2", "closed": "7"}
@@ -163,7 +163,7 @@ def _named(simulator: Simulator, request: Request, field: str) -> list[Case]:
 
 def _limits(request: Request) -> tuple[Instant, Instant]:
     found = LIMITS.match(given(request, "sysparm_query"))
-    return (_instant(found[1]), _instant(found[2])) if found else (0, 2**62)
+    return (_instant(found[1]), _instant(found[2])) if found else (0, END)
 
 
 def _page(simulator: Simulator, request: Request, rows: list[Any]) -> Reply:
@@ -212,13 +212,11 @@ def _beside(said: Callable[[Case, Change], dict[str, Any] | None], table: str, r
 
     def answer(simulator: Simulator, _: re.Match[str], request: Request) -> Reply:
         start, end = _limits(request)
-        end = min(end, simulator.world.now - simulator.lag + 1)
         rows = []
-        for case in simulator.world.living():
-            for change in case.changes:
-                if start <= change.at < end and (row := said(case, change)) is not None:
-                    at = {"sys_created_on": _time(change.at), "sys_updated_on": _time(change.at), "sys_created_by": change.actor}
-                    rows.append({"sys_id": f"{change.number:032x}", **at, table: "incident", record: _id(case), **row})
+        for case, change in simulator.trail(start, end):
+            if not case.deleted and (row := said(case, change)) is not None:
+                at = {"sys_created_on": _time(change.at), "sys_updated_on": _time(change.at), "sys_created_by": change.actor}
+                rows.append({"sys_id": f"{change.number:032x}", **at, table: "incident", record: _id(case), **row})
         asked = given(request, "sysparm_fields").split(",")
         rows.sort(key=lambda row: (row["sys_updated_on"], row["sys_id"]))
         return _page(simulator, request, [{column: row[column] for column in asked} for row in rows])

@@ -2,7 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import eq, gt, lt
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from rollout_metrics.domain.time import Instant, instant, moment
 from sources.server import Reply, Request
-from sources.upstream.simulator import Profile, Simulator
+from sources.upstream.simulator import END, Profile, Simulator
 from sources.upstream.world import CUSTOMER, PEOPLE, Case, Change
 
 EMPLOYEES = {name: 40 + place for place, name in enumerate(PEOPLE)}
@@ -27,7 +27,7 @@ def _saved(change: Change) -> Instant:
     return change.at + change.number
 
 
-def _changes(case: Case, until: Instant = 2**62) -> list[Change]:
+def _changes(case: Case, until: Instant = END) -> list[Change]:
     return [change for change in case.of(*FIELDS) if _saved(change) <= until]
 
 
@@ -59,6 +59,13 @@ def _holds(domain: list[Any], row: dict[str, Any]) -> bool:
     if domain and domain[0] == "OR":
         return any(_holds(each, row) for each in domain[1:])
     return all(_holds(each, row) for each in domain)
+
+
+def _earliest(domain: list[Any]) -> Instant:
+    """Nothing that changed before meets the condition."""
+    if isinstance(domain[0], str) and domain[0] != "OR":
+        return domain[2] if domain[0] == "last_modified_at" and domain[1] in (">", "=") else END
+    return min(_earliest(each) for each in domain if each != "OR")
 
 
 def _user(name: str) -> dict[str, Any]:
@@ -104,8 +111,12 @@ def _opportunities(simulator: Simulator, _: re.Match[str], request: Request) -> 
     asked = {"id", *(field.partition(".")[0] for field in request.query["f"])}
     context = request.headers.get("X-Tryton-Context")
     by_id = domain[0][0] == "id"
-    at: Instant = _read(context)["_datetime"] if context else 2**62
-    cases = simulator.world.cases.values() if context else simulator.world.living() if by_id else simulator.changed(0, when=last_saved)
+    at: Instant = _read(context)["_datetime"] if context else END
+    cases: Sequence[Case]
+    if by_id:
+        cases = [case for case in map(simulator.world.cases.__getitem__, domain[0][2]) if context or not case.deleted]
+    else:
+        cases = simulator.changed(_earliest(domain), when=last_saved)
     rows = [row for case in cases if case.created_at <= at and _holds(domain, row := _row(case, at))]
     rows.sort(key=lambda row: [row[name] for name, _ in order])
     page = rows if by_id else rows[: simulator.size]
@@ -136,5 +147,4 @@ PROFILE = Profile(
         r"GET /crm/rest/model/res.user": _users,
     },
     forgets=True,
-    per_case=4,
 )

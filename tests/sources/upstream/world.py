@@ -136,7 +136,7 @@ class World:
         there = [self.cases[number] for number in sorted(set(numbers)) if number in self.cases or 1 <= number <= self._settled]
         return [case for case in there if not case.deleted]
 
-    def changed(self, start: Instant, end: Instant, when: Callable[[Case], Instant]) -> Sequence[Case]:
+    def changed(self, start: Instant, end: Instant, when: Callable[[Case], Instant] = lambda case: case.updated_at) -> Sequence[Case]:
         """The living ones that changed last in [start, end), by `when` they did."""
         found = [case for case in self.cases.values() if not case.deleted and start <= when(case) < end]
         found.sort(key=lambda case: (when(case), case.number))
