@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from builders import ev
 from discover.samples import desk, material
-from rollout_metrics.discover import Material
+from rollout_metrics.discover import Material, discovered
 from rollout_metrics.discover.accounts import candidates
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import HOUR, MINUTE, SECOND
@@ -59,17 +59,19 @@ def test_who_stamps_versions_is_one() -> None:
     assert taken(desk("4711", wait=35 * MINUTE, every=24 * HOUR, detail={"version": "v7"})) == {"4711": "likely"}
 
 
-def test_under_peoples_logins_it_is_known_by_the_label_that_goes_with_its_versions() -> None:
+def test_under_a_persons_login_the_label_that_goes_with_its_versions_is_taken_and_not_the_account() -> None:
     events = [
         event
         for number in range(8)
         for event in (
-            ev(number * HOUR, "op-1", "changed", "priority", "high", before="low", case=f"{number}", via=["api", "copilot"], version="3"),
-            ev(number * HOUR + MINUTE, "op-1", "changed", "priority", "low", before="high", case=f"{number}", via=["api"]),
+            ev(number * HOUR, "32002", "changed", "priority", "high", before="low", case=f"{number}", via=["api", "copilot"], version="3", kind="operator"),
+            ev(number * HOUR + MINUTE, "32002", "changed", "priority", "low", before="high", case=f"{number}", via=["api"], kind="operator"),
         )
     ]
 
-    assert {one.name: (one.marker, str(one.standing)) for one in candidates(material(events))}["copilot"] == (True, "likely")
+    assert [(one.name, one.marker, str(one.standing)) for one in candidates(material(events))] == [("copilot", True, "likely")]
+    (work,) = discovered(material(events)).workflows()
+    assert (work["agents"], work["agent_markers"], work["decides"]) == ([], ["copilot"], ["set:priority"])
 
 
 def test_the_source_and_the_configuration_are_believed() -> None:

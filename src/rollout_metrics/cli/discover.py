@@ -11,6 +11,7 @@ from rollout_metrics.cli.talk import as_json, bars, data, new_file, say
 from rollout_metrics.collect.sample import Bounds, Sample, sample
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.domain.errors import ConfigurationError
+from rollout_metrics.domain.time import SECOND
 
 
 @click.command()
@@ -32,7 +33,7 @@ def discover(sources: tuple[str, ...], file: Path, depth: int, events: int, page
     from rollout_metrics.pipeline.discovering import discover as discover_workflows
 
     configuration = read_configuration(file)
-    bounds = Bounds(depth, pages, events, span / 1_000_000)
+    bounds = Bounds(depth, pages, events, span / SECOND)
     samples = [_sample(configuration, name, bounds) for name in _wanted(configuration, sources)]
     for one in samples:
         for sentence in one.lacking:

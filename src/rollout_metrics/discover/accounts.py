@@ -17,6 +17,7 @@ AT_ONCE: Span = 2 * MINUTE
 """An answer within this is a machine's; a person must first read."""
 USUAL = 0.5
 """Where more of the others than this answer at once too, it tells nothing."""
+ALWAYS = 0.8
 FEW = 5
 """Below so many updates nothing is made of behaviour."""
 NO_NIGHT = 5
@@ -242,7 +243,7 @@ def _signs(name: str, doing: _Doing) -> tuple[int, list[str]]:
     if NEGATIONS.isdisjoint(words) and (telling or words & AGENT):
         score += 2 if telling else 1
         reasons.append(f"`{sorted(telling or words & AGENT)[0]}` is in its name")
-    if doing.stamped >= FEW:
+    if doing.stamped >= max(FEW, ALWAYS * doing.events):  # less often: it shares a person's login, and a marker tells the two apart
         score += 3
         reasons.append("stamps a version on what it does")
     return score, reasons
