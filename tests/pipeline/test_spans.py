@@ -70,7 +70,7 @@ def send(place: Desk, ended: list[ReadableSpan]) -> None:
     assert answer.status_code == 200
 
 
-def test_spans_become_figures_whatever_their_order_and_however_often_they_come(place: Place, tmp_path: Path, runtime: Any) -> None:
+def test_spans_become_figures_whatever_their_order_and_however_often_they_come(sqlite_place: Place, tmp_path: Path, runtime: Any) -> None:
     options = settings(privacy={"min_operators": 1, "key": "${KEY}"})
     options["sources"]["traces"] = TRACES
     options["workflows"][0]["sources"].append("traces")
@@ -85,7 +85,7 @@ def test_spans_become_figures_whatever_their_order_and_however_often_they_come(p
     runtime(T0 + HOUR, case=None, **TOOL)
     runtime(T0 + HOUR, gen_ai__operation__name="chat")
     runtime(T0 + HOUR, rollout_metrics__activity="no such")
-    with desk(configured(options, tmp_path), place, T0 + 5 * HOUR) as made:
+    with desk(configured(options, tmp_path), sqlite_place, T0 + 5 * HOUR) as made:
         made.land(
             [
                 ev(0, "customer-1", "created", attributes={"team": "a", "priority": "low"}),

@@ -1,11 +1,13 @@
 """The OTLP receiver: what hand-made requests after the specification are answered with, and what the real OpenTelemetry SDK makes of it."""
 
 import gzip
+import itertools
 import json
 import logging
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 from flask import Flask
 from google.protobuf.json_format import ParseDict
 from google.rpc.status_pb2 import Status
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
@@ -204,6 +208,25 @@ def test_the_same_span_sent_again_is_the_same_event(receiver: Receiver) -> None:
 
     assert len(receiver.events) == 4
     assert len(set(map(repr, receiver.events))) == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(order=st.permutations(range(1, 7)), cuts=st.sets(st.integers(1, 5)), again=st.integers(0, 2))
+def test_in_whatever_batches_and_order_and_however_often_spans_come_they_say_the_same(order: list[int], cuts: set[int], again: int) -> None:
+    receiver = Receiver()
+    ends = [0, *sorted(cuts), len(order)]
+    batches = [[span(number) for number in order[start:end]] for start, end in itertools.pairwise(ends)]
+    for batch in (*batches, *batches[:again]):
+        assert receiver.post(binary(*batch), PROTOBUF).data == b""
+
+    assert {event.event_id: event for event in receiver.events} == {event.event_id: event for event in sent_at_once()}
+
+
+@cache
+def sent_at_once() -> tuple[Event, ...]:
+    receiver = Receiver()
+    receiver.post(request_of(*(span(number) for number in range(1, 7))))
+    return tuple(receiver.events)
 
 
 @pytest.mark.parametrize("content_type", [JSON, PROTOBUF])

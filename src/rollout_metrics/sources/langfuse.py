@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from pydantic import Field, SecretStr
@@ -88,6 +89,13 @@ class _Scored(msgspec.Struct, gc=False):
     user: str | None = None
 
 
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of a trace."""
+
+    attributes: Attributes = {}
+    user: str | None = None
+
+
 class _Meta(msgspec.Struct, rename="camel"):
     cursor: str | None = None
     total_pages: int | None = None
@@ -139,7 +147,7 @@ class Langfuse(HttpSource, Runtime):
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Weeks, oldest first; within each the newest comes first, so one counts as read at its end."""
-        traces = _Traces(api)
+        traces = _Traces(api, self._known)
         start = window.start
         while start < window.end:
             end = min(start + LONGEST, window.end)
@@ -209,7 +217,7 @@ class Langfuse(HttpSource, Runtime):
             attributes.setdefault(OURS + "url", f"{page}?observation={observation.id}")
         span = Span(observation.trace_id or "", observation.id, ended_at, failed, attributes, revision=revision)
         if self.speaks(span) and (self.case_attribute not in attributes or attributes.keys().isdisjoint(ACTORS)):
-            span = msgspec.structs.replace(span, attributes=self._context(traces(observation.trace_id)) | attributes)
+            span = msgspec.structs.replace(span, attributes=traces(observation.trace_id).attributes | attributes)
         yield span
 
     def _scored(self, raw: msgspec.Raw, where: str, traces: "_Traces") -> Iterator[Read]:
@@ -219,7 +227,7 @@ class Langfuse(HttpSource, Runtime):
             yield score
         elif score.name in self._judged():
             trace = traces(score.trace_id)
-            yield _Scored(score, self._context(trace), None if trace is None else trace.user_id)
+            yield _Scored(score, trace.attributes, trace.user)
 
     def _said(self, read: _Scored, where: str) -> Iterator[Event | Rejected]:
         """The event of a score."""
@@ -249,10 +257,10 @@ class Langfuse(HttpSource, Runtime):
             else:
                 yield Rejected("format", f"{where} score {score.id}", "; ".join(map(str, event)), msgspec.json.encode(read))
 
-    def _context(self, trace: _Trace | None) -> Attributes:
+    def _known(self, trace: _Trace) -> _Known:
         """What a trace tells of case, agent and version; nothing of what was done."""
-        found = {} if trace is None else self._attributes(trace, trace.name)
-        return {key: value for key, value in found.items() if key == self.case_attribute or key in CONTEXT or key in ABOUT}
+        found = self._attributes(trace, trace.name)
+        return _Known({key: value for key, value in found.items() if key == self.case_attribute or key in CONTEXT or key in ABOUT}, trace.user_id)
 
     def _attributes(self, item: _Observation | _Trace, agent: str | None) -> Attributes:
         """What an observation or a trace says in our and OpenTelemetry's words."""
@@ -272,18 +280,18 @@ class Langfuse(HttpSource, Runtime):
 
 
 class _Traces:
-    """Traces, each asked for once; None for one that is gone, or not there yet."""
+    """What traces tell, each asked for once; nothing of one that is gone, or not there yet."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._known: dict[str, _Trace | None] = {}
+    def __init__(self, api: Api, read: Callable[[_Trace], _Known]) -> None:
+        self._api, self._read = api, read
+        self._known: dict[str, _Known] = {}
 
-    def __call__(self, trace_id: str | None) -> _Trace | None:
+    def __call__(self, trace_id: str | None) -> _Known:
         if not trace_id:
-            return None
+            return _Known()
         if trace_id not in self._known:
-            answer = self._api.get(TRACE.format(trace_id), {"fields": "core,io"}, accept=frozenset((404,)))
-            self._known[trace_id] = None if answer.status == 404 else decode(answer, _TRACE)
+            answer = self._api.get(TRACE.format(quote(trace_id, safe="")), {"fields": "core,io"}, accept=frozenset((404,)))
+            self._known[trace_id] = _Known() if answer.status == 404 else self._read(decode(answer, _TRACE))
         return self._known[trace_id]
 
 
