@@ -123,7 +123,7 @@ class RequestTracker(Desk):
         """Whether the API answers at all."""
         try:
             return requests.get(f"{self.url}/REST/2.0/rt", timeout=10).status_code == 401
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def create(self, who: str = "alice", queue: str = "Support") -> str:
@@ -190,7 +190,7 @@ class Redmine(Desk):
         """Whether the API answers at all."""
         try:
             return requests.get(f"{self.url}/users/current.json", timeout=20).status_code == 401
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def prepare(self) -> None:
@@ -276,7 +276,7 @@ class Tryton(Desk):
         """Whether the API answers at all."""
         try:
             return requests.get(f"{self.url}/crm/rest/model/sale.opportunity", timeout=20).status_code == 401
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def create(self, who: str = "alice") -> str:
@@ -333,7 +333,7 @@ def running(desk: Desk) -> Iterator[Desk]:
     with (desk.folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **environment}, start_new_session=True)
     try:
-        until(lambda: server.poll() is None and desk.up(), f"{desk.kind} answering: {desk.folder / 'server.log'}")
+        until(lambda: server.poll() is None and desk.up(), f"{desk.kind} answering: {desk.folder / 'server.log'}", 120)
         yield desk
     finally:
         server.terminate()
