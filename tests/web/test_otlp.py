@@ -170,7 +170,9 @@ def test_one_span_that_is_wrong_stops_no_other_and_is_told(receiver: Receiver, c
     assert partial["rejectedSpans"] == "6"
     assert partial["errorMessage"].startswith("span eee19b7ec3c1b002: rollout_metrics.activity: 'refunded' is none of")
     assert partial["errorMessage"].endswith(" ...")
-    assert (len(events), len(rejected)) == (1, 6)
+    assert len(events) == 1
+    assert [record.message[:40] for record in rejected] == ["rollout_metrics.activity: 'refunded' is ", "has no valid trace_id and span_id"]
+    assert {record.where for record in rejected} == {"POST /v1/traces by sdk"}
     assert spans == {Outcome.MAPPED: 1, Outcome.PASSED_OVER: 1, Outcome.REJECTED: 6}
     assert "refunded" not in caplog.text
 

@@ -23,5 +23,5 @@ class Otlp(Bounded, Runtime):
             yield from self.read_span(span, page.where).records()
 
     def page_of(self, payload: bytes, where: str) -> Page:
-        """Nothing: what a span's sender may say is judged at the door, so one that was set aside is only there to be looked at."""
+        """Nothing: what is set aside is what was wrong with spans, not the spans, since what a sender may say is judged only when it sends."""
         return Page((), where)

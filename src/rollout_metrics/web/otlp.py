@@ -62,10 +62,10 @@ def otlp_blueprint(sources: Iterable[SpanSource], take: TakeSpans, clock: Callab
             said = [door.source.read_span(span, f"POST {PATH}") for span in spans]
             beyond = _beyond(door, said, judge, held)
             events = [event for number, one in enumerate(said) for event in one.events if number not in beyond]
-            aside = {number: one.rejected for number, one in enumerate(said) if one.rejected is not None}
+            wrong = {number: one.rejected.message for number, one in enumerate(said) if one.rejected is not None}
             counts = Counter(Outcome.REJECTED if number in beyond else one.outcome for number, one in enumerate(said))
-            take(door.source.name, events, list(aside.values()), spans=counts)
-            wrong = {number: one.message for number, one in aside.items()} | beyond
+            take(door.source.name, events, _aside(door, wrong), spans=counts)
+            wrong |= beyond
             if wrong:
                 log.warning("spans rejected", extra={"fields": {"source": door.source.name, "token": door.token.name, "spans": len(wrong)}})
             told = [f"span {spans[number].span_id or number}: {message[:WORDS]}" for number, message in sorted(wrong.items())]
@@ -78,6 +78,11 @@ def otlp_blueprint(sources: Iterable[SpanSource], take: TakeSpans, clock: Callab
         return answered(doors, clock, handle, refused)
 
     return blueprint
+
+
+def _aside(door: SpanDoor, wrong: Mapping[int, str]) -> list[Rejected]:
+    """What is said wrongly, once for each mistake: a runtime repeats its own with every span, and to know of it once is enough."""
+    return [Rejected("format", f"POST {PATH} by {door.token.name}", message, message.encode()) for message in dict.fromkeys(wrong.values())]
 
 
 def _beyond(door: SpanDoor, said: Sequence[Said], judge: Judge, held: Held) -> dict[int, str]:
