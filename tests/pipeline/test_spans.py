@@ -1,4 +1,4 @@
-"""From the spans of an agent's runtime to figures: the receiver before a real pipeline."""
+"""From the spans of an agent's runtime to figures: the receiver before a real pipeline, and Langfuse read by one."""
 
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from builders import T0, ev
 from documents import blocks
 from pipeline.worlds import Desk, Place, configured, desk, settings, values
-from rollout_metrics.domain.time import HOUR, MINUTE, Instant
+from rollout_metrics.domain.time import HOUR, MINUTE, Instant, format_instant
 from rollout_metrics.sources.otlp import Otlp
 from rollout_metrics.web.bounds import standing_of
 from rollout_metrics.web.otlp import otlp_blueprint
+from sources.server import Reply, Request, serving
 
 SECRET = "runtime-secret-0001"
 TRACES = {
@@ -123,3 +124,37 @@ def test_the_collector_of_the_document_sends_to_the_receivers_path_with_the_toke
     assert exporter["compression"] == "gzip"
     assert exporter["headers"] == {"Authorization": "Bearer ${env:OTLP_TOKEN}"}
     assert all("otlphttp/rollout" in pipeline["exporters"] for pipeline in collector["service"]["pipelines"].values())
+
+
+def test_approvals_and_feedback_given_in_langfuse_become_figures(sqlite_place: Place, tmp_path: Path) -> None:
+    case = {"rollout_metrics.case_id": "1"}
+    asked = {**case, "rollout_metrics.activity": "approval_requested", "rollout_metrics.action": "refund", "gen_ai.agent.name": "bot"}
+    at, later = format_instant(T0 + HOUR), format_instant(T0 + 2 * HOUR)
+    observation = {"id": "o1", "traceId": "t1", "type": "SPAN", "startTime": at, "endTime": at, "metadata": asked}
+    fixed = {"timestamp": later, "traceId": "t1", "dataType": "BOOLEAN", "value": 1, "stringValue": "True"}
+    scores = [
+        {**fixed, "id": "s1", "name": "approve", "source": "ANNOTATION", "observationId": "o1", "authorUserId": "op-1"},
+        {**fixed, "id": "s2", "name": "thumbs", "source": "API", "value": 0, "stringValue": "False"},
+    ]
+
+    def answer(request: Request) -> Reply:
+        if "/traces/" in request.path:
+            return Reply({"id": "t1", "name": "bot", "userId": "customer-1", "metadata": case})
+        if request.path.endswith("scores"):
+            return Reply({"data": scores, "meta": {"totalItems": 2, "totalPages": 1}})
+        return Reply({"data": [observation], "meta": {}})
+
+    options = settings(privacy={"min_operators": 1, "key": "${KEY}"})
+    options["workflows"][0]["sources"].append("langfuse")
+    with serving(answer) as server:
+        judged = {"approvals": {"approve": {"labels": ["True"]}}, "ratings": {"thumbs": {"at_least": 1}}}
+        keys = {"kind": "langfuse", "base_url": server.url, "public_key": "pk-lf-1", "token": "${KEY}", "depth": "1d"}
+        options["sources"]["langfuse"] = {**keys, "case_source": "desk", **judged}
+        with desk(configured(options, tmp_path), sqlite_place, T0 + 12 * HOUR) as made:
+            made.land([ev(0, "customer-1", "created", attributes={"team": "a"})])
+            assert made.pipeline.sweep("langfuse").error is None
+            made.figures_at(T0 + 12 * HOUR)
+            found = values(made.families(), workflow="w", window="1d")
+
+    assert found["decisions{how=approved,mode=live,outcome=accepted}"] == 1
+    assert found["complaint_cohort_cases"] == 1
