@@ -30,6 +30,7 @@ LISTINGS: dict[str, dict[str, Any]] = {
     "redmine": {"/trackers.json": {"trackers": [{"id": 2, "name": "Bug"}]}},
     "request_tracker": {"/REST/2.0/queues/all": {"items": [{"id": "4", "Name": "Refunds"}]}},
     "intercom": {"/teams": {"teams": [{"id": "5", "name": "Tier 2"}]}},
+    "tryton": {"/crm/rest/model/company.company": [{"id": 1, "__name__": "company.company", "rec_name": "Acme"}]},
 }
 EXPECTED = {
     "zendesk": [("group", "1", "Billing"), ("custom:7", None, "Risk class"), ("reason", None, "Reason")],
@@ -38,8 +39,9 @@ EXPECTED = {
     "redmine": [("tracker", "2", "Bug")],
     "request_tracker": [("queue", "4", "Refunds")],
     "intercom": [("team", "5", "Tier 2")],
+    "tryton": [("company", "1", "Acme")],
 }
-OPTIONS: dict[str, dict[str, Any]] = {"zendesk": {"fields": {"8": "reason"}}, "hubspot": {"objects": ("deals",)}}
+OPTIONS: dict[str, dict[str, Any]] = {"zendesk": {"fields": {"8": "reason"}}, "hubspot": {"objects": ("deals",)}, "tryton": {"database": "crm"}}
 
 
 def names_of(kind: str, listings: dict[str, Any]) -> tuple[list[Named], list[str]]:

@@ -118,14 +118,18 @@ class Rest:
         self._api, self.model = api, model
         self._root = f"/{quote(database, safe='')}/rest/model"
 
+    def path(self, model: str) -> str:
+        """Where a model's records are."""
+        return f"{self._root}/{model}"
+
     def keeps_history(self) -> bool:
         """Whether every state of the model's records is kept; False also where there is no such model."""
-        return self.model in decode(self._api.post(f"{self._root}/ir.model/list_history", {}), _NAMES)
+        return self.model in decode(self._api.post(f"{self.path('ir.model')}/list_history", {}), _NAMES)
 
     def there(self, fields: Iterable[str]) -> list[str]:
         """Those of the fields that the model has."""
         wanted = list(fields)
-        known = decode(self._api.post(f"{self._root}/{self.model}/fields_get", {"fields_names": wanted}), _FIELDS)
+        known = decode(self._api.post(f"{self.path(self.model)}/fields_get", {"fields_names": wanted}), _FIELDS)
         return [field for field in wanted if field in known]
 
     def changed(self, start: Instant, end: Instant) -> Iterator[tuple[list[Changed], Answer]]:
@@ -167,7 +171,7 @@ class Rest:
     def revisions(self, ids: Sequence[int]) -> dict[int, list[Instant]]:
         """When each record was saved, oldest first; the last one of a deleted record is its end."""
         found: dict[int, set[Instant]] = {}
-        answer = self._api.post(f"{self._root}/{self.model}/history_revisions", {"ids": list(ids)})
+        answer = self._api.post(f"{self.path(self.model)}/history_revisions", {"ids": list(ids)})
         try:
             for stamp, number, _ in decode(answer, _REVISIONS):
                 found.setdefault(number, set()).add(stamp.at)
@@ -193,7 +197,7 @@ class Rest:
         params = {"d": _text(domain), "o": _text(by), "f": list(fields)}
         context = {} if as_of is None else {"X-Tryton-Context": _text({"_datetime": _wire(as_of)})}
         only = {} if limit is None else {"Range": f"records=0-{limit}"}
-        return self._api.get(f"{self._root}/{model}", params, headers={**context, **only})
+        return self._api.get(self.path(model), params, headers={**context, **only})
 
 
 def looks(revisions: Mapping[int, Sequence[Instant]]) -> Iterator[tuple[Instant, list[int]]]:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Api, Endpoint, bearer
+from rollout_metrics.collect.names import named
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Window, why
+from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -39,6 +40,8 @@ ATTRIBUTES: Mapping[str, str] = {
     "lost_reason": "lost_reason",
 }
 """Canonical names of an opportunity's fields; the others are bookkeeping. A lead is an opportunity whose `state` is `lead`."""
+NAMED: Mapping[str, str] = {"company": "company.company", "currency": "currency.currency", "payment_term": "account.invoice.payment_term"}
+"""Attribute -> the model whose records its values are."""
 CLOSED = frozenset(("converted", "won", "lost", "cancelled"))
 ROOT = "root"
 """Who does what Tryton does by itself."""
@@ -90,6 +93,11 @@ class Tryton(Reconciled):
     def attributes(self) -> dict[str, str]:
         """Field -> attribute name."""
         return {**ATTRIBUTES, **self.fields}
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of companies, currencies and payment terms."""
+        for attribute, model in NAMED.items():
+            yield from named(api, self._rest(api).path(model), attribute, name="rec_name", params={"f": "rec_name", "s": 100})
 
     def endpoint(self) -> Endpoint:
         """The key as a bearer token."""
