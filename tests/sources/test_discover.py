@@ -25,7 +25,8 @@ def test_a_recorded_case_yields_a_file_that_loads(folder: Path) -> None:
 
     name = case.source.name
     findings, results = discover(Configuration(bare(), {name: case.source}, (), ()), [seen], depth=depth)
-    settings = loaded(written(findings, results, command=f"discover {name}", beside=False), name).settings
+    known = {name, *(event.case_source for event in seen.events)}  # a runtime's cases are another's, which is configured beside it
+    settings = loaded(written(findings, results, command=f"discover {name}", beside=False), *sorted(known)).settings
 
     assert len(settings.workflows) == len(findings.drafts) == len(values(findings, results)["workflows"])
     assert len(seen.events) == len(findings.material.events)
