@@ -35,7 +35,7 @@ def file_of(sample: Material) -> tuple[Findings, str]:
 
 
 @given(samples())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_the_file_loads_and_says_what_was_found(events: list[Event]) -> None:
     findings, text = file_of(material(events))
     configuration = loaded(text, *SOURCES)
@@ -48,7 +48,7 @@ def test_the_file_loads_and_says_what_was_found(events: list[Event]) -> None:
 
 
 @given(samples(), st.randoms())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_order_of_reading_makes_no_difference(events: list[Event], random: st.DataObject) -> None:
     shuffled = list(events)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -57,7 +57,7 @@ def test_the_order_of_reading_makes_no_difference(events: list[Event], random: s
 
 
 @given(samples())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_list_allows_what_the_agent_never_did(events: list[Event]) -> None:
     findings, text = file_of(material(events))
     agents = {one.name for one in findings.candidates if one.standing != "uncertain"}
@@ -71,7 +71,7 @@ def test_no_list_allows_what_the_agent_never_did(events: list[Event]) -> None:
 
 
 @given(st.text(), st.text(), st.text(), st.text())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_whatever_a_vendor_calls_things_the_file_loads(agent: str, attribute: str, value: str, name: str) -> None:
     events = [_named(event, {"4711": agent}, attribute or "x", value) for event in desk("4711", cases=24, kind="agent")]
     _, text = file_of(material(events, names={("form", value): name, (attribute, None): name}))

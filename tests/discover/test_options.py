@@ -3,7 +3,7 @@
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout_metrics.config.yaml import parse_yaml
@@ -33,6 +33,7 @@ def as_text(value: Any) -> Any:
 
 
 @given(options(2))
+@settings(max_examples=50, deadline=None)
 def test_options_are_read_back_as_they_are(given: tuple[Option, ...]) -> None:
     document = parse_yaml("\n".join(yaml_lines(given)) + "\n", "f", {})
 

@@ -12,7 +12,7 @@ from rollout_metrics.pipeline.discovering import discover
 from sources.server import recorded, serving
 from sources.test_contract import CASES, api_of, case_at
 
-WHOLE = [folder for folder in CASES if '"error"' not in (folder / "case.json").read_text()]
+WHOLE = [folder for folder in CASES if folder.name in ("typical", "malformed")]
 
 
 @pytest.mark.parametrize("folder", [pytest.param(folder, id=f"{folder.parent.name}-{folder.name}") for folder in WHOLE])
