@@ -39,16 +39,16 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
             if terms.reversible:
                 if answers is None:
                     answers = _Answers(history, terms_by_action)
-                found.append(_judged(step, terms, answers, workflow))
+                if answers.about(step):
+                    found.append(_judged(step, workflow, terms, *answers.to(step, terms)))
+                else:
+                    found.append(Act(workflow.name, terms.action, step.at, step.at + workflow.cohort_age, False, False, None, (step.ref,)))
     return found
 
 
-def _judged(act: Step, terms: Terms, answers: "_Answers", workflow: Workflow) -> Act:
+def _judged(act: Step, workflow: Workflow, terms: Terms, edited_by: Step | None, reversed_by: Step | None) -> Act:
     at = act.at
     judged_at = at + workflow.cohort_age
-    edited_by, reversed_by = answers.to(act, terms)
-    if edited_by is reversed_by is None:
-        return Act(workflow.name, terms.action, at, judged_at, False, False, None, (act.ref,))
     corrected_by = None
     if reversed_by is not None and reversed_by.at <= judged_at:
         corrected_by = reversed_by
@@ -75,6 +75,7 @@ class _Answers:
     """
 
     def __init__(self, history: History, terms: AllTerms) -> None:
+        self._done: dict[str, list[Step]] = {}
         self._walked = walk(history)
         self._reopened = [step for step in history.of.get(_REOPENED, ()) if step.kind in _REOPENERS]
         self._rejecting = _REJECTED in history.of
@@ -90,17 +91,20 @@ class _Answers:
                     own_ids.add(step.event.event_id)
                 elif step.activity is _REJECTED and step.kind is _OPERATOR:
                     self._reject(step, own_ids)
-        self._done: dict[str, list[Step]] = {}
         # That the agent replaced an act is of interest where people could have answered it as well.
         answered = {step.action for step in history.by[_OPERATOR] if step.activity in DOES}
         if self._reopened:
             answered.add("close")
-        for step in history.steps:
+        for step in history.steps if answered or self._rejecting else ():
             action = step.action
-            if action is None or not (self._rejecting or action in answered):
+            if action is None or not (action in answered or self._rejecting):
                 continue
             if step.activity in ACTS if step.own else step.kind is _OPERATOR and step.activity in DOES:
                 self._do(step, terms[action])
+
+    def about(self, act: Step) -> bool:
+        """Whether any could be about the act."""
+        return act.action in self._done or self._rejecting
 
     def _reject(self, step: Step, own_ids: Collection[str]) -> None:
         """A rejection means recommendations; for acts that belong to none it means the event it names, or its action."""
@@ -131,8 +135,6 @@ class _Answers:
 
     def to(self, act: Step, terms: Terms) -> tuple[Step | None, Step | None]:
         """The first answer that edits the act, if it comes before the first that reverses it; and that one."""
-        if act.action not in self._done and not self._rejecting:
-            return None, None
         edited_by, reversed_by, replaced = self._operators(act, terms)
         rejected = reopened = None
         if self._rejecting:
@@ -176,7 +178,8 @@ class _Answers:
 
 
 def _after(steps: Sequence[Step], act: Step) -> Iterator[Step]:
-    return (steps[index] for index in range(bisect_right(steps, act.place, key=_place), len(steps)))
+    place = bisect_right(steps, act.place, key=_place)
+    return map(steps.__getitem__, range(place, len(steps)))
 
 
 def _edits(terms: Terms, value: str | None, given: str | None) -> bool:

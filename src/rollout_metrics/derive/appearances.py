@@ -50,16 +50,21 @@ def appeared(history: History, workflow: Workflow, until: Instant) -> tuple[str,
         for event in history.values.changes(attribute):
             if event.occurred_at > until:
                 break
-            _found(item, event.before, found)
-            _found(item, event.after, found)
+            found.add(item.name)
             if not item.values:
                 break
+            _found(item, event.before, found)
+            _found(item, event.after, found)
     return tuple(sorted(found))
 
 
 def _found(item: Watched, value: str | None, found: set[str]) -> None:
     found.add(item.name)
-    if value is not None and item.values:
+    if value is None:
+        return
+    if value in item.values:
+        found.add(item.values[value])
+    elif value.startswith("["):
         found.update(item.values[member] for member in members_of(value) if member in item.values)
 
 

@@ -68,7 +68,7 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
             if kind is not None:
                 found.append(Violation(own_workflow.name, kind, action, step.at, (step.ref,)))
     if used and own_workflow is not None:
-        found.extend(Used(own_workflow.name, action, step.at, (step.ref,)) for action, step in sorted(used.items()))
+        found += [Used(own_workflow.name, action, used[action].at, (used[action].ref,)) for action in sorted(used)]
     return found
 
 

@@ -17,7 +17,6 @@ NEVER: Instant = instant(datetime(9999, 12, 31, tzinfo=UTC))
 """Where working time that never comes would be."""
 
 _DAY_MINUTES = 1440
-_ALWAYS = (((0, _DAY_MINUTES),),) * 7
 _LAST_DAY = date.max.toordinal() - 2
 
 Stretch = tuple[Instant, Instant]
@@ -26,7 +25,7 @@ Stretch = tuple[Instant, Instant]
 
 def elapsed(calendar: Calendar, start: Instant, end: Instant) -> Span:
     """The working time in [start, end); 0 where `end` is not after `start`. Additive over adjoining stretches and never decreasing with `end`."""
-    if _always_open(calendar):
+    if calendar.always_open:
         return max(end - start, 0)
     total = 0
     for opens, closes in _stretches_from(calendar, start):
@@ -42,7 +41,7 @@ def used_up(calendar: Calendar, start: Instant, span: Span) -> Instant:
     So `elapsed(start, used_up(start, span)) == span`, and `elapsed(start, at) > span` exactly when `at > used_up(start, span)`: time that runs out
     at closing time is exceeded from the next opening on, not overnight.
     """
-    if _always_open(calendar):
+    if calendar.always_open:
         return start + span
     left = span
     for opens, closes in _stretches_from(calendar, start):
@@ -51,10 +50,6 @@ def used_up(calendar: Calendar, start: Instant, span: Span) -> Instant:
             return begins + left
         left -= closes - begins
     return NEVER
-
-
-def _always_open(calendar: Calendar) -> bool:
-    return calendar.hours == _ALWAYS and not calendar.holidays
 
 
 def _stretches_from(calendar: Calendar, start: Instant) -> Iterator[Stretch]:

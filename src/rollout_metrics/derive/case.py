@@ -27,7 +27,7 @@ def derive(events: Iterable[Event], company: Company, as_of: Mapping[str, Instan
     """
     history = read(events, company, as_of)
     facts: list[Fact] = []
-    changes = [history.next_event_at]
+    changes = [] if history.next_event_at is None else [history.next_event_at]
     if history.workflow is not None:
         changes += _in_workflow(history, company, surroundings, facts)
     elif history.steps:
@@ -38,16 +38,16 @@ def derive(events: Iterable[Event], company: Company, as_of: Mapping[str, Instan
         facts += unrecorded(history, company)
         facts += reports(history, company)
     return CaseFacts(
-        case=history.case,
-        workflow=None if history.workflow is None else history.workflow.name,
-        scoped_at=history.scoped_at,
-        facts=tuple(facts),
-        next_change_at=min((change for change in changes if change is not None), default=None),
+        history.case,
+        None if history.workflow is None else history.workflow.name,
+        history.scoped_at,
+        tuple(facts),
+        min(changes, default=None),
     )
 
 
-def _in_workflow(history: History, company: Company, surroundings: Surroundings, facts: list[Fact]) -> tuple[Instant | None, Instant | None]:
-    """Add the facts of a case in a workflow; the instants at which its recommendations and its handling change by time alone."""
+def _in_workflow(history: History, company: Company, surroundings: Surroundings, facts: list[Fact]) -> list[Instant]:
+    """Add the facts of a case in a workflow; the instants at which its recommendations and its handling change by time alone, where they do."""
     recommended, recommended_change_at = recommendations(history, surroundings)
     escalated = escalations(history, company, surroundings, recommended)
     handled, handled_change_at = handling(history, company, surroundings, recommended, escalated)
@@ -61,4 +61,4 @@ def _in_workflow(history: History, company: Company, surroundings: Surroundings,
     if summarised is not None:
         facts.append(summarised)
     facts += violations(history, company, surroundings, recommended)
-    return recommended_change_at, handled_change_at
+    return [at for at in (recommended_change_at, handled_change_at) if at is not None]

@@ -56,7 +56,7 @@ def review_effort(history: History, recommendations: Iterable[Recommendation]) -
     ]
     if not waits:
         return None
-    return effort(history, history.workflow, *waits), max(decided for _, decided in waits)
+    return effort(history, history.workflow, *waits), max([decided for _, decided in waits])
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:
@@ -81,11 +81,16 @@ def _seconds(step: Step) -> float:
 
 
 def _estimate(steps: Iterable[Step], workflow: Workflow) -> Span:
+    touch, idle_cap = workflow.touch, workflow.idle_cap
     previous: dict[str | None, Instant] = {}
     estimate = 0
     for step in steps:
         at, actor = step.at, step.event.actor_id
         last = previous.get(actor)
-        estimate += workflow.touch if last is None else min(at - last, workflow.idle_cap)
         previous[actor] = at
+        if last is None:
+            estimate += touch
+        else:
+            gap = at - last
+            estimate += gap if gap < idle_cap else idle_cap
     return estimate

@@ -100,10 +100,6 @@ class _Course:
         return EscalationState.WAITING if self.acknowledged_at is None else EscalationState.ACKNOWLEDGED
 
 
-RAISES = frozenset((_ESCALATED, _CHANGED, _EXECUTED))
-"""What an agent's event must be to escalate, if it does."""
-
-
 @kept
 def raising(history: History) -> Mapping[int, Step]:
     """The agents' events that escalate a case of a workflow, in order, each by its place."""

@@ -59,14 +59,14 @@ def handling(
             next_change_at = history.as_of + 1 if history.as_of < presence[1] else None
         else:
             kind = HandlingKind.PREEMPTED if first.at < grace_until else HandlingKind.UNASSISTED
-    reversed_by = tuple(item.deciding for item in recommendations if item.how == "reversed" and item.deciding is not None) if agent_first else ()
+    reversed_by = [item.deciding for item in recommendations if item.how == "reversed" and item.deciding is not None] if agent_first else []
     fact = Handling(
         workflow=workflow.name,
         handling=kind,
         at=first.at,
         scoped_at=scoped_at,
         presence=presence,
-        evidence=_once((first.ref, *reversed_by, *proof)),
+        evidence=tuple(dict.fromkeys((first.ref, *reversed_by, *proof))),
         bypassed_early=_bypassed(kind, history, workflow, recommendations, first),
         cleaned=bool(redone or reversed_by),
     )
@@ -88,13 +88,22 @@ def _bypassed(kind: HandlingKind, history: History, workflow: Workflow, recommen
 
 def _first_hand(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> Step | None:
     """The step that handled the case: the agent's first recommendation or escalation, or an operator's decided action or close, whichever is earlier."""
-    by_operator = next((step for step in history.since(history.by[_OPERATOR]) if step.activity is _CLOSED or _does(step, workflow)), None)
-    firsts: set[EventRef] = {item.opened for item in recommendations[:1]}
-    firsts.update(item.evidence[0] for item in escalations[:1])
+    firsts: list[EventRef] = []
+    if recommendations:
+        firsts.append(recommendations[0].opened)
+    if escalations:
+        firsts.append(escalations[0].evidence[0])
+    by_agent = None
     for step in history.since(history.by[_AGENT]) if firsts else ():
         if step.ref in firsts:
-            return step if by_operator is None or step.place < by_operator.place else by_operator
-    return by_operator
+            by_agent = step
+            break
+    for step in history.since(history.by[_OPERATOR]):
+        if by_agent is not None and step.place > by_agent.place:
+            break
+        if step.activity is _CLOSED or _does(step, workflow):
+            return step
+    return by_agent
 
 
 def _does(step: Step, workflow: Workflow) -> bool:
@@ -132,12 +141,9 @@ def _sets_marker(step: Step, history: History, bypass: Bypass) -> bool:
 def _redone(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], until: Instant) -> Evidence:
     """The events that redid the agent's work by an instant, or none: at least half and at least `redo_actions` of what it did and people decided was undone
     or replaced, by at least as many decided actions of operators as the agent's own (counting events on both sides)."""
-    redone = [
-        item
-        for item in recommendations
-        if item.outcome is _OVERRIDDEN and item.how in REDOING and item.acted_at is not None and (item.decided_at or 0) <= until
-    ]
-    if len(redone) < max(workflow.bypass.redo_actions, 1):
+    overridden = [item for item in recommendations if item.outcome is _OVERRIDDEN]
+    redone = [item for item in overridden if item.how in REDOING and item.acted_at is not None and (item.decided_at or 0) <= until] if overridden else []
+    if len(redone) < workflow.bypass.redo_actions:
         return ()
     judged = sum(item.acted_at is not None and item.outcome in DECIDED and (item.first_decided_at or 0) <= until for item in recommendations)
     if 2 * len(redone) < judged:
@@ -149,7 +155,3 @@ def _redone(history: History, workflow: Workflow, recommendations: Sequence[Reco
 
 def _side_channel(history: History, workflow: Workflow, step: Step) -> bool:
     return any(any_of(history.value_at(attribute, step), values) for attribute, values in workflow.bypass.side_channels.items())
-
-
-def _once(evidence: Evidence) -> Evidence:
-    return tuple(dict.fromkeys(evidence))

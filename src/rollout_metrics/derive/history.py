@@ -1,11 +1,12 @@
 """A case's events made ready to be judged: in order, cut at T, with actors recognised, actions mapped and attribute values at hand."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
 
+from rollout_metrics.derive.kept import kept
 from rollout_metrics.domain.events import Activity, ActorKind, CaseKey, Event, EventRef, any_of, order
 from rollout_metrics.domain.policy import Company, Workflow, action_of
 from rollout_metrics.domain.time import Instant
@@ -113,7 +114,8 @@ class Values:
                 else:
                     places[attribute] = [place]
             elif activity is _CREATED:
-                initial = {**(event.detail.get("attributes") or {}), **initial}  # whatever claims to create it later, it has begun
+                attributes = event.detail.get("attributes") or {}
+                initial = {**attributes, **initial} if initial else attributes  # whatever claims to create it later, it has begun
         self._events, self._initial, self._places = events, initial, places
 
     def after(self, attribute: str, place: int) -> str | None:
@@ -125,9 +127,10 @@ class Values:
             return self._initial.get(attribute)
         return self._events[places[0]].before
 
-    def changes(self, attribute: str) -> Iterator[Event]:
+    def changes(self, attribute: str) -> Iterable[Event]:
         """The events that changed the attribute, in order."""
-        return map(self._events.__getitem__, self._places.get(attribute, ()))
+        places = self._places.get(attribute)
+        return () if places is None else map(self._events.__getitem__, places)
 
     def last_change(self, attribute: str, place: int) -> int | None:
         """The place of the attribute's last change at or before `place`."""
@@ -159,8 +162,9 @@ def scope(events: list[Event], values: Values, company: Company) -> tuple[Workfl
     """
     if not events:
         return None
-    candidates, watched = _candidates(company, events[0].case_source)
-    if not candidates:
+    candidates = _candidates(company).get(events[0].case_source, _NONE)
+    workflows, watched = candidates.workflows, candidates.watched
+    if not workflows:
         return None
     last = len(events) - 1
     changed = True
@@ -168,25 +172,35 @@ def scope(events: list[Event], values: Values, company: Company) -> tuple[Workfl
         changed = changed or event.attribute in watched
         if not changed or (place < last and events[place + 1].occurred_at == event.occurred_at):
             continue
-        for workflow in candidates:
-            if _matches(workflow, values, place):
+        for workflow, wanted in workflows:
+            for attribute, allowed in wanted:
+                if not any_of(values.after(attribute, place), allowed):
+                    break
+            else:
                 return workflow, event.occurred_at
         changed = False
     return None
 
 
-def _candidates(company: Company, case_source: str) -> tuple[tuple[Workflow, ...], frozenset[str]]:
-    """The workflows that read a case source and the attributes of their scopes; found once per company and source."""
-    known: dict[str, tuple[tuple[Workflow, ...], frozenset[str]]] = company.__dict__.setdefault("_candidates", {})
-    found = known.get(case_source)
-    if found is None:
-        workflows = tuple(workflow for workflow in company.workflows if case_source in workflow.sources)
-        found = known[case_source] = (workflows, frozenset(attribute for workflow in workflows for attribute in workflow.scope))
+class _Candidates(msgspec.Struct, frozen=True):
+    """The workflows that read a case source, each with its scope, and the attributes that these look at."""
+
+    workflows: tuple[tuple[Workflow, tuple[tuple[str, frozenset[str]], ...]], ...] = ()
+    watched: frozenset[str] = frozenset()
+
+
+_NONE = _Candidates()
+
+
+@kept
+def _candidates(company: Company) -> dict[str, _Candidates]:
+    """By case source; sources whose cases no workflow reads are left out."""
+    found = {}
+    for source in {source for workflow in company.workflows for source in workflow.sources}:
+        workflows = [workflow for workflow in company.workflows if source in workflow.sources]
+        scopes = tuple((workflow, tuple(workflow.scope.items())) for workflow in workflows)
+        found[source] = _Candidates(scopes, frozenset(attribute for workflow in workflows for attribute in workflow.scope))
     return found
-
-
-def _matches(workflow: Workflow, values: Values, place: int) -> bool:
-    return all(any_of(values.after(attribute, place), allowed) for attribute, allowed in workflow.scope.items())
 
 
 class _Cut(msgspec.Struct, frozen=True):
@@ -214,6 +228,7 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
     workflow, scoped_at = found or (None, None)
     steps = _steps(cut.events, company, workflow)
     of, by = _sorted_out(steps)
+    start = len(steps) if scoped_at is None else 0 if scoped_at <= steps[0].at else bisect_left(steps, scoped_at, key=_at)
     next_event_at = ordered[len(cut.events)].occurred_at if len(cut.events) < len(ordered) else None
     if workflow is None and whole.found is not None and whole.found[1] > until:
         # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
@@ -228,7 +243,7 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
         steps=steps,
         of=of,
         by=by,
-        start=len(steps) if scoped_at is None else bisect_left(steps, scoped_at, key=_at),
+        start=start,
         values=cut.values,
         next_event_at=next_event_at,
     )
@@ -257,9 +272,12 @@ def _place_of(ordered: list[Event], whole: _Cut, company: Company, as_of: Mappin
     return None, as_of[""], cut_at(as_of[""])
 
 
+_NOBODY: frozenset[str] = frozenset()
+
+
 def _steps(events: Sequence[Event], company: Company, workflow: Workflow | None) -> tuple[Step, ...]:
     known, marked = company.known_actors, company.marked
-    own_agents = frozenset[str]() if workflow is None else workflow.agents
+    own_agents = _NOBODY if workflow is None else workflow.agents
     steps = []
     for place, event in enumerate(events):
         activity, actor, attribute, detail = event.activity, event.actor_id, event.attribute, event.detail

@@ -21,11 +21,10 @@ def kept(build: Callable[[K], V]) -> Callable[[K], V]:
 
     @wraps(build)
     def look_up(of: K) -> V:
-        things = of.__dict__
-        if name in things:
-            found: V = things[name]
-        else:
-            found = things[name] = build(of)
+        try:
+            found: V = of.__dict__[name]
+        except KeyError:
+            found = of.__dict__[name] = build(of)
         return found
 
     return look_up

@@ -1,13 +1,13 @@
 """The table of outcomes: which event decides an open recommendation, and how (SIGNALS section 3).
 
-`RULES` is the table, row by row; `RULES_FOR` is the same table looked up by who did what.
+`RULES` is the table, row by row; `RULES_FOR` is the same table looked up by who did what. Whatever an agent's event is by which it escalates is looked up
+as `escalated`.
 """
 
 from collections.abc import Callable, Iterable
 
 import msgspec
 
-from rollout_metrics.derive.escalations import RAISES, raising
 from rollout_metrics.derive.history import ACTS, ENDINGS, History, Step
 from rollout_metrics.derive.terms import Terms
 from rollout_metrics.domain.events import Activity, ActorKind, Event, EventRef, text_value
@@ -164,10 +164,6 @@ def _edits(course: Course, step: Step, history: History) -> bool:
     return _differs(course, step, history) and course.terms.alike(course.value, spoken(course.terms, step))
 
 
-def _escalates(_course: Course, step: Step, history: History) -> bool:
-    return step.place in raising(history)
-
-
 def _matches(course: Course, step: Step, history: History) -> bool:
     """Whether the attribute stands at `value` once the closing event is in."""
     attribute = course.terms.attribute
@@ -206,6 +202,7 @@ _REOPENS = frozenset((Activity.REOPENED,))
 _CLOSES = frozenset((Activity.CLOSED,))
 _APPROVES = frozenset((Activity.APPROVED,))
 _REJECTS = frozenset((Activity.REJECTED,))
+_ESCALATES = frozenset((Activity.ESCALATED,))
 
 RULES = (
     Rule(1, _OPERATORS, _REJECTS, True, _always, Outcome.OVERRIDDEN, "rejected"),
@@ -215,7 +212,7 @@ RULES = (
     Rule(5, _OPERATORS, DOES, True, _progresses, Outcome.ACCEPTED, "progressed"),
     Rule(6, _OPERATORS, DOES | _APPROVES, True, _edits, Outcome.EDITED, "edited"),
     Rule(7, _OPERATORS, DOES | _APPROVES, True, _differs, Outcome.OVERRIDDEN, "changed"),
-    Rule(8, _AGENTS, RAISES, False, _escalates, Outcome.ESCALATED, "escalated"),
+    Rule(8, _AGENTS, _ESCALATES, False, _always, Outcome.ESCALATED, "escalated"),
     Rule(9, _OPERATORS, _CLOSES, False, _kept, Outcome.ACCEPTED, "kept"),
     Rule(10, _OPERATORS, _CLOSES, False, _matched, Outcome.ACCEPTED, "matched"),
     Rule(11, _OPERATORS, _CLOSES, False, _mismatched, Outcome.OVERRIDDEN, "mismatch"),
@@ -229,12 +226,11 @@ RULES = (
 class RulesFor(msgspec.Struct, frozen=True):
     """The rules to try, in order, where the event concerns the recommendation and where it does not.
 
-    `escalating`: they ask nothing but whether the event escalates. `about_one`: they ask about the recommendations for the event's own action only.
+    `about_one`: they ask about the recommendations for the event's own action only.
     """
 
     concerned: tuple[Rule, ...]
     others: tuple[Rule, ...]
-    escalating: bool
     about_one: bool
 
 
@@ -245,8 +241,7 @@ def _lookup(rules: Iterable[Rule]) -> dict[tuple[ActorKind, Activity], RulesFor]
             these = tuple(rule for rule in rules if kind in rule.kinds and activity in rule.activities)
             if these:
                 others = tuple(rule for rule in these if not rule.concerned)
-                escalating = all(rule.applies is _escalates for rule in these)
-                table[kind, activity] = RulesFor(these, others, escalating, about_one=not others and activity not in SAYS)
+                table[kind, activity] = RulesFor(these, others, about_one=not others and activity not in SAYS)
     return table
 
 

@@ -40,8 +40,14 @@ def recommendations(history: History, _surroundings: Surroundings) -> tuple[list
     courses = walk(history).courses
     if not courses:
         return [], None
-    found = [_fact(course, history, workflow) for course in courses]
-    return [fact for fact, _ in found], min((change for _, change in found if change is not None), default=None)
+    found = []
+    next_change_at: Instant | None = None
+    for course in courses:
+        fact, change_at = _fact(course, history, workflow)
+        found.append(fact)
+        if change_at is not None and (next_change_at is None or change_at < next_change_at):
+            next_change_at = change_at
+    return found, next_change_at
 
 
 def _fact(course: Course, history: History, workflow: Workflow) -> tuple[Recommendation, Instant | None]:

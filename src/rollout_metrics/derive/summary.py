@@ -54,8 +54,8 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     if handled is not None:
         handled_at = handled[0]
         judged_at, early = handled_at + workflow.cohort_age, handled_at + workflow.spike_age
-        escalated_in_cohort = any(item.raised_at <= judged_at for item in escalations)
-        escalated_early = any(item.raised_at <= early for item in escalations)
+        escalated_in_cohort = bool(escalations) and escalations[0].raised_at <= judged_at
+        escalated_early = bool(escalations) and escalations[0].raised_at <= early
         complaint = _complaint(history, workflow, handled_at, judged_at)
         complained_early = _complaint(history, workflow, handled_at, early) is not None
     verdict, concluded_at = _verdict(recommendations)
@@ -68,6 +68,7 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     drop_judged_at = scoped_at + workflow.drop_after
     agents, operators = history.since(history.by[_AGENT]), history.since(history.by[_OPERATOR])
     first_agent_at = agents[0].at if agents else None
+    touched = (first_agent_at is not None and first_agent_at <= drop_judged_at) or (bool(operators) and operators[0].at <= drop_judged_at)
     return CaseSummary(  # by position: two dozen keywords cost five times as much
         workflow.name,
         scoped_at,
@@ -81,7 +82,7 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
         None if review is None else review[0],
         None if review is None else review[1],
-        any(steps[0].at <= drop_judged_at for steps in (agents, operators) if steps),
+        touched,
         drop_judged_at,
         bool(history.by[_AGENT]),
         handling is not None and handling.handling is _ASSISTED,
@@ -102,18 +103,19 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
 def _handled(recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> tuple[Instant, EventRef] | None:
     """When the agent first handled the case, by its first live recommendation or escalation, and the event by which it did."""
     handled = [(item.opened_at, item.opened) for item in recommendations if item.mode is _LIVE]
-    handled += [(item.raised_at, item.evidence[0]) for item in escalations]
-    return min(handled, default=None)
+    if escalations:
+        handled.append((escalations[0].raised_at, escalations[0].evidence[0]))
+    return min(handled) if handled else None
 
 
 def _verdict(recommendations: Sequence[Recommendation]) -> tuple[Verdict | None, Instant | None]:
     """What operators thought of the agent's live recommendations on a case, and when they last decided about one."""
-    decided = [(item.outcome, item.decided_at) for item in recommendations if item.outcome in DECIDED and item.mode is _LIVE and item.decided_at is not None]
+    decided = [item for item in recommendations if item.outcome in DECIDED and item.mode is _LIVE]
     if not decided:
         return None, None
-    outcomes = {outcome for outcome, _ in decided}
+    outcomes = {item.outcome for item in decided}
     verdict = Verdict.FAILED if Outcome.OVERRIDDEN in outcomes else Verdict.ACCEPTED if Outcome.ACCEPTED in outcomes else None
-    return verdict, max(at for _, at in decided)
+    return verdict, max([item.decided_at or 0 for item in decided])
 
 
 def _complaint(history: History, workflow: Workflow, handled_at: Instant, judged_at: Instant) -> Step | None:
@@ -151,7 +153,10 @@ def _closing(history: History) -> Step | None:
     """The first `closed` since the last `reopened`; None while the case is open."""
     reopened = history.of.get(_REOPENED)
     since = reopened[-1].place if reopened else -1
-    return next((step for step in history.of.get(_CLOSED, ()) if step.place > since), None)
+    for step in history.of.get(_CLOSED, ()):
+        if step.place > since:
+            return step
+    return None
 
 
 def _unaided(history: History, workflow: Workflow, scoped_at: Instant) -> Iterator[Closing]:
@@ -185,13 +190,15 @@ def _should_escalate(history: History, workflow: Workflow) -> bool | None:
 def _operators(steps: Iterable[Step]) -> tuple[tuple[str, Instant], ...]:
     """Each operator's last event. Unknown actors are left out: how many persons they are cannot be told."""
     last = {step.event.actor_id: step.at for step in steps}
-    return tuple(sorted((operator, at) for operator, at in last.items() if operator is not None))
+    return tuple(sorted([(operator, at) for operator, at in last.items() if operator is not None]))
 
 
 def _evidence(history: History, handled: tuple[Instant, EventRef] | None, *proofs: Step | None) -> Evidence:
     """The events of first handling, complaint, close and end, in the history's order."""
     found = {step.place: step.ref for step in proofs if step is not None}
     if handled is not None:
-        step = next(step for step in history.by[_AGENT] if step.ref == handled[1])
-        found[step.place] = step.ref
+        for step in history.by[_AGENT]:
+            if step.ref == handled[1]:
+                found[step.place] = step.ref
+                break
     return tuple([found[place] for place in sorted(found)])

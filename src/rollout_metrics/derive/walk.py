@@ -12,8 +12,10 @@ from rollout_metrics.domain.facts import DECIDED, Outcome
 from rollout_metrics.domain.time import Instant
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
-_AGENT, _OPERATOR, _REOPENED, _REJECTED = ActorKind.AGENT, ActorKind.OPERATOR, Activity.REOPENED, Activity.REJECTED
+_AGENT, _OPERATOR = ActorKind.AGENT, ActorKind.OPERATOR
+_ESCALATED, _REOPENED, _REJECTED = Activity.ESCALATED, Activity.REOPENED, Activity.REJECTED
 _REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
+_NEVER: Instant = 2**63
 
 
 class Walk(msgspec.Struct, frozen=True):
@@ -58,6 +60,7 @@ class _Walker:
         self._history = history
         self._terms = terms
         self._open: list[Course] = []
+        self._expires_at: Instant = _NEVER
         self._of_action: dict[str | None, list[Course]] = {}
         self._named: dict[str, Course] = {}
         self._last_decided: dict[str, Course] = {}
@@ -67,47 +70,54 @@ class _Walker:
         terms, of_action, raised = self._terms, self._of_action, raising(self._history)
         for step in self._history.steps[first:]:
             action = step.action
-            if step.own and action in terms and step.activity in OPENS:
+            if step.at > self._expires_at:
                 self._expire(step.at)
+            if step.own and action in terms and step.activity in OPENS:
                 self._propose(step, terms[action])
-            rules = RULES_FOR.get((step.kind, step.activity))
-            if rules is None or (rules.about_one and action not in of_action) or (rules.escalating and step.place not in raised):
-                continue  # most of what happens is about something else
-            self._judge(step, rules)
+            rules = RULES_FOR.get((step.kind, _ESCALATED if step.place in raised else step.activity))
+            if rules is not None and (action in of_action or not rules.about_one):  # most of what happens is about something else
+                self._judge(step, rules)
         return Walk(self.courses, self.of, self.meant)
 
     def _expire(self, now: Instant) -> None:
         """Close what a final timeout ended before `now`; an event exactly at the deadline beats it."""
-        for course in self._open:
-            if course.expires_at < now:
-                self._open = [course for course in self._open if course.expires_at >= now]
-                return
+        self._open = [course for course in self._open if course.expires_at >= now]
+        self._expires_at = min((course.expires_at for course in self._open), default=_NEVER)
 
     def _propose(self, step: Step, terms: Terms) -> None:
         """Take in an own agent's event that opens or continues a recommendation."""
         value = terms.value(step.event)
-        earlier = self._of_action.setdefault(terms.action, [])
-        course = None
-        if earlier:
-            course = next((course for course in self._current(earlier) if terms.same(course.value, value) and self._continues(course, step.at)), None)
+        earlier = self._of_action.get(terms.action)
+        course = None if earlier is None else self._continued(earlier, terms, value, step.at)
         if course is not None:
             course.go_on(step)
         else:
-            for older in self._open:
-                if older.terms is terms:
-                    older.decide(step, Outcome.SUPERSEDED, "newer")
-                    self._open.remove(older)
-                    break
             course = Course.begin(step, terms, value)
-            earlier.append(course)
+            if earlier is None:
+                self._of_action[terms.action] = [course]
+            else:
+                self._supersede(terms, step)
+                earlier.append(course)
             self.courses.append(course)
             self._open.append(course)
+            self._expires_at = min(self._expires_at, course.expires_at)
         self.of[step.place] = self._named[step.event.event_id] = course
 
-    def _current(self, earlier: list[Course]) -> list[Course]:
-        """The courses of an action that may go on, newest first: the last one while it is open, and the one decided last. A case can have thousands."""
-        newest, decided = earlier[-1], self._last_decided.get(earlier[-1].action)
-        return [newest] if decided is None or decided is newest else [newest, decided]
+    def _supersede(self, terms: Terms, step: Step) -> None:
+        """A newer recommendation for the action leaves the one that is still open."""
+        for older in self._open:
+            if older.terms is terms:
+                older.decide(step, Outcome.SUPERSEDED, "newer")
+                self._open.remove(older)
+                return
+
+    def _continued(self, earlier: list[Course], terms: Terms, value: str | None, at: Instant) -> Course | None:
+        """The recommendation for the action that goes on with this value, if one does."""
+        # It can only be the last one, while it is open, or the one decided last: a case can have thousands.
+        for course in (earlier[-1], self._last_decided.get(terms.action)):
+            if course is not None and terms.same(course.value, value) and self._continues(course, at):
+                return course
+        return None
 
     def _continues(self, course: Course, at: Instant) -> bool:
         """Open, or accepted by rows 2 or 4 not too long ago with nothing about the action decided since."""
@@ -122,17 +132,17 @@ class _Walker:
 
     def _judge(self, step: Step, rules: RulesFor) -> None:
         """Try the rows on every open recommendation, and look whether the event reverses one that was decided before it."""
+        meant: Meant | None = None
+        about: tuple[Course, ...] = ()
         says = step.activity in SAYS
-        self._expire(step.at)
-        meant = None
         if says:
             meant = self._means(step)
             if meant is not None:
                 self.meant[step.place] = meant
-            about: tuple[Course, ...] = () if meant is None else (meant.newest,)
-        else:
+                about = (meant.newest,)
+        elif step.kind in _REOPENERS:
             about = self._newest(step)
-        reversing = [course for course in about if course.decided is not None and self._reverses(course, step)]
+        reversing = [course for course in about if course.decided is not None and self._reverses(course, step)] if about else about
         if self._open:
             self._try(step, rules, meant, says=says)
         for course in reversing:

@@ -99,13 +99,18 @@ class Pause(msgspec.Struct, frozen=True):
     end: Instant | None
 
 
-class Calendar(msgspec.Struct, frozen=True):
+class Calendar(msgspec.Struct, frozen=True, dict=True):
     """Working time. `hours[weekday]` (Monday 0) are half-open stretches in minutes of the local day; all day is `((0, 1440),)`."""
 
     time_zone: str
     hours: tuple[tuple[tuple[int, int], ...], ...]
     holidays: frozenset[date]
     first_month: int
+
+    @cached_property
+    def always_open(self) -> bool:
+        """Whether working time is all time."""
+        return not self.holidays and all(stretches == ((0, 1440),) for stretches in self.hours)
 
 
 class EscalationPath(msgspec.Struct, frozen=True):
@@ -273,12 +278,15 @@ ACTION_OF: Mapping[Activity, str] = {
 """The action of an activity that names no attribute."""
 
 
+_COMMENTED = Activity.COMMENTED
+
+
 def action_of(event: Event) -> str | None:
     """The one action an event maps to: `detail.action`, else by activity and attribute; None where it does nothing."""
     named = event.detail.get("action")
     if named is not None:
         return str(named)
-    if event.activity is Activity.COMMENTED:
+    if event.activity is _COMMENTED:
         return "comment:public" if event.detail.get("public") else "comment:internal"
     action = ACTION_OF.get(event.activity)
     if action is None and event.attribute is not None:
