@@ -30,16 +30,16 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
     workflow = history.workflow
     if workflow is None:
         return []
+    if not history.by[_AGENT]:
+        return []
     levels, terms_by_action = levels_of(workflow), terms_of(workflow)
-    answers: _Answers | None = None
+    answers = _Answers(history, terms_by_action) if history.by[_OPERATOR] or _REOPENED in history.of else None
     found = []
     for step in history.since(history.by[_AGENT]):
         if step.own and step.activity in ACTS and levels.mode_when_acting(step.at) is _LIVE:
             terms = terms_by_action[step.action or step.activity.value]
             if terms.reversible:
-                if answers is None:
-                    answers = _Answers(history, terms_by_action)
-                if answers.about(step):
+                if answers is not None and answers.about(step):
                     found.append(_judged(step, workflow, terms, *answers.to(step, terms)))
                 else:
                     found.append(Act(workflow.name, terms.action, step.at, step.at + workflow.cohort_age, False, False, None, (step.ref,)))

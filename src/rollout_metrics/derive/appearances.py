@@ -10,6 +10,8 @@ from rollout_metrics.domain.events import Activity, members_of
 from rollout_metrics.domain.policy import AttributeType, Workflow
 from rollout_metrics.domain.time import Instant
 
+_CREATED = Activity.CREATED
+
 VALUE_OF = "="
 """What stands between an attribute and its value in a name; an attribute alone is its own name."""
 
@@ -41,20 +43,23 @@ def appeared(history: History, workflow: Workflow, until: Instant) -> tuple[str,
     """The names that appeared on the case up to an instant, sorted."""
     looked_for = watched(workflow)
     found: set[str] = set()
-    for step in history.of.get(Activity.CREATED, ()):
+    for step in history.of.get(_CREATED, ()):
         if step.at <= until:
             for attribute, value in step.event.detail.get("attributes", {}).items():
                 if value is not None and attribute in looked_for:
                     _found(looked_for[attribute], value, found)
+    changes, steps = history.values.changes, history.steps
     for attribute, item in looked_for.items():
-        for event in history.values.changes(attribute):
-            if event.occurred_at > until:
-                break
-            found.add(item.name)
-            if not item.values:
-                break
-            _found(item, event.before, found)
-            _found(item, event.after, found)
+        if attribute in changes:
+            for place in changes[attribute]:
+                step = steps[place]
+                if step.at > until:
+                    break
+                found.add(item.name)
+                if not item.values:
+                    break
+                _found(item, step.event.before, found)
+                _found(item, step.event.after, found)
     return tuple(sorted(found))
 
 

@@ -14,10 +14,12 @@ from rollout_metrics.derive.recommendations import recommendations
 from rollout_metrics.derive.reports import reports
 from rollout_metrics.derive.summary import summary
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.events import Event
+from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.facts import CaseFacts, Fact
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import Instant
+
+_EVALUATED = Activity.EVALUATED
 
 
 def derive(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant], surroundings: Surroundings) -> CaseFacts:
@@ -33,7 +35,8 @@ def derive(events: Iterable[Event], company: Company, as_of: Mapping[str, Instan
     elif history.steps:
         facts += violations(history, company, surroundings, [])
     if history.steps:
-        facts += evaluations(history, company)
+        if _EVALUATED in history.of:
+            facts += evaluations(history, company)
         facts += incidents(history, company)
         facts += unrecorded(history, company)
         facts += reports(history, company)
@@ -42,7 +45,7 @@ def derive(events: Iterable[Event], company: Company, as_of: Mapping[str, Instan
         None if history.workflow is None else history.workflow.name,
         history.scoped_at,
         tuple(facts),
-        min(changes, default=None),
+        min(changes) if changes else None,
     )
 
 

@@ -8,6 +8,8 @@ from rollout_metrics.domain.facts import Unrecorded
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant
 
+_AGENT = ActorKind.AGENT
+
 
 def unrecorded(history: History, company: Company) -> list[Unrecorded]:
     """The case's events whose version nobody had recorded as deployed to production when they happened.
@@ -16,7 +18,7 @@ def unrecorded(history: History, company: Company) -> list[Unrecorded]:
     """
     return [
         Unrecorded(workflow.name, str(version), step.at, (step.ref,))
-        for step in history.by[ActorKind.AGENT]
+        for step in history.by[_AGENT]
         if (version := step.event.detail.get("version"))
         and step.activity is not Activity.EVALUATED
         and step.event.detail.get("environment", PRODUCTION) == PRODUCTION

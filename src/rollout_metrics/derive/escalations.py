@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
+
 from rollout_metrics.derive.calendar import elapsed, used_up
 from rollout_metrics.derive.history import ENDINGS, History, Step
 from rollout_metrics.derive.kept import kept
@@ -17,6 +19,12 @@ UNSPECIFIED = "unspecified"
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
 _AGENT, _OPERATOR, _LIVE, _SHADOW = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE, Level.SHADOW
+_WAITING, _ACKNOWLEDGED, _RESOLVED, _ENDED = (
+    EscalationState.WAITING,
+    EscalationState.ACKNOWLEDGED,
+    EscalationState.RESOLVED,
+    EscalationState.ENDED,
+)
 _CHANGED, _CLOSED, _ESCALATED, _EXECUTED = Activity.CHANGED, Activity.CLOSED, Activity.ESCALATED, Activity.EXECUTED
 
 
@@ -43,7 +51,7 @@ def escalations(history: History, company: Company, _surroundings: Surroundings,
             if current is not None:
                 current.join(step)
             elif levels.when_acting(step.at) is not _SHADOW:
-                current = _Course(step)
+                current = _Course(step, _stated_reason(step), [step.ref])
                 courses.append(current)
         elif current is not None and current.follow(step, takebacks):
             current = None
@@ -51,18 +59,15 @@ def escalations(history: History, company: Company, _surroundings: Surroundings,
     return [_escalated(course, history, workflow, owned=owned) for course in courses]
 
 
-class _Course:
+class _Course(msgspec.Struct, eq=False, gc=False):
     """One escalation while its history is being read."""
 
-    __slots__ = ("acknowledged_at", "ended_at", "evidence", "raised", "reason", "resolved_at")
-
-    def __init__(self, raised: Step) -> None:
-        self.raised = raised
-        self.reason = _stated_reason(raised)
-        self.acknowledged_at: Instant | None = None
-        self.resolved_at: Instant | None = None
-        self.ended_at: Instant | None = None
-        self.evidence: list[EventRef] = [raised.ref]
+    raised: Step
+    reason: str | None
+    evidence: list[EventRef]
+    acknowledged_at: Instant | None = None
+    resolved_at: Instant | None = None
+    ended_at: Instant | None = None
 
     def join(self, step: Step) -> None:
         """Take in a further escalation: it may state the reason that the first left out, as a runtime's report beside the tracker's own event does."""
@@ -72,10 +77,10 @@ class _Course:
     def follow(self, step: Step, takebacks: Collection[EventRef]) -> bool:
         """Take in any other later event; whether the escalation is over with it."""
         over = True
-        if step.activity is _CLOSED or (step.own and step.ref in takebacks):
-            self.resolved_at = step.at
-        elif step.activity in ENDINGS:
+        if step.activity in ENDINGS:
             self.ended_at = step.at
+        elif step.activity is _CLOSED or (step.own and step.ref in takebacks):
+            self.resolved_at = step.at
         else:
             over = False
         if step.kind is _OPERATOR and self.acknowledged_at is None:
@@ -94,10 +99,10 @@ class _Course:
     def state(self) -> EscalationState:
         """Where it stands."""
         if self.resolved_at is not None:
-            return EscalationState.RESOLVED
+            return _RESOLVED
         if self.ended_at is not None:
-            return EscalationState.ENDED
-        return EscalationState.WAITING if self.acknowledged_at is None else EscalationState.ACKNOWLEDGED
+            return _ENDED
+        return _WAITING if self.acknowledged_at is None else _ACKNOWLEDGED
 
 
 @kept

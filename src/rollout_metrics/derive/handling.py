@@ -66,7 +66,7 @@ def handling(
         at=first.at,
         scoped_at=scoped_at,
         presence=presence,
-        evidence=tuple(dict.fromkeys((first.ref, *reversed_by, *proof))),
+        evidence=tuple(dict.fromkeys((first.ref, *reversed_by, *proof))) if reversed_by or proof else (first.ref,),
         bypassed_early=_bypassed(kind, history, workflow, recommendations, first),
         cleaned=bool(redone or reversed_by),
     )

@@ -96,9 +96,12 @@ class History(msgspec.Struct, frozen=True, dict=True):
 
 
 class Values:
-    """Attribute values along a history: the last change's `after`, else the initial value, else the `before` of the first change."""
+    """Attribute values along a history: the last change's `after`, else the initial value, else the `before` of the first change.
 
-    __slots__ = ("_events", "_initial", "_places")
+    `changes`: by attribute, the places of the events that change it, in order.
+    """
+
+    __slots__ = ("_events", "_initial", "changes")
 
     def __init__(self, events: Sequence[Event]) -> None:
         initial: dict[str, str | None] = {}
@@ -116,25 +119,20 @@ class Values:
             elif activity is _CREATED:
                 attributes = event.detail.get("attributes") or {}
                 initial = {**attributes, **initial} if initial else attributes  # whatever claims to create it later, it has begun
-        self._events, self._initial, self._places = events, initial, places
+        self._events, self._initial, self.changes = events, initial, places
 
     def after(self, attribute: str, place: int) -> str | None:
         """The value after the events at places 0 to `place`, inclusive."""
-        places = self._places.get(attribute)
+        places = self.changes.get(attribute)
         if places is not None and places[0] <= place:
             return self._events[places[bisect_right(places, place) - 1]].after
         if places is None or attribute in self._initial:
             return self._initial.get(attribute)
         return self._events[places[0]].before
 
-    def changes(self, attribute: str) -> Iterable[Event]:
-        """The events that changed the attribute, in order."""
-        places = self._places.get(attribute)
-        return () if places is None else map(self._events.__getitem__, places)
-
     def last_change(self, attribute: str, place: int) -> int | None:
         """The place of the attribute's last change at or before `place`."""
-        places = self._places.get(attribute, ())
+        places = self.changes.get(attribute, ())
         changes = bisect_right(places, place)
         return places[changes - 1] if changes else None
 
@@ -234,19 +232,7 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
         # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
         # What a later event tells of the past waits for that event.
         next_event_at = whole.found[1] if next_event_at is None else min(next_event_at, whole.found[1])
-    return History(
-        case=ordered[0].case,
-        as_of=until,
-        company=company,
-        workflow=workflow,
-        scoped_at=scoped_at,
-        steps=steps,
-        of=of,
-        by=by,
-        start=start,
-        values=cut.values,
-        next_event_at=next_event_at,
-    )
+    return History(ordered[0].case, until, company, workflow, scoped_at, steps, of, by, start, cut.values, next_event_at)
 
 
 def _cut(events: list[Event], company: Company) -> _Cut:

@@ -17,7 +17,10 @@ def incidents(history: History, company: Company) -> list[IncidentSeen]:
     It starts with its first event and ends when it was closed, or merged into another; a reopened one goes on. A deleted one was none.
     """
     steps = history.steps
-    found = [workflow for workflow in _counting(company).get(history.case[0], ()) if _concerns(workflow, history)]
+    counting = _counting(company).get(history.case[0])
+    if counting is None:
+        return []
+    found = [workflow for workflow in counting if _concerns(workflow, history)]
     if not found or not steps or steps[-1].activity is Activity.DELETED:
         return []
     ended = _ended(steps)

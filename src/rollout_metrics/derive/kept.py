@@ -16,14 +16,14 @@ V = TypeVar("V")
 
 
 def kept(build: Callable[[K], V]) -> Callable[[K], V]:
-    """A function decorator: the function is called once for each value it is asked about, and what it gave is kept as long as that value is."""
+    """A function decorator: the function is called once for each value it is asked about, and what it gave (never None) is kept as long as that
+    value is."""
     name = f"{build.__module__}.{build.__qualname__}"
 
     @wraps(build)
     def look_up(of: K) -> V:
-        try:
-            found: V = of.__dict__[name]
-        except KeyError:
+        found: V | None = of.__dict__.get(name)
+        if found is None:
             found = of.__dict__[name] = build(of)
         return found
 

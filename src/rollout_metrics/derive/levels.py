@@ -11,6 +11,8 @@ from rollout_metrics.domain.facts import Mode
 from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import Instant
 
+_OFF = Level.OFF
+
 
 class Levels(msgspec.Struct, frozen=True):
     """A workflow's levels as one staircase: from `since[n - 1]` to before `since[n]` it is `levels[n]`.
@@ -37,9 +39,9 @@ def level_at(workflow: Workflow, at: Instant, surroundings: Surroundings) -> Lev
     """The level in force at an instant; a single undated level holds from the first agent event on a case of the workflow."""
     levels = levels_of(workflow)
     level = levels.when_acting(at)
-    if level is not Level.OFF and levels.undated and (levels.deployed_at is None or levels.deployed_at > at):
+    if level is not _OFF and levels.undated and (levels.deployed_at is None or levels.deployed_at > at):
         first = surroundings.first_agent_at(workflow)
-        return level if first is not None and first <= at else Level.OFF
+        return level if first is not None and first <= at else _OFF
     return level
 
 

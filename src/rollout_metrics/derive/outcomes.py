@@ -67,11 +67,11 @@ class Course(msgspec.Struct, eq=False, gc=False):
             self.acted_at = step.at
         self.asked_approval = self.asked_approval or step.activity is _APPROVAL_REQUESTED
 
-    def decide(self, step: Step, outcome: Outcome, how: str, row: int = 0) -> None:
-        """Record the event that decides it."""
+    def decide(self, step: Step, outcome: Outcome, how: str, row: int = 0, given: str | None = None) -> None:
+        """Record the event that decides it, by a row of the table with the value that the event gives."""
         self.decided, self.outcome, self.how, self.row = step, outcome, how, row
         if row in (5, 6):
-            self.standing = spoken(self.terms, step)
+            self.standing = given
 
 
 def spoken(terms: Terms, step: Step) -> str | None:
@@ -94,7 +94,8 @@ def named_action(event: Event) -> str | None:
     return None if event.attribute is None else f"set:{event.attribute}"
 
 
-Applies = Callable[[Course, Step, History], bool]
+Applies = Callable[[Course, Step, "str | None", History], bool]
+"""Whether a row applies to a recommendation, given the event, the value it gives where it concerns the recommendation, and the history."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -112,16 +113,15 @@ class Rule(msgspec.Struct, frozen=True):
     how: str
 
 
-def _always(_course: Course, _step: Step, _history: History) -> bool:
+def _always(_course: Course, _step: Step, _given: str | None, _history: History) -> bool:
     return True
 
 
-def _says_no_other(course: Course, step: Step, _history: History) -> bool:
-    value = approved_value(step.event, course.terms)
-    return value is None or course.terms.same(course.value, value)
+def _says_no_other(course: Course, _step: Step, given: str | None, _history: History) -> bool:
+    return given is None or course.terms.same(course.value, given)
 
 
-def undoes(course: Course, step: Step, _history: History) -> bool:
+def undoes(course: Course, step: Step, _given: str | None = None, _history: History | None = None) -> bool:
     """Row 3: the case is reopened after the agent closed it."""
     return course.action == "close" and course.acted_at is not None and step.activity is _REOPENED
 
@@ -131,8 +131,8 @@ def _answers(course: Course) -> bool:
     return not (course.terms.comment and course.acted_at is not None)
 
 
-def _applies_it(course: Course, step: Step, history: History) -> bool:
-    return _answers(course) and course.terms.same(course.value, course.terms.value(step.event)) and not _in_place(course, step, history)
+def _applies_it(course: Course, step: Step, given: str | None, history: History) -> bool:
+    return course.terms.same(course.value, given) and _answers(course) and not _in_place(course, step, history)
 
 
 def _in_place(course: Course, step: Step, history: History) -> bool:
@@ -147,21 +147,18 @@ def _in_place(course: Course, step: Step, history: History) -> bool:
     return False
 
 
-def _progresses(course: Course, step: Step, _history: History) -> bool:
-    return _answers(course) and course.terms.advances(course.value, course.terms.value(step.event))
+def _progresses(course: Course, _step: Step, given: str | None, _history: History) -> bool:
+    return course.terms.advances(course.value, given) and _answers(course)
 
 
-def _differs(course: Course, step: Step, _history: History) -> bool:
-    if not _answers(course):
+def _edits(course: Course, step: Step, given: str | None, history: History) -> bool:
+    return course.terms.alike(course.value, given) and _differs(course, step, given, history)
+
+
+def _differs(course: Course, step: Step, given: str | None, _history: History) -> bool:
+    if given is None and step.activity is _APPROVED:
         return False
-    value = spoken(course.terms, step)
-    if step.activity is _APPROVED and value is None:
-        return False
-    return not course.terms.same(course.value, value)
-
-
-def _edits(course: Course, step: Step, history: History) -> bool:
-    return _differs(course, step, history) and course.terms.alike(course.value, spoken(course.terms, step))
+    return not course.terms.same(course.value, given) and _answers(course)
 
 
 def _matches(course: Course, step: Step, history: History) -> bool:
@@ -170,29 +167,29 @@ def _matches(course: Course, step: Step, history: History) -> bool:
     return attribute is not None and course.terms.same(course.value, history.value_at(attribute, step))
 
 
-def _kept(course: Course, step: Step, history: History) -> bool:
-    return _left(course) and course.acted_at is not None and (course.terms.attribute is None or _matches(course, step, history))
+def _kept(course: Course, step: Step, _given: str | None, history: History) -> bool:
+    return course.action != "close" and course.acted_at is not None and (course.terms.attribute is None or _matches(course, step, history))
 
 
-def _matched(course: Course, step: Step, history: History) -> bool:
-    return _left(course) and course.acted_at is None and _matches(course, step, history)
+def _matched(course: Course, step: Step, _given: str | None, history: History) -> bool:
+    return course.action != "close" and course.acted_at is None and _matches(course, step, history)
 
 
-def _mismatched(course: Course, step: Step, history: History) -> bool:
+def _mismatched(course: Course, step: Step, _given: str | None, history: History) -> bool:
     attribute = course.terms.attribute
-    if attribute is None or not _left(course) or _matches(course, step, history):
+    if attribute is None or course.action == "close" or _matches(course, step, history):
         return False
     setter = history.last_change(attribute, step)
     return setter is not None and setter.kind is _OPERATOR
 
 
-def _left(course: Course, _step: Step | None = None, _history: History | None = None) -> bool:
+def _left(course: Course, _step: Step, _given: str | None, _history: History) -> bool:
     """Rows 9 to 13 leave recommendations to close alone: rows 3 and 4 see to them."""
     return course.action != "close"
 
 
-def _left_acted(course: Course, _step: Step, _history: History) -> bool:
-    return _left(course) and course.acted_at is not None
+def _left_acted(course: Course, _step: Step, _given: str | None, _history: History) -> bool:
+    return course.action != "close" and course.acted_at is not None
 
 
 _OPERATORS = frozenset((ActorKind.OPERATOR,))

@@ -40,17 +40,18 @@ def recommendations(history: History, _surroundings: Surroundings) -> tuple[list
     courses = walk(history).courses
     if not courses:
         return [], None
+    levels = levels_of(workflow)
     found = []
     next_change_at: Instant | None = None
     for course in courses:
-        fact, change_at = _fact(course, history, workflow)
+        fact, change_at = _fact(course, history, workflow, levels.mode_when_acting(course.opened.at))
         found.append(fact)
         if change_at is not None and (next_change_at is None or change_at < next_change_at):
             next_change_at = change_at
     return found, next_change_at
 
 
-def _fact(course: Course, history: History, workflow: Workflow) -> tuple[Recommendation, Instant | None]:
+def _fact(course: Course, history: History, workflow: Workflow, mode: Mode) -> tuple[Recommendation, Instant | None]:
     """A course as it stands at T, and when it changes by time alone."""
     opened, decided, decides = course.opened, course.decided, course.decides
     opened_at, acted_at, row = opened.at, course.acted_at, course.row
@@ -58,7 +59,6 @@ def _fact(course: Course, history: History, workflow: Workflow) -> tuple[Recomme
     first_decided_at = decided_at = settled_at = change_at = ended_at = None
     deciding = decider = stranger_before = category = given = None
     evidence = tuple(course.refs)
-    mode = levels_of(workflow).mode_when_acting(opened_at)
     if decided is None:
         settle_at = opened_at + (decides.settle_after_approval if opened.activity is _APPROVAL_REQUESTED else decides.settle_after)
         if history.as_of < min(settle_at, course.expires_at):

@@ -27,6 +27,7 @@ ANSWERS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 """How operators answer whether a case should have been escalated, in any case of letters; what is no answer here is none."""
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
+_FAILED, _ACCEPTED, _OVERRIDDEN = Verdict.FAILED, Verdict.ACCEPTED, Outcome.OVERRIDDEN
 _AGENT, _OPERATOR, _LIVE, _ASSISTED = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE, HandlingKind.ASSISTED
 _CREATED, _CLOSED, _REOPENED, _RATED, _COMMENTED = Activity.CREATED, Activity.CLOSED, Activity.REOPENED, Activity.RATED, Activity.COMMENTED
 
@@ -113,8 +114,8 @@ def _verdict(recommendations: Sequence[Recommendation]) -> tuple[Verdict | None,
     decided = [item for item in recommendations if item.outcome in DECIDED and item.mode is _LIVE]
     if not decided:
         return None, None
-    outcomes = {item.outcome for item in decided}
-    verdict = Verdict.FAILED if Outcome.OVERRIDDEN in outcomes else Verdict.ACCEPTED if Outcome.ACCEPTED in outcomes else None
+    outcomes = [item.outcome for item in decided]
+    verdict = _FAILED if _OVERRIDDEN in outcomes else _ACCEPTED if Outcome.ACCEPTED in outcomes else None
     return verdict, max([item.decided_at or 0 for item in decided])
 
 

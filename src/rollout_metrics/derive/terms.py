@@ -49,6 +49,8 @@ class Terms(msgspec.Struct, frozen=True):
 
     def alike(self, one: str | None, other: str | None) -> bool:
         """Whether one is an edit of the other rather than something else."""
+        if self.type is _SINGLE and one != other:
+            return self.edit_similarity <= 0
         return similarity(self.type, one, other) >= self.edit_similarity
 
     def replaces(self, one: str | None, other: str | None) -> bool:

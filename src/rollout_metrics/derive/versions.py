@@ -21,7 +21,7 @@ def version_at(workflow: Workflow, event: Event) -> str | None:
 def version_in_force(workflow: Workflow, at: Instant) -> str | None:
     """The version of the change deployed last before an instant; None where no record names one."""
     since, versions = _deployed(workflow)
-    deployed = bisect_left(since, at)
+    deployed = bisect_left(since, at) if since else 0
     return versions[deployed - 1] if deployed else None
 
 

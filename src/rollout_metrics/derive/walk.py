@@ -5,7 +5,7 @@ import msgspec
 from rollout_metrics.derive.escalations import raising
 from rollout_metrics.derive.history import History, Step
 from rollout_metrics.derive.kept import kept
-from rollout_metrics.derive.outcomes import DOES, OPENS, REVERSIBLE, RULES_FOR, SAYS, Course, RulesFor, named_action, undoes
+from rollout_metrics.derive.outcomes import DOES, OPENS, REVERSIBLE, RULES_FOR, SAYS, Course, RulesFor, named_action, spoken, undoes
 from rollout_metrics.derive.terms import Terms, decided_terms
 from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import DECIDED, Outcome
@@ -153,10 +153,14 @@ class _Walker:
         """Decide every open recommendation to which a row applies, by the first that does. `meant`: those that an approval or rejection means."""
         still_open = []
         for course in self._open:
+            if course.opened is step:
+                still_open.append(course)
+                continue
             concerned = (meant is not None and course in meant) if says else course.action == step.action
+            given = spoken(course.terms, step) if concerned else None
             for rule in rules.concerned if concerned else rules.others:
-                if course.opened is not step and rule.applies(course, step, self._history):
-                    course.decide(step, rule.outcome, rule.how, rule.row)
+                if rule.applies(course, step, given, self._history):
+                    course.decide(step, rule.outcome, rule.how, rule.row, given)
                     if rule.outcome in DECIDED:
                         self._last_decided[course.action] = course
                     break
@@ -204,6 +208,6 @@ class _Walker:
             return False
         if step.activity is _REJECTED:
             return True
-        if undoes(course, step, self._history):
+        if undoes(course, step):
             return True
         return step.kind is _OPERATOR and step.activity in DOES and step.action == terms.action and terms.replaces(course.standing, terms.value(step.event))
