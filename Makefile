@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DIR ?= demo-data
+PIN := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint e2e bench generate lock clean
@@ -53,9 +54,11 @@ bench: $(STAMP) .venv-bench/.installed  ## benchmarks, as ratios from interleave
 generate: $(STAMP)  ## write rules, alerts, dashboards and documents anew
 	@$(BIN)/rollout-metrics generate
 
-lock:  ## pin the newest allowed dependencies
-	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --extra postgres --extra parquet --output-file requirements/run.txt pyproject.toml
-	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+lock: $(STAMP)  ## pin the newest allowed dependencies
+	@$(PIN) --extra postgres --extra parquet --output-file requirements/run.txt pyproject.toml
+	@$(PIN) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	@$(PIN) --output-file requirements/bench.txt requirements/bench.in
+	@$(PIN) --output-file requirements/tryton.txt requirements/tryton.in
 
 clean:  ## remove the environment and the demo's data
 	@rm -rf $(VENV) $(DEMO_DIR) build dist src/*.egg-info
