@@ -60,5 +60,5 @@ lock: $(STAMP)  ## pin the newest allowed dependencies
 	@$(PIN) --output-file requirements/bench.txt requirements/bench.in
 	@$(PIN) --output-file requirements/tryton.txt requirements/tryton.in
 
-clean:  ## remove the environment and the demo's data
-	@rm -rf $(VENV) $(DEMO_DIR) build dist src/*.egg-info
+clean:  ## remove the environments and the demo's data
+	@rm -rf $(VENV) .venv-bench .venv-tryton $(DEMO_DIR) build dist src/*.egg-info
