@@ -18,13 +18,13 @@ _KEPT = msgspec.json.Encoder(order="deterministic")
 
 def told(page: Page, tell: Callable[[R], Iterable[Told]], named: Callable[[R], object]) -> Iterator[Told]:
     """What each record of a page tells, and what stands among the records as it is to be. `named`: what a record is called in messages."""
+    found: list[Told] = []
     for record in page.body:
         if type(record) in _TOLD:
-            yield record
+            found.append(record)
             continue
         try:
-            found = list(tell(record))
+            found += list(tell(record))  # all of it or nothing
         except _UNTOLD as error:
-            yield Rejected("malformed", f"{page.where} {named(record)}", why(error), _KEPT.encode(record))
-        else:
-            yield from found
+            found.append(Rejected("malformed", f"{page.where} {named(record)}", why(error), _KEPT.encode(record)))
+    return iter(found)

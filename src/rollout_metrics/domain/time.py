@@ -34,10 +34,12 @@ def moment(at: Instant) -> datetime:
 def parse_instant(text: str) -> Instant:
     """Read ISO 8601 with an offset or `Z`; anything else raises `ValueError`."""
     try:
-        read = datetime.fromisoformat(text)
+        since = datetime.fromisoformat(text) - EPOCH
     except ValueError:
         raise ValueError(f"{text!r} is no ISO 8601 time such as 2026-03-01T10:00:00Z") from None
-    return instant(read)
+    except TypeError:  # no text, or no time zone
+        return instant(datetime.fromisoformat(text))
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def format_instant(at: Instant) -> str:

@@ -1,7 +1,7 @@
 """Microsoft Dynamics 365 (Dataverse): the audit log of cases, opportunities and leads, with notes, emails and resolutions."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -56,6 +56,7 @@ SELECTED: Mapping[str, Sequence[str]] = {
 }
 WHAT = "@Microsoft.Dynamics.CRM.lookuplogicalname"
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
+GUID_LENGTH = 36
 PREFER = 'odata.include-annotations="*",odata.maxpagesize=500'
 Who = tuple[ActorKind, str | None]
 Change = tuple[str | None, str | None, str | None]
@@ -235,24 +236,26 @@ class Dynamics365(HttpSource):
             return ""
         return "(" + " or ".join(f"objecttypecode eq '{table}'" for table in self.tables) + ") and "
 
-    def _of(self, one: _Row) -> Iterator[Event]:
+    def _of(self, one: _Row) -> Iterable[Event]:
         if one.kind == AUDITS:
-            yield from self._audit(one)
-        elif one.kind in (NOTES, EMAILS):
-            yield from self._said(one)
-        elif one.kind == RESOLUTIONS and one.row.get("timespent"):
+            return self._audit(one)
+        if one.kind in (NOTES, EMAILS):
+            return self._said(one)
+        if one.kind == RESOLUTIONS and one.row.get("timespent"):
             row = one.row
             detail = {"seconds": int(row["timespent"]) * 60}
             moment = _Moment(str(row["_incidentid_value"]), parse_instant(row["createdon"]), _who(one))
-            yield self._event(moment, f"resolution/{row['activityid']}", Activity.TIME_LOGGED, detail, revision=_stamp(row))
+            return [self._event(moment, f"resolution/{row['activityid']}", Activity.TIME_LOGGED, detail, revision=_stamp(row))]
+        return ()
 
     def _event(self, moment: _Moment, number: str, activity: Activity, detail: Mapping[str, Any], *, change: Change = UNCHANGED, revision: int = 0) -> Event:
         name, case_id, facts = self.name, moment.case_id, {"via": [], **detail}
+        (kind, actor), (attribute, before, after) = moment.who, change
         if len(self.tables) == 1:
             facts["url"] = f"{self.base_url}/main.aspx?pagetype=entityrecord&etn={self.tables[0]}&id={case_id}"
-        return Event(name, name, case_id, number, moment.at, activity, *moment.who, *change, facts, revision)
+        return Event(name, name, case_id, number, moment.at, activity, kind, actor, attribute, before, after, facts, revision)
 
-    def _audit(self, one: _Row) -> Iterator[Event]:
+    def _audit(self, one: _Row) -> list[Event]:
         """One row of the log: a creation with all that it set, a deletion, or an event for each column that changed."""
         row = one.row
         number, action = str(row["auditid"]), row["action"]
@@ -260,61 +263,58 @@ class Dynamics365(HttpSource):
         via = {"via": ["impersonated"]} if row.get("_callinguserid_value") else {}
         changed = _CHANGE_DATA.decode(row["changedata"]).changed if row.get("changedata") else []
         if row["operation"] == DELETED:
-            yield self._event(moment, number, Activity.DELETED, via)
-            return
+            return [self._event(moment, number, Activity.DELETED, via)]
         if row["operation"] == CREATED:
             values = {self._attribute(each.logical_name): self._side(each.logical_name, each.new) for each in changed if each.logical_name not in BOOKKEEPING}
             attributes = {"table": str(row["objecttypecode"])} | {name: value for name, value in sorted(values.items()) if value is not None}
-            yield self._event(moment, number, Activity.CREATED, {**via, "attributes": attributes})
-            return
+            return [self._event(moment, number, Activity.CREATED, {**via, "attributes": attributes})]
+        told = [each for each in changed if each.logical_name not in BOOKKEEPING]
+        made = [self._changed(each, moment, f"{number}:{each.logical_name}", via, absorbs=action == MERGE) for each in told]
         if action in (APPROVE, REJECT):
-            yield self._event(moment, f"{number}:answer", Activity.APPROVED if action == APPROVE else Activity.REJECTED, via)
-        for each in changed:
-            if each.logical_name not in BOOKKEEPING:
-                yield from self._changed(each, moment, f"{number}:{each.logical_name}", via, absorbs=action == MERGE)
+            made.insert(0, self._event(moment, f"{number}:answer", Activity.APPROVED if action == APPROVE else Activity.REJECTED, via))
+        return [event for event in made if event is not None]
 
-    def _changed(self, each: _Changed, moment: _Moment, number: str, via: Mapping[str, Any], *, absorbs: bool) -> Iterator[Event]:
+    def _changed(self, each: _Changed, moment: _Moment, number: str, via: Mapping[str, Any], *, absorbs: bool) -> Event | None:
         name = each.logical_name
         before, after = self._side(name, each.old), self._side(name, each.new)
         if name == SATISFACTION:
             score = {"5": "good", "4": "good", "2": "bad", "1": "bad"}.get(str(each.new))
-            if score is not None:
-                yield self._event(msgspec.structs.replace(moment, who=CUSTOMER), number, Activity.RATED, {**via, "score": score})
-            return
+            rated = msgspec.structs.replace(moment, who=CUSTOMER)
+            return None if score is None else self._event(rated, number, Activity.RATED, {**via, "score": score})
         if name == "masterid" and (absorbs or each.new):
-            yield self._event(moment, number, Activity.ABSORBED, via)
-            return
+            return self._event(moment, number, Activity.ABSORBED, via)
         activity = Activity.CHANGED
         if name == "statecode" and (before in (None, "0")) != (after in (None, "0")):
             activity = Activity.REOPENED if after in (None, "0") else Activity.CLOSED
         elif name == "isescalated" and after == "true":
             activity = Activity.ESCALATED
-        yield self._event(moment, number, activity, via, change=(self._attribute(name), before, after))
+        return self._event(moment, number, activity, via, change=(self._attribute(name), before, after))
 
     def _attribute(self, name: str) -> str:
         return self.fields.get(name) or ATTRIBUTES.get(name) or name
 
     def _side(self, name: str, value: Any) -> str | None:
         """A value as text: of lookups the id alone; of columns that nobody asked for only ids and codes."""
-        text = text_value(value)
+        text = None if value is None else text_value(value)
         if text is None:
             return None
         known = name in self.fields or name in ATTRIBUTES
         if known and text.isdigit() and name != "isescalated":
             return text
-        entity, _, number = text.rpartition(",")
-        if GUID.match(number) and (not entity or entity.isidentifier()):
-            return number.lower()
-        if text.lower() in ("true", "false") or (name == "isescalated" and text in ("0", "1")):
+        if len(text) >= GUID_LENGTH:
+            entity, _, number = text.rpartition(",")
+            if len(number) == GUID_LENGTH and GUID.match(number) and (not entity or entity.isidentifier()):
+                return number.lower()
+        elif text.lower() in ("true", "false") or (name == "isescalated" and text in ("0", "1")):
             return "true" if text.lower() in ("true", "1") else "false"
         return text if known or name.endswith("code") else None
 
-    def _said(self, one: _Row) -> Iterator[Event]:
+    def _said(self, one: _Row) -> Iterable[Event]:
         """A note, which is internal, or an email about one of our rows."""
         row = one.row
         email = one.kind == EMAILS
         if email and row.get(f"_regardingobjectid_value{WHAT}") not in self.tables:
-            return
+            return ()
         case_id = row["_regardingobjectid_value" if email else "_objectid_value"]
         incoming = email and row.get("directioncode") is False
         text = str(row.get("description" if email else "notetext") or "")
@@ -322,7 +322,7 @@ class Dynamics365(HttpSource):
         moment = _Moment(str(case_id), parse_instant(row["createdon"]), CUSTOMER if incoming else _who(one))
         number = f"comment/{row['activityid' if email else 'annotationid']}"
         said = {"public": email, **({"value": words} if words else {})}
-        yield self._event(moment, number, Activity.COMMENTED, said, revision=_stamp(row))
+        return [self._event(moment, number, Activity.COMMENTED, said, revision=_stamp(row))]
 
 
 def _listed(

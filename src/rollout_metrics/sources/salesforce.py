@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -162,10 +163,9 @@ class Salesforce(Reconciled):
         terms = {one.name: _Terms(self, one) for one in page.body[:1] if isinstance(one, Bundle)}
         return told(page, partial(self._told, terms), lambda bundle: f"{bundle.name} {bundle.record.get('Id')}")
 
-    def _told(self, terms: Mapping[str, "_Terms"], bundle: Bundle) -> Iterator[Told]:
+    def _told(self, terms: Mapping[str, "_Terms"], bundle: Bundle) -> list[Told]:
         story = _Story(self, terms[bundle.name], bundle)
-        yield from story.events()
-        yield Coverage("history", int(story.whole), 1)
+        return [*story.events(), Coverage("history", int(story.whole), 1)]
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Objects and fields that may not be read, fields whose history is not tracked, and approvals that nobody reads."""
@@ -322,12 +322,35 @@ class _Reading(msgspec.Struct):
 
 
 class _Terms:
-    """What is the same for all records of a page."""
+    """What is the same for all records of a page; fields and people are worked out once."""
 
     def __init__(self, source: Salesforce, bundle: Bundle) -> None:
         self.names = {**KINDS[bundle.name].fields, **source.fields}
         self.kept = frozenset(self.names.values())
         self.closing = frozenset(bundle.closing)
+        self._fields: dict[str, tuple[str, bool]] = {}
+        self._people: dict[tuple[Any, str], Who] = {}
+
+    def attribute(self, field: str) -> tuple[str, bool]:
+        """What a field of the history is called here, and whether its values are wanted whatever they are."""
+        found = self._fields.get(field)
+        if found is None:
+            named = self.names.get("OwnerId" if field in OWNER else field)
+            other = f"custom:{field.removesuffix('__c')}" if field.endswith("__c") else field
+            found = self._fields[field] = (other if named is None else named, named is not None)
+        return found
+
+    def who(self, user: Any, kind: str) -> Who:
+        """Staff, unless the user's type says a portal's, a site's or a machine's."""
+        found = self._people.get((user, kind))
+        if found is None:
+            if not isinstance(user, str) or not user.startswith(USER):
+                found = ActorKind.SYSTEM, user if isinstance(user, str) else None
+            else:
+                is_a = ActorKind.SYSTEM if kind in AUTOMATIC else ActorKind.CUSTOMER if kind in OUTSIDE else ActorKind.OPERATOR
+                found = is_a, full_id(user)
+            self._people[user, kind] = found
+        return found
 
 
 class _Story:
@@ -337,9 +360,9 @@ class _Story:
     """The history leads without a gap from the first status to the present one."""
 
     def __init__(self, source: Salesforce, terms: _Terms, bundle: Bundle) -> None:
-        self.source, self.bundle, self.record = source, bundle, bundle.record
+        self.name, self.bundle, self.record = source.name, bundle, bundle.record
         self.case_id = full_id(self.record["Id"])
-        self.names, self.kept, self.closing = terms.names, terms.kept, terms.closing
+        self.terms, self.names, self.closing = terms, terms.names, terms.closing
         self.whole = bundle.tracked
         self.link = {"url": f"{source.base_url}/{self.case_id}", "via": []}
 
@@ -373,32 +396,30 @@ class _Story:
         change: Change = UNCHANGED,
         revision: int = 0,
     ) -> Event:
-        name, case_id = self.source.name, self.case_id
-        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, *who, *change, {**self.link, **(detail or {})}, revision)
+        name, case_id, (kind, actor), (attribute, before, after) = self.name, self.case_id, who, change
+        said = self.link.copy() if detail is None else {**self.link, **detail}
+        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, kind, actor, attribute, before, after, said, revision)
 
     def _changes(self, now: dict[str, str | None]) -> tuple[list[Event], dict[str, str | None]]:
         """The history, and what the record began with: the old value of a field's first change, else what it is now."""
         initial, events = dict(now), list[Event]()
         current: dict[str, str | None] = {}
-        labels, closing = self.bundle.labels, self.closing
+        labels, closing, kept = self.bundle.labels, self.closing, self.terms.kept
         for at, row in _once(self.bundle.histories):
-            field = "OwnerId" if row.field in OWNER else row.field
-            attribute = self.names.get(field)
-            known = attribute is not None
-            before, after = self._side(row.old, row, known=known), self._side(row.new, row, known=known)
-            if attribute == "status":
+            attribute, known = self.terms.attribute(row.field)
+            before, after = _sides(row, known=known)
+            status = attribute == "status"
+            if status:
                 before, after = labels.get(before or "", before), labels.get(after or "", after)
-            elif attribute is None:
-                attribute = f"custom:{field.removesuffix('__c')}" if field.endswith("__c") else field
-            if attribute not in current and attribute in self.kept:
+            if attribute not in current and attribute in kept:
                 initial[attribute] = before
-            elif attribute == "status" and current.get(attribute) != before:
+            elif status and current.get(attribute) != before:
                 self.whole = False
             current[attribute] = after
             activity = Activity.CHANGED
-            if attribute == "status" and (before in closing) != (after in closing):
+            if status and (before in closing) != (after in closing):
                 activity = Activity.CLOSED if after in closing else Activity.REOPENED
-            elif field == "IsEscalated" and after == "true":
+            elif row.field == "IsEscalated" and after == "true":
                 activity = Activity.ESCALATED
             events.append(self._event(f"history/{row.id}", at, activity, self._who(row.by), change=(attribute, before, after)))
         if "status" in current and current["status"] != now.get("status"):
@@ -412,13 +433,6 @@ class _Story:
         closed, status = self.record.get("ClosedDate"), now.get("status")
         if "status" not in current and status in self.closing and isinstance(closed, str) and closed != self.record["CreatedDate"]:
             yield self._event("closed", parse_instant(closed), Activity.CLOSED, NOBODY, change=("status", None, status))
-
-    def _side(self, value: Any, row: History, *, known: bool) -> str | None:
-        """One side of a change; names of people and free text are left out."""
-        text = _value(value)
-        if row.field in OWNER or row.data_type == ENTITY:
-            return text if text is not None and ID.match(text) else None
-        return text if known or row.data_type in WORDLESS else None
 
     def _child(self, row: dict[str, Any]) -> Iterator[Event]:
         name, at = row["object"], parse_instant(row["CreatedDate"])
@@ -449,11 +463,7 @@ class _Story:
         return self._event(f"comment/{row['Id']}", at, Activity.COMMENTED, who, detail, revision=_stamp(row))
 
     def _who(self, user: Any) -> Who:
-        """Staff, unless the user's type says a portal's, a site's or a machine's."""
-        if not isinstance(user, str) or not user.startswith(USER):
-            return ActorKind.SYSTEM, user if isinstance(user, str) else None
-        of = self.bundle.users.get(user, "")
-        return ActorKind.SYSTEM if of in AUTOMATIC else ActorKind.CUSTOMER if of in OUTSIDE else ActorKind.OPERATOR, full_id(user)
+        return self.terms.who(user, self.bundle.users.get(user, ""))
 
 
 def full_id(short: str) -> str:
@@ -466,14 +476,26 @@ def full_id(short: str) -> str:
 
 def _once(histories: Iterable[History]) -> list[tuple[Instant, History]]:
     """Each change once, in order: of lookups the history has a row with names and one with ids."""
-    kept = sorted(((parse_instant(row.at), row.id, row) for row in histories if row.field not in NOTHING_NEW), key=lambda one: one[:2])
-    by_id = {(row.at, row.field, row.by) for _, _, row in kept if _of_ids(row)}
-    return [(at, row) for at, _, row in kept if not by_id or (row.at, row.field, row.by) not in by_id or _of_ids(row)]
+    kept = [(parse_instant(row.at), row.id, row) for row in histories if row.field not in NOTHING_NEW]
+    if len(kept) > 1:
+        kept.sort(key=itemgetter(0, 1))
+    of_ids = [row.data_type == ENTITY or (row.field in OWNER and _of_ids(row)) for _, _, row in kept]
+    if not any(of_ids):
+        return [(at, row) for at, _, row in kept]
+    by_id = {(row.at, row.field, row.by) for (_, _, row), ids in zip(kept, of_ids, strict=True) if ids}
+    return [(at, row) for (at, _, row), ids in zip(kept, of_ids, strict=True) if ids or (row.at, row.field, row.by) not in by_id]
+
+
+def _sides(row: History, *, known: bool) -> tuple[str | None, str | None]:
+    """What was and what is; names of people and free text are left out."""
+    if row.field in OWNER or row.data_type == ENTITY:
+        before, after = _value(row.old), _value(row.new)
+        return before if before and ID.match(before) else None, after if after and ID.match(after) else None
+    return (_value(row.old), _value(row.new)) if known or row.data_type in WORDLESS else (None, None)
 
 
 def _of_ids(row: History) -> bool:
-    if row.data_type == ENTITY or row.field not in OWNER:
-        return row.data_type == ENTITY
+    """Whether this row of an owner's two holds ids."""
     sides = [side for side in (row.old, row.new) if side is not None]
     return bool(sides) and all(isinstance(side, str) and ID.match(side) is not None for side in sides)
 
@@ -487,8 +509,10 @@ def _people(bundle: Bundle) -> set[str]:
 
 def _value(value: Any) -> str | None:
     """A field's value as text; ids in 18 characters, several choices as a list."""
+    if value is None:
+        return None
     if isinstance(value, str):
-        if len(value) == 15 and ID.match(value) and value[:3] in ("005", "00G", "012"):
+        if len(value) == 15 and value[:3] in ("005", "00G", "012") and ID.match(value):
             return full_id(value)
         return text_value(value.split(";") if ";" in value else value)
     return text_value(value)

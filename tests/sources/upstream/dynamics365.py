@@ -33,7 +33,16 @@ def _audit(case: Case, change: Change) -> dict[str, Any]:
     action = ACTIONS.get(change.what, 2)
     data = json.dumps({"changedAttributes": _made(case) if change.what == "create" else _changed(change)})
     made = {"auditid": _id(change.number, 2), "createdon": format_instant(change.at)}
-    return {**made, "operation": min(action, 2), "action": action, "changedata": data, **who}
+    return _annotated({**made, "operation": min(action, 2), "action": action, "changedata": data, **who})
+
+
+def _annotated(row: dict[str, Any]) -> dict[str, Any]:
+    """With what stands beside each column for people, and beside each look-up, when all annotations are asked for."""
+    lookups = [name for name, value in row.items() if name.startswith("_") and value]
+    formatted = [*lookups, *(name for name in ("createdon", "modifiedon", "operation", "action", "objecttypecode") if name in row)]
+    shown = {f"{name}@OData.Community.Display.V1.FormattedValue": str(row[name]) for name in formatted}
+    tables = {f"{name}@Microsoft.Dynamics.CRM.lookuplogicalname": "incident" if name == "_objectid_value" else "systemuser" for name in lookups}
+    return {"@odata.etag": 'W/"8273311"', **row, **shown, **tables}
 
 
 def _made(case: Case) -> list[dict[str, Any]]:
@@ -52,7 +61,8 @@ def _row(case: Case, change: Change) -> dict[str, Any]:
     """A note or a resolution: each has more columns than shown, and the other's are not asked for."""
     stamp, owner = format_instant(change.at), {"_createdby_value": USERS[change.actor]}
     about = {"_objectid_value": _id(case.number), "_incidentid_value": _id(case.number), "notetext": str(change.after), "timespent": 5}
-    return {"annotationid": _id(change.number, 3), "activityid": _id(change.number, 4), "createdon": stamp, "modifiedon": stamp, **owner, **about}
+    made = {"annotationid": _id(change.number, 3), "activityid": _id(change.number, 4), "createdon": stamp, "modifiedon": stamp}
+    return _annotated({**made, **owner, **about})
 
 
 def _list(simulator: Simulator, match: re.Match[str], request: Request) -> Any:

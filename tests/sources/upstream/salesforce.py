@@ -33,13 +33,13 @@ def _touched(case: Case) -> Instant:
 
 def _record(case: Case) -> dict[str, Any]:
     values = {"Status": STATUSES[case.values["status"]], "Priority": case.values["priority"], "OwnerId": USERS.get(case.values["assignee"])}
-    stamp = format_instant(_touched(case))
-    made = {"Id": _id(case), "CreatedDate": format_instant(case.created_at), "CreatedById": USERS[CUSTOMER], "IsDeleted": False}
+    stamp = _time(_touched(case))
+    made = {"Id": _id(case), "CreatedDate": _time(case.created_at), "CreatedById": USERS[CUSTOMER], "IsDeleted": False}
     return {**made, **values, "SystemModstamp": stamp, "LastModifiedById": USERS[AGENT], "ClosedDate": None}
 
 
 def _history(case: Case, change: Change) -> list[dict[str, Any]]:
-    row = {"CaseId": _id(case), "Field": FIELDS[change.what], "CreatedById": USERS[change.actor], "CreatedDate": format_instant(change.at)}
+    row = {"CaseId": _id(case), "Field": FIELDS[change.what], "CreatedById": USERS[change.actor], "CreatedDate": _time(change.at)}
     row |= {"OldValue": _value(change.what, change.before), "NewValue": _value(change.what, change.after), "DataType": "DynamicEnum"}
     number = f"017{change.number * 2:012d}AAA"
     if change.what != "assignee":
@@ -49,7 +49,7 @@ def _history(case: Case, change: Change) -> list[dict[str, Any]]:
 
 
 def _comment(case: Case, change: Change) -> dict[str, Any]:
-    stamp, by = format_instant(change.at), USERS[change.actor]
+    stamp, by = _time(change.at), USERS[change.actor]
     said = {"IsPublished": True, "CommentBody": change.after, "CreatedById": by, "CreatedDate": stamp, "SystemModstamp": stamp}
     return {"Id": f"00a{change.number:012d}AAA", "ParentId": _id(case), **said}
 
@@ -58,6 +58,7 @@ FIXED = {
     "CaseStatus": [{"ApiName": "Closed", "MasterLabel": "Zu", "IsClosed": True}],
     "User": [{"Id": number, "UserType": "CspLitePortal" if who == CUSTOMER else "Standard"} for who, number in USERS.items()],
 }
+TYPES = {"500": "Case", "017": "CaseHistory", "00a": "CaseComment", "005": "User"}
 REFERENCES = {"Case": "Id", "CaseHistory": "CaseId", "CaseComment": "ParentId"}
 
 
@@ -87,15 +88,25 @@ def _result(simulator: Simulator, query: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row.get("SystemModstamp") or row["CreatedDate"], row["Id"]))
 
 
+def _time(at: Instant) -> str:
+    return format_instant(at).replace("Z", ".000+0000")
+
+
 def _query(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     locator = f"01g{simulator.requests.total():06d}"
     RESULTS[locator] = _result(simulator, given(request, "q"))
     return _batch(simulator, locator, 0)
 
 
+def _with_type(row: dict[str, Any]) -> dict[str, Any]:
+    """Every record says what it is and where."""
+    kind = TYPES.get(str(row.get("Id"))[:3], "CaseStatus")
+    return {"attributes": {"type": kind, "url": f"{ROOT}/sobjects/{kind}/{row.get('Id')}"}, **row}
+
+
 def _batch(simulator: Simulator, locator: str, start: int) -> Any:
     page, following = slice_at(RESULTS[locator], start, simulator.size)
-    answer = {"totalSize": len(RESULTS[locator]), "done": following is None, "records": page}
+    answer = {"totalSize": len(RESULTS[locator]), "done": following is None, "records": [_with_type(row) for row in page]}
     return answer if following is None else answer | {"nextRecordsUrl": f"{ROOT}/query/{locator}-{following}"}
 
 
