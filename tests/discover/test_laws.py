@@ -94,6 +94,7 @@ def test_nothing_read_is_said_and_loads() -> None:
 
     assert "the sample is empty" in text
     assert loaded(text, *SOURCES).settings.workflows == ()
+    assert "\nworkflows" not in written(discovered(material([])), {}, command="discover desk", beside=True)
 
 
 def test_without_a_closing_state_the_file_says_so_and_the_work_is_not_called_measurable() -> None:

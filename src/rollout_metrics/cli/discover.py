@@ -32,6 +32,8 @@ def discover(sources: tuple[str, ...], file: Path, depth: int, events: int, page
     from rollout_metrics.discover import values, written  # only this verb waits for its import
     from rollout_metrics.pipeline.discovering import discover as discover_workflows
 
+    if as_json_ and output is not None:
+        raise click.UsageError("--json and --output are two outputs: choose one")
     configuration = read_configuration(file)
     bounds = Bounds(depth, pages, events, span / SECOND)
     samples = [_sample(configuration, name, bounds) for name in _wanted(configuration, sources)]

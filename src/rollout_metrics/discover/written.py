@@ -38,7 +38,7 @@ def written(findings: Findings, results: Mapping[str, Measured], *, command: str
         if ALL in results and (baseline := results[ALL].baseline) is not None:
             why += (f"- cost: people's work on a case that closed: {effort_words(baseline)}.",)
         why += tuple(_part(one, findings) for one in findings.slices)
-        lines += [*comment(f"{NOBODY} {REMEDY}"), "", *yaml_lines((Option("workflows", (), why),))]
+        lines += [*comment(f"{NOBODY} {REMEDY}"), "", *yaml_lines((Option("workflows", (), why, off=beside),))]
         return "\n".join(lines) + "\n"
     entries = tuple(Item(given, _fitness(draft.fitness, draft.name)) for draft, given in zip(findings.drafts, drafted, strict=True))
     lines += yaml_lines((Option("workflows", entries),))
