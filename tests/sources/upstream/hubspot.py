@@ -55,7 +55,7 @@ def _holds(number: int, at: int, one: dict[str, str]) -> bool:
 
 
 def _entry(change: Change) -> dict[str, Any]:
-    said = {"timestamp": format_instant(change.at), "value": change.after}
+    said = {"timestamp": format_instant(change.at), "value": change.after, "sourceLabel": None, "updatedByUserId": None}
     if change.actor == AGENT:
         return said | {"sourceType": "INTEGRATION", "sourceId": "77"}
     return said | {"sourceType": "CRM_UI", "sourceId": f"userId:{change.actor}"}
@@ -66,10 +66,18 @@ def _record(case: Case) -> dict[str, Any]:
     for what, name in PROPERTIES.items():
         changes = case.of(what)
         first = changes[0].before if changes else case.values[what]
-        made = {"timestamp": format_instant(case.created_at), "value": first, "sourceType": "FORM"}
+        made = {
+            "timestamp": format_instant(case.created_at),
+            "value": first,
+            "sourceType": "FORM",
+            "sourceId": None,
+            "sourceLabel": None,
+            "updatedByUserId": None,
+        }
         histories[name] = [*map(_entry, reversed(changes)), made]
-    stamp = format_instant(case.created_at)
-    return {"id": str(case.number), "createdAt": stamp, "updatedAt": format_instant(case.updated_at), "propertiesWithHistory": histories}
+    stamp, updated, number = format_instant(case.created_at), format_instant(case.updated_at), str(case.number)
+    properties = {"createdate": stamp, MODIFIED: updated, "hs_object_id": number}
+    return {"id": number, "createdAt": stamp, "updatedAt": updated, "archived": False, "properties": properties, "propertiesWithHistory": histories}
 
 
 def _read(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
@@ -87,12 +95,16 @@ def _engagement(change: Change) -> dict[str, Any]:
     said = {"hs_timestamp": at, "hs_note_body": f"<p>took {change.after}</p>", "hs_call_duration": str(change.after * 1000), "hs_object_source": "CRM_UI"}
     if change.what == "comment":
         said = {"hs_submission_timestamp": at, "hs_response_group": GROUPS[change.number % 3], "hs_object_source": "FEEDBACK"}
-    return {"id": str(change.number), "createdAt": at, "updatedAt": at, "properties": said | {"hs_object_source_id": f"userId:{change.actor}"}}
+    said |= dict.fromkeys(("hs_object_source_label", "hs_object_source_user_id", "hs_created_by_user_id")) | {"hs_object_source_id": f"userId:{change.actor}"}
+    said |= {"hs_createdate": at, MODIFIED: at, "hs_object_id": str(change.number)}
+    return {"id": str(change.number), "createdAt": at, "updatedAt": at, "archived": False, "properties": said}
 
 
 def _links(simulator: Simulator, match: re.Match[str], request: Request) -> Any:
     cases = {change.number: case.number for change, case in _work(simulator, match[1])}
-    return {"results": [{"from": {"id": one["id"]}, "to": [{"toObjectId": cases[int(one["id"])]}]} for one in request.body["inputs"]]}
+    return {
+        "results": [{"from": {"id": one["id"]}, "to": [{"toObjectId": cases[int(one["id"])], "associationTypes": TYPES}]} for one in request.body["inputs"]]
+    }
 
 
 def _threads(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
@@ -107,6 +119,12 @@ def _threads(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
             "createdAt": format_instant(simulator.world.cases[number].created_at),
             "latestMessageTimestamp": format_instant(at),
             "status": "OPEN",
+            "inboxId": "88",
+            "originalChannelId": "1000",
+            "originalChannelAccountId": "55",
+            "associatedContactId": "901",
+            "spam": False,
+            "archived": False,
             "threadAssociations": {"associatedTicketId": str(number)},
         }
         for at, number in page
@@ -122,13 +140,17 @@ def _messages(simulator: Simulator, match: re.Match[str], request: Request) -> A
 
 def _message(change: Change) -> dict[str, Any]:
     by = {AGENT: "L-1", CUSTOMER: "V-9"}.get(change.actor, f"A-{change.actor}")
-    return {"id": f"m{change.number}", "type": "MESSAGE", "createdAt": format_instant(change.at), "createdBy": by, "text": change.after}
+    said = {"text": change.after, "richText": f"<p>{change.after}</p>", "attachments": [], "truncationStatus": "NOT_TRUNCATED", "archived": False}
+    way = {"client": {"clientType": "HUBSPOT"}, "direction": "OUTGOING", "channelId": "1000", "channelAccountId": "55"}
+    people = {"createdBy": by, "senders": [{"actorId": by, "name": change.actor}], "recipients": []}
+    return {"id": f"m{change.number}", "type": "MESSAGE", "createdAt": format_instant(change.at), "conversationsThreadId": "7000", **way, **people, **said}
 
 
 def _paging(following: int | None) -> dict[str, Any]:
     return {} if following is None else {"paging": {"next": {"after": str(following)}}}
 
 
+TYPES = [{"category": "HUBSPOT_DEFINED", "typeId": 228, "label": None}]
 GROUPS = ("DETRACTOR", "PASSIVE", "PROMOTER")
 STAGES = [{"id": status, "metadata": {"ticketState": "CLOSED" if status == "closed" else "OPEN"}} for status in STATUSES]
 
