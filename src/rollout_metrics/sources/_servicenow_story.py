@@ -1,12 +1,11 @@
 """What a record of ServiceNow went through, told by its audit and its journal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from rollout_metrics.collect.source import Coverage
+from rollout_metrics.collect.source import Coverage, Told
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.events import Activity, ActorKind, Event
-from rollout_metrics.domain.records import ChangeReading
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.sources._servicenow_rows import MACHINES, Account, Bundle, Row, Who, dated, instant_of, seconds_of, text_of
 
@@ -49,14 +48,14 @@ RECORD: Mapping[str, str] = {"id": "number", "title": "short_description", "prop
 """Place in a change record -> the field that usually says it."""
 
 
-def record_told(account: Account, bundle: Bundle) -> Iterator[Event | Coverage | ChangeReading]:
+def record_told(account: Account, bundle: Bundle) -> list[Told]:
     """The events of a record, whether its audit is whole, and the change record that it may be."""
     story = Story(account, bundle)
-    yield from story.events()
-    yield Coverage("history", int(story.whole), 1)
+    found: list[Told] = [*story.events(), Coverage("history", int(story.whole), 1)]
     if account.changes is not None and bundle.table == "change_request":
         said = {name: dated(text_of(value)) for name, value in bundle.row.items()}
-        yield account.changes.reading(story.case_id, story.read_at, said, RECORD)
+        found.append(account.changes.reading(story.case_id, story.read_at, said, RECORD))
+    return found
 
 
 class Story:
@@ -93,11 +92,12 @@ class Story:
                 continue
             first.setdefault(field, before)
             now[field] = after
-            changes += self._change(one, field, at, before, after)
-        initial |= {self.names[field]: value for field, value in first.items() if field in self.names and value is not None}
+            if (event := self._change(one, field, at, before, after)) is not None:
+                changes.append(event)
+        initial |= {names[field]: value for field, value in first.items() if field in names and value is not None}
         for field, value in first.items():
-            if field in self.names and value is None:
-                initial.pop(self.names[field], None)
+            if field in names and value is None:
+                initial.pop(names[field], None)
         present = text_of(self.row.get("state"))
         untouched = not rows and str(self.row.get("sys_mod_count") or "0") == "0"
         self.whole = now["state"] == present if "state" in now else untouched or bool(rows)
@@ -109,19 +109,19 @@ class Story:
             made.append(self._event("made_closed", self.made_at, Activity.CLOSED, who, dict(self.link), change=("status", None, initial["status"])))
         return [*made, *changes, *map(self._said, self.bundle.journal)]
 
-    def _change(self, one: Row, field: str, at: Instant, before: str | None, after: str | None) -> Iterator[Event]:
+    def _change(self, one: Row, field: str, at: Instant, before: str | None, after: str | None) -> Event | None:
         number, who = f"audit/{one['sys_id']}", self._who(text_of(one.get("user")))
         if field == TIME:
             seconds = seconds_of(after) - seconds_of(before)
             if seconds > 0 and not self.account.timed:
-                yield self._event(number, at, Activity.TIME_LOGGED, who, {**self.link, "seconds": seconds})
-            return
+                return self._event(number, at, Activity.TIME_LOGGED, who, {**self.link, "seconds": seconds})
+            return None
         kept = field in self.names
         change = (self.names.get(field, field), before if kept else None, after if kept else None)
         activity = Activity.CHANGED
         if field == "state" and (before in self.closing) != (after in self.closing):
             activity = Activity.CLOSED if after in self.closing else Activity.REOPENED
-        yield self._event(number, at, activity, who, dict(self.link), change=change)
+        return self._event(number, at, activity, who, self.link.copy(), change=change)
 
     def _said(self, one: Row) -> Event:
         detail: dict[str, Any] = {**self.link, "public": JOURNAL[str(one["element"])]}
@@ -148,5 +148,5 @@ class Story:
         change: tuple[str | None, str | None, str | None] = (None, None, None),
         revision: int = 0,
     ) -> Event:
-        name = self.account.name
-        return Event(name, name, self.case_id, f"{self.case_id}/{number}", at, activity, *who, *change, detail, revision)
+        name, case_id, (kind, actor), (attribute, before, after) = self.account.name, self.case_id, who, change
+        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, kind, actor, attribute, before, after, detail, revision)

@@ -1,7 +1,7 @@
 """Freshdesk: the daily files of ticket activities, with conversations, time entries, ratings and deletions beside them."""
 
 import email.utils
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
@@ -42,6 +42,9 @@ NAMES: Mapping[str, str] = {
 """Canonical names of what activities set."""
 ALSO = frozenset(("note", "new_ticket", "automation", "rule", "requester_id", "requester", "added_watcher", "removed_watcher", "thank_you_note", "send_email"))
 """What activities hold that sets nothing."""
+TAGS = frozenset(("added_tags", "removed_tags"))
+THEMSELVES = TAGS | {"spam"}
+"""What keeps its own name."""
 PEOPLE = frozenset(("user", "agent", "requester", "contact"))
 Who = tuple[ActorKind, str | None]
 Change = tuple[str | None, str | None, str | None]
@@ -98,11 +101,11 @@ class Freshdesk(HttpSource):
         """What each activity or record tells; and of how many tickets the status before was known."""
         return told(page, self._told, lambda row: row.name or row.row.get("id"))
 
-    def _told(self, row: Row) -> Iterator[Told]:
-        events = list(self._of(row))
-        yield from events
+    def _told(self, row: Row) -> Iterable[Told]:
+        events = self._activity(row) if row.kind == "activity" else list(self._beside(row))
         if any(event.attribute == "status" for event in events):
-            yield Coverage("history", int(row.status is not None), 1)
+            return [*events, Coverage("history", int(row.status is not None), 1)]
+        return events
 
     def lacking(self, api: Api) -> Iterator[str]:
         """The export, without which nothing is known of what changed; and lists that the plan or the role does not give."""
@@ -193,11 +196,10 @@ class Freshdesk(HttpSource):
         whole(len(file.activities_data), file.metadata.activities_count if file.metadata is not None else None, f"{fetched.where} of {day}")
         return file, f"{answer.where} of {day}"
 
-    def _of(self, one: Row) -> Iterator[Event]:
+    def _beside(self, one: Row) -> Iterator[Event]:
+        """What is told besides the files."""
         row = one.row
-        if one.kind == "activity":
-            yield from self._activity(one)
-        elif one.kind == "deleted":
+        if one.kind == "deleted":
             yield self._event((row["ticket_id"], parse_instant(row["updated_at"]), (ActorKind.SYSTEM, None)), "deleted", Activity.DELETED)
         elif one.kind == "conversation":
             words = own_words(str(row.get("body_text") or ""))
@@ -223,11 +225,12 @@ class Freshdesk(HttpSource):
     def _event(
         self, moment: Moment, number: str, activity: Activity, detail: Mapping[str, Any] | None = None, *, change: Change = UNCHANGED, revision: int = 0
     ) -> Event:
-        ticket, at, who = moment
+        ticket, at, (kind, actor) = moment
+        name, (attribute, before, after) = self.name, change
         facts = {"url": f"{self.base_url}/a/tickets/{ticket}", "via": [], **(detail or {})}
-        return Event(self.name, self.name, str(ticket), f"{ticket}/{number}", at, activity, *who, *change, facts, revision)
+        return Event(name, name, str(ticket), f"{ticket}/{number}", at, activity, kind, actor, attribute, before, after, facts, revision)
 
-    def _activity(self, one: Row) -> Iterator[Event]:
+    def _activity(self, one: Row) -> list[Event]:
         """A row of a day's file: a ticket made with what it began with, or an event for each thing it sets."""
         row, activity = one.row, one.row["activity"]
         ticket, at = int(row["ticket_id"]), performed_at(row["performed_at"])
@@ -240,31 +243,33 @@ class Freshdesk(HttpSource):
         if activity.get("new_ticket"):
             values = {self._attribute(key): self._value(key, value) for key, value in set_.items()}
             attributes = {name: value for name, value in sorted(values.items()) if value is not None}
-            yield self._event(moment, one.name, Activity.CREATED, {**via, "attributes": attributes})
-            return
+            return [self._event(moment, one.name, Activity.CREATED, {**via, "attributes": attributes})]
+        told: list[Event] = []
         for key, value in set_.items():
             after = self._value(key, value)
             if key == "deleted":
                 if value:
-                    yield self._event(moment, "deleted", Activity.DELETED, via, revision=1)
+                    told.append(self._event(moment, "deleted", Activity.DELETED, via, revision=1))
             elif key == "status":
                 if after != one.status:
                     doing = Activity.CHANGED
                     if (after in self.closing_statuses) != (one.status in self.closing_statuses):
                         doing = Activity.CLOSED if after in self.closing_statuses else Activity.REOPENED
-                    yield self._event(moment, f"{one.name}/status", doing, via, change=("status", one.status, after), revision=revision)
-            elif key in ("added_tags", "removed_tags"):
+                    told.append(self._event(moment, f"{one.name}/status", doing, via, change=("status", one.status, after), revision=revision))
+            elif key in TAGS:
                 labels = sorted(str(each) for each in value or ()) if key == "added_tags" else []
-                yield self._event(moment, f"{one.name}/{key}", Activity.CHANGED, {"via": labels}, change=(key, None, after))
+                told.append(self._event(moment, f"{one.name}/{key}", Activity.CHANGED, {"via": labels}, change=(key, None, after)))
             else:
-                yield self._event(moment, f"{one.name}/{key}", Activity.CHANGED, via, change=(self._attribute(key), None, after))
+                told.append(self._event(moment, f"{one.name}/{key}", Activity.CHANGED, via, change=(self._attribute(key), None, after)))
+        return told
 
     def _attribute(self, key: str) -> str:
-        return self.fields.get(key) or NAMES.get(key) or (key if key in ("added_tags", "removed_tags", "spam") else f"custom:{key}")
+        return self.fields.get(key) or NAMES.get(key) or (key if key in THEMSELVES else f"custom:{key}")
 
     def _value(self, key: str, value: Any) -> str | None:
-        known = key in self.fields or key in NAMES or key in ("added_tags", "removed_tags", "spam")
-        return text_value(value.get("id") or value.get("name") if isinstance(value, dict) else value) if known else None
+        if key not in NAMES and key not in self.fields and key not in THEMSELVES:
+            return None
+        return text_value(value.get("id") or value.get("name") if isinstance(value, dict) else value)
 
 
 def _marked(rows: list[Row], staff: frozenset[int]) -> list[Row]:
