@@ -1,7 +1,7 @@
 """Our own event format: one JSON object per event, checked field by field, with a JSON Schema made from the same definition."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import lru_cache
@@ -15,7 +15,8 @@ from rollout_metrics.domain.time import Instant, instant
 
 MAX_RECORD = 1 << 20
 """Longest record in bytes."""
-EARLIEST: Instant = instant(datetime(1980, 1, 1, tzinfo=UTC))
+_EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+EARLIEST: Instant = instant(_EARLIEST)
 """Earlier times are placeholders (`0001-01-01`, `1970-01-01`), not events."""
 
 Id = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -117,7 +118,7 @@ def _read(data: bytes, source: str) -> Event | tuple[Problem, ...]:
 
 
 def _event(record: Record, source: str) -> Event:
-    detail = dict(_details(record.detail)) if record.detail else {}
+    detail = _details(record.detail) if record.detail else {}
     attribute, after = record.attribute, record.after
     action = detail.get("action", "")
     if attribute is None and action.startswith(_SET):
@@ -141,30 +142,36 @@ def _event(record: Record, source: str) -> Event:
 
 def canonical_text(value: Any) -> str | None:
     """`text_value`, where a text that is a JSON array already is sorted as well."""
+    if value is None:
+        return None
     if isinstance(value, str) and value.startswith("["):
         members = members_of(value)
         return value if members == {value} else text_value(members)
     return text_value(value)
 
 
-def _details(detail: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in detail.items():
-        if value is None:
-            continue
-        if key == "value":
-            yield key, canonical_text(value)
-        elif key == "via":
-            yield key, sorted(set(value))
-        elif key == "attributes":
-            yield key, {name: canonical_text(item) for name, item in value.items()}
-        else:
-            yield key, value
+CANONICAL: Mapping[str, Callable[[Any], Any]] = {
+    "value": canonical_text,
+    "via": lambda labels: sorted(set(labels)),
+    "attributes": lambda values: {name: canonical_text(item) for name, item in values.items()},
+}
+"""Keys of the detail that are not kept as they are written."""
+
+
+def _details(detail: dict[str, Any]) -> dict[str, Any]:
+    found = {key: value for key, value in detail.items() if value is not None}
+    for key in CANONICAL.keys() & found:
+        found[key] = CANONICAL[key](found[key])
+    return found
 
 
 def lacking(activity: Activity, attribute: str | None, detail: Mapping[str, Any]) -> Problem | None:
     """What an event of this activity must say and does not."""
-    needed = NEEDED.get(activity)
-    if not needed or any((attribute if name == "attribute" else detail.get(name.removeprefix("detail."))) is not None for name in needed):
+    needed = NEEDED.get(activity, ())
+    for name in needed:
+        if (attribute if name == "attribute" else detail.get(name.removeprefix("detail."))) is not None:
+            return None
+    if not needed:
         return None
     return Problem(needed[-1], f"is missing: {activity} needs {' or '.join(needed)}")
 
@@ -175,7 +182,7 @@ def _meaning(record: Record, source: str) -> Iterator[Problem]:
         yield Problem("source", f"must be left out or be {source!r}, the source that reads it")
     if record.case_id is None and record.activity is not Activity.EVALUATED:
         yield Problem("case_id", "is missing: only an evaluated event may be about no case")
-    if instant(record.occurred_at) < EARLIEST:
+    if record.occurred_at < _EARLIEST:
         yield Problem("occurred_at", "lies before 1980: this looks like a placeholder, not a time")
     detail = record.detail or {}
     problem = lacking(record.activity, record.attribute, detail)
@@ -191,8 +198,10 @@ def _detail_meaning(record: Record, detail: dict[str, Any]) -> Iterator[Problem]
     action = detail.get("action")
     if isinstance(action, str) and action.startswith(_SET) and record.attribute not in (None, action.removeprefix(_SET)):
         yield Problem("detail.action", f"{action!r} contradicts attribute {record.attribute!r}: keep one")
+    if detail.keys() <= _KNOWN:
+        return
     for key, value in detail.items():
-        if key not in DETAIL_KEYS:
+        if key not in _KNOWN:
             near = _meant(key)
             if near:
                 yield Problem(f"detail.{key}", f"is not known; did you mean {near!r}?")
@@ -285,3 +294,4 @@ def _kind(value: Any) -> str:
 
 
 DETAIL_KEYS = tuple(field.name for field in msgspec.structs.fields(Detail))
+_KNOWN = frozenset(DETAIL_KEYS)

@@ -11,7 +11,7 @@ from rollout_metrics.collect.otlp import Attributes, Moment, Span
 from rollout_metrics.collect.source import Rejected, Source
 from rollout_metrics.collect.spans import Outcome, Said
 from rollout_metrics.domain.events import Activity, ActorKind, Event
-from rollout_metrics.domain.time import format_instant
+from rollout_metrics.domain.time import moment as time_of
 
 OURS = "rollout_metrics."
 """Attributes under this prefix are fields of our event format, or of its detail."""
@@ -88,12 +88,13 @@ class Runtime(Source):
             if said is None:
                 continue
             event_id = f"{span.trace_id}/{span.span_id}" + (f"/{number:03d}" if number else "")
-            record = self.statement(said, span.attributes | moment.attributes) | {"event_id": event_id, "occurred_at": format_instant(moment.at)}
-            record |= {"revision": span.revision}
+            record = self.statement(said, span.attributes | moment.attributes if number else span.attributes)
+            record |= {"event_id": event_id, "occurred_at": time_of(moment.at), "revision": span.revision}
             if "case_id" not in record and record.get("activity") != Activity.EVALUATED and not _ours(moment.attributes):
                 lost = True
                 continue
-            problems += [Problem(OURS + name, "comes from the span itself: leave it out") for name in sorted(ITS_OWN & said.keys())]
+            if not ITS_OWN.isdisjoint(said):
+                problems += [Problem(OURS + name, "comes from the span itself: leave it out") for name in sorted(ITS_OWN & said.keys())]
             read = read_event(msgspec.json.encode(record), self.name)
             if isinstance(read, Event):
                 events.append(read)
@@ -145,7 +146,7 @@ class Runtime(Source):
 
     def statement(self, said: Attributes, attributes: Attributes) -> dict[str, Any]:
         """A record of our event format, but for its id and its time."""
-        context = {key.removeprefix(OURS): value for key, value in attributes.items() if key in CONTEXT}
+        context = {key[len(OURS) :]: value for key, value in attributes.items() if key in CONTEXT}
         found = {
             "case_source": self.case_source,
             **context,
@@ -154,22 +155,25 @@ class Runtime(Source):
             "version": _text(_first(attributes, VERSIONS)),
             "environment": _first(attributes, ENVIRONMENTS),
         }
-        known = {key: value for key, value in found.items() if value is not None and key not in ITS_OWN}
-        return {
-            **{key: value for key, value in known.items() if key in FIELDS},
-            "actor_kind": ActorKind.AGENT,
-            "actor_id": _text(_first(attributes, ACTORS)),
-            "detail": {key: value for key, value in known.items() if key not in FIELDS},
-        }
+        detail: dict[str, Any] = {}
+        record = {"actor_kind": ActorKind.AGENT, "actor_id": _text(_first(attributes, ACTORS)), "detail": detail}
+        for key, value in found.items():
+            if value is not None and key not in ITS_OWN:
+                (record if key in FIELDS else detail)[key] = value
+        return record
 
 
 def _ours(attributes: Attributes) -> Attributes:
     """What ours say of something done, without what they tell of the case and the version."""
-    return {key.removeprefix(OURS): value for key, value in attributes.items() if key.startswith(OURS) and key not in CONTEXT}
+    return {key[len(OURS) :]: value for key, value in attributes.items() if key.startswith(OURS) and key not in CONTEXT}
 
 
 def _first(attributes: Attributes, names: tuple[str, ...]) -> Any:
-    return next((attributes[name] for name in names if attributes.get(name) not in (None, "")), None)
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and value != "":
+            return value
+    return None
 
 
 def _word(attributes: Attributes, name: str) -> str:

@@ -1,14 +1,15 @@
 """What became of a span that was sent to us."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 
 import msgspec
 
 from rollout_metrics.collect.source import Rejected
+from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.events import Event
 
 
+@choices
 class Outcome(StrEnum):
     """What became of a span."""
 
@@ -27,8 +28,6 @@ class Said(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     rejected: Rejected | None = None
 
-    def records(self) -> Iterator[Event | Rejected]:
+    def records(self) -> tuple[Event | Rejected, ...]:
         """The events, or the rejected span."""
-        yield from self.events
-        if self.rejected is not None:
-            yield self.rejected
+        return self.events if self.rejected is None else (*self.events, self.rejected)

@@ -1,6 +1,6 @@
 """Langfuse: what agents' runtimes did by its observations, and what people and evaluators said of it by its scores."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -162,7 +162,7 @@ class Langfuse(HttpSource, Runtime):
     def events(self, page: Page) -> Iterator[Told]:
         """What each observation and score says."""
 
-        def tell(read: Span | _Scored) -> Iterator[Event | Rejected]:
+        def tell(read: Span | _Scored) -> Iterable[Event | Rejected]:
             return self.read_span(read, page.where).records() if isinstance(read, Span) else self._said(read, page.where)
 
         return told(page, tell, lambda read: read.span_id if isinstance(read, Span) else read.score.id)
