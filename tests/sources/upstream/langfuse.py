@@ -16,10 +16,29 @@ AS_SCORES = {"comment": "thumbs", "label": "regression"}
 def _observation(case: Case, number: int, at: Instant, kind: str, told: dict[str, Any]) -> dict[str, Any]:
     """Every other one says its case itself; of the others the trace tells it."""
     metadata = {**told, **({"rollout_metrics.case_id": str(case.number)} if number % 2 else {})}
-    when = format_instant(at)
+    when = _time(at)
     core = {"id": f"o{number:06d}", "traceId": f"t{case.number}", "startTime": when, "endTime": when, "projectId": PROJECT, "parentObservationId": None}
-    basic = {"type": kind, "name": "issue_refund", "level": "DEFAULT", "statusMessage": None, "version": None, "environment": "default", "updatedAt": when}
-    return {**core, **basic, "input": {"words": "of a customer"}, "output": None, "metadata": metadata, "usageDetails": {"input": 10, "output": 20}}
+    basic = {"type": kind, "name": "issue_refund", "level": "DEFAULT", "statusMessage": None, "version": None, "environment": "default"}
+    times = {"completionStartTime": None, "createdAt": when, "updatedAt": when}
+    return {**core, **basic, **times, "metadata": metadata}
+
+
+def _time(at: Instant) -> str:
+    return format_instant(at).replace("Z", ".000Z")
+
+
+OF_THE_SECOND = {"isRootObservation": False, "bookmarked": False, "public": False, "userId": None, "sessionId": None, "tags": [], "release": None}
+OF_THE_FIRST = {
+    "input": {"words": "of a customer"},
+    "output": None,
+    **dict.fromkeys(("model", "modelParameters", "promptId", "promptName", "promptVersion", "modelId", "timeToFirstToken")),
+    **dict.fromkeys(("inputPrice", "outputPrice", "totalPrice", "calculatedInputCost", "calculatedOutputCost", "calculatedTotalCost"), 0.001),
+    "latency": 0.1,
+    "usage": {"input": 10, "output": 20, "total": 30, "unit": "TOKENS"},
+    "usageDetails": {"input": 10, "output": 20},
+    "costDetails": {},
+}
+"""What observations hold besides, by version of the API; the first gives all that there is."""
 
 
 def _of(case: Case, change: Change) -> dict[str, Any]:
@@ -40,7 +59,7 @@ def _found(simulator: Simulator, request: Request) -> list[dict[str, Any]]:
 
 def _observations(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
     """The cursor is a place in time, so that what comes in meanwhile shifts nothing."""
-    found = [{**one, "traceName": "runtime", "tags": [], "sessionId": None, "release": None} for one in _found(simulator, request)]
+    found = [{**one, "traceName": "runtime", **OF_THE_SECOND} for one in _found(simulator, request)]
     after = given(request, "cursor")
     rest = [one for one in found if not after or (one["startTime"], one["id"]) < tuple(after.split("|"))]
     page, following = slice_at(rest, 0, simulator.size)
@@ -54,14 +73,24 @@ def _page(simulator: Simulator, request: Request, found: list[dict[str, Any]]) -
 
 
 def _older_observations(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
-    return _page(simulator, request, _found(simulator, request))
+    return _page(simulator, request, [{**one, **OF_THE_FIRST} for one in _found(simulator, request)])
 
 
 def _score(case: Case, change: Change) -> dict[str, Any]:
-    when = format_instant(change.at)
-    score = {"id": f"s{change.number:06d}", "name": AS_SCORES[change.what], "timestamp": when, "createdAt": when, "updatedAt": when, "source": "API"}
+    when = _time(change.at)
+    score = {
+        "id": f"s{change.number:06d}",
+        "projectId": PROJECT,
+        "name": AS_SCORES[change.what],
+        "timestamp": when,
+        "createdAt": when,
+        "updatedAt": when,
+        "source": "API",
+    }
     value = {"dataType": "CATEGORICAL", "value": 0, "stringValue": "pass" if change.number % 3 else "fail"}
-    return {**score, **value, "traceId": f"t{case.number}", "observationId": None, "comment": "free words", "metadata": {}, "environment": "default"}
+    about = {"traceId": f"t{case.number}", **dict.fromkeys(("observationId", "sessionId", "datasetRunId", "authorUserId", "configId", "queueId"))}
+    trace = {"userId": "customer", "tags": [], "environment": "default", "sessionId": None}
+    return {**score, **value, **about, "comment": "free words", "metadata": {}, "environment": "default", "trace": trace}
 
 
 def _scores(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
