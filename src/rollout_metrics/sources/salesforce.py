@@ -328,28 +328,26 @@ class _Terms:
         self.names = {**KINDS[bundle.name].fields, **source.fields}
         self.kept = frozenset(self.names.values())
         self.closing = frozenset(bundle.closing)
-        self._fields: dict[str, tuple[str, bool]] = {}
-        self._people: dict[tuple[Any, str], Who] = {}
+        self.fields: dict[str, tuple[str, bool]] = {}
+        """What `attribute` has said so far."""
+        self.people: dict[Any, Who] = {}
+        """What `meet` has said so far."""
 
     def attribute(self, field: str) -> tuple[str, bool]:
         """What a field of the history is called here, and whether its values are wanted whatever they are."""
-        found = self._fields.get(field)
-        if found is None:
-            named = self.names.get("OwnerId" if field in OWNER else field)
-            other = f"custom:{field.removesuffix('__c')}" if field.endswith("__c") else field
-            found = self._fields[field] = (other if named is None else named, named is not None)
+        named = self.names.get("OwnerId" if field in OWNER else field)
+        other = f"custom:{field.removesuffix('__c')}" if field.endswith("__c") else field
+        found = self.fields[field] = (other if named is None else named, named is not None)
         return found
 
-    def who(self, user: Any, kind: str) -> Who:
+    def meet(self, user: Any, kind: str) -> Who:
         """Staff, unless the user's type says a portal's, a site's or a machine's."""
-        found = self._people.get((user, kind))
-        if found is None:
-            if not isinstance(user, str) or not user.startswith(USER):
-                found = ActorKind.SYSTEM, user if isinstance(user, str) else None
-            else:
-                is_a = ActorKind.SYSTEM if kind in AUTOMATIC else ActorKind.CUSTOMER if kind in OUTSIDE else ActorKind.OPERATOR
-                found = is_a, full_id(user)
-            self._people[user, kind] = found
+        if not isinstance(user, str) or not user.startswith(USER):
+            found: Who = ActorKind.SYSTEM, user if isinstance(user, str) else None
+        else:
+            is_a = ActorKind.SYSTEM if kind in AUTOMATIC else ActorKind.CUSTOMER if kind in OUTSIDE else ActorKind.OPERATOR
+            found = is_a, full_id(user)
+        self.people[user] = found
         return found
 
 
@@ -404,14 +402,14 @@ class _Story:
         """The history, and what the record began with: the old value of a field's first change, else what it is now."""
         initial, events = dict(now), list[Event]()
         current: dict[str, str | None] = {}
-        labels, closing, kept = self.bundle.labels, self.closing, self.terms.kept
-        for at, row in _once(self.bundle.histories):
-            attribute, known = self.terms.attribute(row.field)
+        labels, closing, terms = self.bundle.labels, self.closing, self.terms
+        for at, _, row in _once(self.bundle.histories):
+            attribute, known = terms.fields.get(row.field) or terms.attribute(row.field)
             before, after = _sides(row, known=known)
             status = attribute == "status"
             if status:
                 before, after = labels.get(before or "", before), labels.get(after or "", after)
-            if attribute not in current and attribute in kept:
+            if attribute not in current and attribute in terms.kept:
                 initial[attribute] = before
             elif status and current.get(attribute) != before:
                 self.whole = False
@@ -463,7 +461,7 @@ class _Story:
         return self._event(f"comment/{row['Id']}", at, Activity.COMMENTED, who, detail, revision=_stamp(row))
 
     def _who(self, user: Any) -> Who:
-        return self.terms.who(user, self.bundle.users.get(user, ""))
+        return self.terms.people.get(user) or self.terms.meet(user, self.bundle.users.get(user, ""))
 
 
 def full_id(short: str) -> str:
@@ -474,16 +472,16 @@ def full_id(short: str) -> str:
     return short + "".join(LETTERS[number] for number in bits)
 
 
-def _once(histories: Iterable[History]) -> list[tuple[Instant, History]]:
+def _once(histories: Iterable[History]) -> list[tuple[Instant, str, History]]:
     """Each change once, in order: of lookups the history has a row with names and one with ids."""
     kept = [(parse_instant(row.at), row.id, row) for row in histories if row.field not in NOTHING_NEW]
     if len(kept) > 1:
         kept.sort(key=itemgetter(0, 1))
-    of_ids = [row.data_type == ENTITY or (row.field in OWNER and _of_ids(row)) for _, _, row in kept]
-    if not any(of_ids):
-        return [(at, row) for at, _, row in kept]
-    by_id = {(row.at, row.field, row.by) for (_, _, row), ids in zip(kept, of_ids, strict=True) if ids}
-    return [(at, row) for (at, _, row), ids in zip(kept, of_ids, strict=True) if ids or (row.at, row.field, row.by) not in by_id]
+    of_ids = [row for _, _, row in kept if row.data_type == ENTITY or (row.field in OWNER and _of_ids(row))]
+    if not of_ids:
+        return kept
+    numbers, twins = {row.id for row in of_ids}, {(row.at, row.field, row.by) for row in of_ids}
+    return [one for one in kept if one[1] in numbers or (one[2].at, one[2].field, one[2].by) not in twins]
 
 
 def _sides(row: History, *, known: bool) -> tuple[str | None, str | None]:
