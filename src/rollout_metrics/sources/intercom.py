@@ -142,11 +142,9 @@ class Intercom(Reconciled):
         """What happened in each, and whether all its parts were there."""
         return told(page, self._told, lambda bundle: bundle.kind)
 
-    def _told(self, bundle: _Bundle) -> Iterator[Told]:
+    def _told(self, bundle: _Bundle) -> list[Told]:
         story = _Story(self, bundle)
-        if not story.preview:
-            yield from story.events()
-            yield Coverage("history", int(story.whole), 1)
+        return [] if story.preview else [*story.events(), Coverage("history", int(story.whole), 1)]
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Searches that the app may not make, and a workspace in which Fin has not spoken yet."""
@@ -224,16 +222,17 @@ class _Story:
         return iter(self.source.fields.items())
 
     def _event(self, number: str, at: Instant, activity: Activity, who: Who, detail: dict[str, Any], *, change: Change = UNCHANGED, revision: int = 0) -> Event:
-        name, case_id = self.source.name, self.case_id
+        name, case_id, (kind, actor), (attribute, before, after) = self.source.name, self.case_id, who, change
         facts = {"url": f"{self.link}{self.record['id']}", **detail} if self.link else detail
-        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, *who, *change, facts, revision)
+        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, kind, actor, attribute, before, after, facts, revision)
 
     def _part(self, part: dict[str, Any]) -> Iterator[Event]:
         kind, at, number = str(part["part_type"]), _at(part["created_at"]), f"part/{str(part['id']).zfill(20)}"
         who, via = _who(part.get("author"))
         if who[0] is ActorKind.AGENT:
             self.agent = who[1]
-        detail: dict[str, Any] = {"via": sorted({*via, *([str(part["app_package_code"])] if part.get("app_package_code") else ())})}
+        app = part.get("app_package_code")
+        detail: dict[str, Any] = {"via": sorted({*via, str(app)}) if app else sorted(set(via))}
         after = STATES.get(kind) if not self.is_ticket else text_value(part.get("ticket_state"))
         if self.is_ticket and part.get("previous_ticket_state"):
             self.values["status"] = text_value(part["previous_ticket_state"])

@@ -422,15 +422,17 @@ class _Story:
             events.append(self._event(f"history/{row.id}", at, activity, self._who(row.by), change=(attribute, before, after)))
         if "status" in current and current["status"] != now.get("status"):
             self.whole = False
-        if untold := list(self._untold(current, now)):
+        if "status" not in current and (untold := self._untold(now.get("status"))) is not None:
             initial["status"], self.whole = None, False
-        return events + untold, initial
+            events.append(untold)
+        return events, initial
 
-    def _untold(self, current: Mapping[str, str | None], now: Mapping[str, str | None]) -> Iterator[Event]:
+    def _untold(self, status: str | None) -> Event | None:
         """A closing that the history lacks, as the record itself dates it: the history is kept for 18 to 24 months, and only where it is switched on."""
-        closed, status = self.record.get("ClosedDate"), now.get("status")
-        if "status" not in current and status in self.closing and isinstance(closed, str) and closed != self.record["CreatedDate"]:
-            yield self._event("closed", parse_instant(closed), Activity.CLOSED, NOBODY, change=("status", None, status))
+        closed = self.record.get("ClosedDate")
+        if status not in self.closing or not isinstance(closed, str) or closed == self.record["CreatedDate"]:
+            return None
+        return self._event("closed", parse_instant(closed), Activity.CLOSED, NOBODY, change=("status", None, status))
 
     def _child(self, row: dict[str, Any]) -> Iterator[Event]:
         name, at = row["object"], parse_instant(row["CreatedDate"])

@@ -14,12 +14,16 @@ KINDS = {"open": "open", "working": "snoozed", "closed": "close"}
 
 def _author(name: str) -> dict[str, Any]:
     if name == AGENT:
-        return {"type": "bot", "id": "1", "from_ai_agent": True}
-    return {"type": "user", "id": "c1"} if name == CUSTOMER else {"type": "admin", "id": ADMINS[name]}
+        return {"type": "bot", "id": "1", "from_ai_agent": True, "is_ai_answer": False, "name": "Fin", "email": "fin@acme.example"}
+    known = {"from_ai_agent": False, "is_ai_answer": False, "name": name, "email": f"{name}@acme.example"}
+    return ({"type": "user", "id": "c1"} if name == CUSTOMER else {"type": "admin", "id": ADMINS[name]}) | known
 
 
 def _part(change: Change) -> dict[str, Any]:
-    part: dict[str, Any] = {"id": str(change.number), "created_at": change.at // SECOND, "author": _author(change.actor), "assigned_to": None}
+    at = change.at // SECOND
+    part: dict[str, Any] = {"type": "conversation_part", "id": str(change.number), "created_at": at, "updated_at": at, "notified_at": at, "body": None}
+    part |= {"author": _author(change.actor), "assigned_to": None, "attachments": [], "external_id": None, "redacted": False}
+    part |= {"email_message_metadata": None, "event_details": None, "app_package_code": None, "tags": {"type": "tag.list", "tags": []}}
     if change.what == "status":
         return part | {"part_type": KINDS[change.after]}
     if change.what == "assignee":
@@ -52,18 +56,45 @@ def _holds(case: Case, field: str, operator: str, value: Any) -> bool:
     return at > value if operator == ">" else at < value
 
 
+BESIDE: dict[str, Any] = {
+    "type": "conversation",
+    **dict.fromkeys(("title", "waiting_since", "snoozed_until", "first_contact_reply", "sla_applied", "conversation_rating", "ai_agent")),
+    "state": "open",
+    "open": True,
+    "read": True,
+    "priority": "not_priority",
+    "admin_assignee_id": 200,
+    "team_assignee_id": "0",
+    "contacts": {"type": "contact.list", "contacts": [{"type": "contact", "id": "c1", "external_id": None}]},
+    "teammates": {"type": "admin.list", "admins": []},
+    "tags": {"type": "tag.list", "tags": []},
+    "linked_objects": {"type": "list", "data": [], "total_count": 0, "has_more": False},
+    "ai_agent_participated": False,
+}
+TIMES = dict.fromkeys(
+    (
+        *(f"time_to_{what}" for what in ("assignment", "admin_reply", "first_close", "last_close")),
+        *(f"{which}_{what}_at" for which in ("first", "last") for what in ("contact_reply", "assignment", "admin_reply", "close")),
+        *("median_time_to_reply", "last_assignment_admin_reply_at", "last_closed_by_id", "count_reopens", "count_assignments", "handling_time"),
+    )
+)
+"""What a conversation holds besides."""
+
+
 def _conversation(simulator: Simulator, match: re.Match[str], _: Request) -> Any:
     case = simulator.world.cases[int(match[1])]
     if case.deleted:
         return Reply({"type": "error.list", "errors": [{"code": "not_found", "message": "Resource Not Found"}]}, 404)
     parts = [_part(change) for change in case.changes]
     return {
+        **BESIDE,
         "id": match[1],
         "created_at": case.created_at // SECOND,
         "updated_at": case.updated_at // SECOND,
         "source": {"type": "conversation", "author": _author(CUSTOMER)},
         "custom_attributes": {"Urgency": case.values["priority"]},
-        "conversation_parts": {"total_count": len(parts), "conversation_parts": parts},
+        "statistics": {"type": "conversation_statistics", **TIMES, "count_conversation_parts": len(parts)},
+        "conversation_parts": {"type": "conversation_part.list", "total_count": len(parts), "conversation_parts": parts},
     }
 
 
