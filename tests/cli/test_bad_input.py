@@ -142,6 +142,7 @@ def test_a_database_in_a_folder_that_is_not_there_is_told_with_the_folder(run: R
     assert "Traceback" not in wrong.err
 
 
+@pytest.mark.e2e
 def test_a_full_disk_is_told_and_what_was_stored_before_is_kept(copied: Copied) -> None:
     file = copied(database=False)
     assert main(["db", "upgrade", "--config", str(file)]) == 0
@@ -173,6 +174,7 @@ def test_a_database_that_another_program_has_locked_is_told(copied: Copied) -> N
         other.close()
 
 
+@pytest.mark.e2e
 def test_output_may_be_cut_short_by_whoever_reads_it(config: Path) -> None:
     reader, writer = os.pipe()
     process = subprocess.Popen([*PROGRAM, "snapshot", "--config", config], stdout=writer, stderr=subprocess.PIPE, text=True)

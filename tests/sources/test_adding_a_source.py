@@ -52,6 +52,7 @@ def ran(package: Path, *arguments: str, **environment: str) -> subprocess.Comple
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.e2e
 def test_it_is_found_configured_and_held_to_the_contract(package: Path) -> None:
     suite = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/sources/test_contract.py", "-k", "acme_tracker or every_kind_read")
     written = ran(package, *suite[:-1], "acme_tracker and golden", UPDATE_GOLDEN="1")

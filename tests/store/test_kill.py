@@ -14,6 +14,7 @@ from builders import T0
 from rollout_metrics.store import open_store
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("seed", range(2))
 def test_landing_and_deriving_survive_being_killed(new_url: Callable[[], str], seed: int) -> None:
     url, draw = new_url(), random.Random(seed)

@@ -77,6 +77,7 @@ with store.lock("desk") as ours:
 """
 
 
+@pytest.mark.e2e
 def test_a_lock_keeps_other_processes_out_and_dies_with_its_process(url: str) -> None:
     other = subprocess.Popen([sys.executable, "-c", HOLD, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
