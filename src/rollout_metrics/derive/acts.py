@@ -30,28 +30,26 @@ def acts(history: History, _surroundings: Surroundings, _recommendations: list[R
     workflow = history.workflow
     if workflow is None:
         return []
-    if not history.by[_AGENT]:
-        return []
     levels, terms_by_action = levels_of(workflow), terms_of(workflow)
-    answers = _Answers(history, terms_by_action) if history.by[_OPERATOR] or _REOPENED in history.of else None
+    answers: _Answers | None = None
     found = []
     for step in history.since(history.by[_AGENT]):
         if step.own and step.activity in ACTS and levels.mode_when_acting(step.at) is _LIVE:
             terms = terms_by_action[step.action or step.activity.value]
             if terms.reversible:
-                if answers is not None and answers.about(step):
-                    found.append(_judged(step, workflow, terms, *answers.to(step, terms)))
-                else:
-                    found.append(Act(workflow.name, terms.action, step.at, step.at + workflow.cohort_age, False, False, None, (step.ref,)))
+                if answers is None:
+                    answers = _Answers(history, terms_by_action)
+                edited_by, reversed_by = answers.to(step, terms) if answers.about(step) else (None, None)
+                found.append(_judged(step, workflow, terms, edited_by, reversed_by))
     return found
 
 
 def _judged(act: Step, workflow: Workflow, terms: Terms, edited_by: Step | None, reversed_by: Step | None) -> Act:
     at = act.at
     judged_at = at + workflow.cohort_age
-    corrected_by = None
-    if reversed_by is not None and reversed_by.at <= judged_at:
-        corrected_by = reversed_by
+    if edited_by is reversed_by is None:
+        return Act(workflow.name, terms.action, at, judged_at, False, False, None, (act.ref,))
+    corrected_by = reversed_by if reversed_by is not None and reversed_by.at <= judged_at else None
     if edited_by is not None and (corrected_by is not None or edited_by.at > judged_at):
         edited_by = None
     proof = reversed_by or edited_by
@@ -75,51 +73,20 @@ class _Answers:
     """
 
     def __init__(self, history: History, terms: AllTerms) -> None:
-        self._done: dict[str, list[Step]] = {}
-        self._walked = walk(history)
+        self._rejections = _Rejections(history) if _REJECTED in history.of else None
         self._reopened = [step for step in history.of.get(_REOPENED, ()) if step.kind in _REOPENERS]
-        self._rejecting = _REJECTED in history.of
-        self._rejected: dict[str, list[Step]] = {}
-        self._rejected_event: dict[str, list[Step]] = {}
-        self._rejected_course: dict[int, list[Step]] = {}
-        self._rejected_courses: dict[str, list[Step]] = {}
-        self._naming: set[int] = set()
-        if self._rejecting:
-            own_ids: set[str] = set()
-            for step in history.steps:
-                if step.own:
-                    own_ids.add(step.event.event_id)
-                elif step.activity is _REJECTED and step.kind is _OPERATOR:
-                    self._reject(step, own_ids)
-        # That the agent replaced an act is of interest where people could have answered it as well.
+        self._done: dict[str, list[Step]] = {}
+        # That the agent did an action again matters where somebody could have answered what it did before.
         answered = {step.action for step in history.by[_OPERATOR] if step.activity in DOES}
         if self._reopened:
             answered.add("close")
-        for step in history.steps if answered or self._rejecting else ():
-            action = step.action
-            if action is None or not (action in answered or self._rejecting):
-                continue
-            if step.activity in ACTS if step.own else step.kind is _OPERATOR and step.activity in DOES:
-                self._do(step, terms[action])
-
-    def about(self, act: Step) -> bool:
-        """Whether any could be about the act."""
-        return act.action in self._done or self._rejecting
-
-    def _reject(self, step: Step, own_ids: Collection[str]) -> None:
-        """A rejection means recommendations; for acts that belong to none it means the event it names, or its action."""
-        meant = self._walked.meant.get(step.place)
-        if meant is not None:
-            if meant.first is meant.newest:
-                self._rejected_course.setdefault(meant.newest.opened.place, []).append(step)
-            else:
-                self._rejected_courses.setdefault(meant.newest.action, []).append(step)
-        named, action = step.event.detail.get("recommendation"), named_action(step.event)
-        if named is not None and str(named) in own_ids:
-            self._naming.add(step.place)
-            self._rejected_event.setdefault(str(named), []).append(step)
-        elif action is not None:
-            self._rejected.setdefault(action, []).append(step)
+        if answered or self._rejections is not None:
+            for step in history.steps:
+                action = step.action
+                if action is None or (action not in answered and self._rejections is None):
+                    continue
+                if step.activity in ACTS if step.own else step.kind is _OPERATOR and step.activity in DOES:
+                    self._do(step, terms[action])
 
     def _do(self, step: Step, terms: Terms) -> None:
         """Keep what can make a difference: repeating a value does not, nor does an operator's comment, which replaces nothing."""
@@ -133,18 +100,19 @@ class _Answers:
             return
         done.append(step)
 
+    def about(self, act: Step) -> bool:
+        """Whether any could be about the act."""
+        return act.action in self._done or self._rejections is not None
+
     def to(self, act: Step, terms: Terms) -> tuple[Step | None, Step | None]:
         """The first answer that edits the act, if it comes before the first that reverses it; and that one."""
         edited_by, reversed_by, replaced = self._operators(act, terms)
-        rejected = reopened = None
-        if self._rejecting:
-            rejected = next((step for step in self._rejections(act) if replaced is None or step.place < replaced.place or step.place in self._naming), None)
-        if self._reopened and act.action == "close":
-            reopened = next(_after(self._reopened, act), None)
+        rejected = None if self._rejections is None else self._rejections.first(act, replaced)
+        reopened = next(_after(self._reopened, act), None) if self._reopened and act.action == "close" else None
         if reopened is not None and replaced is not None and replaced.place < reopened.place:
             reopened = None
         if rejected is not None or reopened is not None:
-            reversed_by = min((step for step in (reversed_by, rejected, reopened) if step is not None), key=_place, default=None)
+            reversed_by = min([step for step in (reversed_by, rejected, reopened) if step is not None], key=_place)
         if edited_by is not None and reversed_by is not None and reversed_by.place < edited_by.place:
             edited_by = None
         return edited_by, reversed_by
@@ -167,14 +135,48 @@ class _Answers:
                 edited_by = step
         return edited_by, None, None
 
-    def _rejections(self, act: Step) -> Iterator[Step]:
-        """Operators' rejections that mean the act, in order: by the recommendation it opened or continued; or, where there is none, its event or action."""
+
+class _Rejections:
+    """Operators' rejections: those of a recommendation by the place of its opening, those of all for an action by the action; where an act belongs to no
+    recommendation, by the event or action that they name."""
+
+    def __init__(self, history: History) -> None:
+        self._walked = walk(history)
+        self._of_course: dict[int, list[Step]] = {}
+        self._of_courses: dict[str, list[Step]] = {}
+        self._of_event: dict[str, list[Step]] = {}
+        self._of_action: dict[str, list[Step]] = {}
+        self._naming: set[int] = set()
+        own_ids: set[str] = set()
+        for step in history.steps:
+            if step.own:
+                own_ids.add(step.event.event_id)
+            elif step.activity is _REJECTED and step.kind is _OPERATOR:
+                self._take(step, own_ids)
+
+    def _take(self, step: Step, own_ids: Collection[str]) -> None:
+        meant = self._walked.meant.get(step.place)
+        if meant is not None:
+            if meant.first is meant.newest:
+                self._of_course.setdefault(meant.newest.opened.place, []).append(step)
+            else:
+                self._of_courses.setdefault(meant.newest.action, []).append(step)
+        named, action = step.event.detail.get("recommendation"), named_action(step.event)
+        if named is not None and str(named) in own_ids:
+            self._naming.add(step.place)
+            self._of_event.setdefault(str(named), []).append(step)
+        elif action is not None:
+            self._of_action.setdefault(action, []).append(step)
+
+    def first(self, act: Step, replaced: Step | None) -> Step | None:
+        """The first that means the act; once the agent `replaced` it, only one that names an event of the agent."""
         course = self._walked.of.get(act.place)
         if course is None:
-            one, other = self._rejected_event.get(act.event.event_id, []), self._rejected.get(act.action or "", [])
+            one, other = self._of_event.get(act.event.event_id, []), self._of_action.get(act.action or "", [])
         else:
-            one, other = self._rejected_course.get(course.opened.place, []), self._rejected_courses.get(course.action, [])
-        return merge(_after(one, act), _after(other, act), key=_place)
+            one, other = self._of_course.get(course.opened.place, []), self._of_courses.get(course.action, [])
+        meaning = merge(_after(one, act), _after(other, act), key=_place)
+        return next((step for step in meaning if replaced is None or step.place < replaced.place or step.place in self._naming), None)
 
 
 def _after(steps: Sequence[Step], act: Step) -> Iterator[Step]:

@@ -106,9 +106,9 @@ class _Lists(msgspec.Struct, frozen=True):
         conditions = self.by_action[place].get(action, _NOT_LISTED)
         if conditions.free:
             return None
-        if _granted(conditions.forbidden, step, history):
+        if conditions.forbidden and _granted(conditions.forbidden, step, history):
             return ViolationKind.FORBIDDEN
-        if _granted(conditions.approval, step, history):
+        if conditions.approval and _granted(conditions.approval, step, history):
             return None if approvals(history).cover(step, previous_act) else ViolationKind.UNAPPROVED
         return None if _granted(conditions.automatic, step, history) else ViolationKind.UNLISTED
 

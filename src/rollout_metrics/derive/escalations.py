@@ -40,9 +40,7 @@ def escalations(history: History, company: Company, _surroundings: Surroundings,
     raised = raising(history)
     if not raised:
         return []
-    # A shadow recommendation reaches nobody, and one made in the instant of an escalation belongs to the update that escalates: neither takes the case back.
-    raised_at = {step.at for step in raised.values()}
-    takebacks = {item.opened for item in recommendations if item.mode is _LIVE and item.opened_at not in raised_at}
+    takebacks = _takebacks(recommendations, raised)
     levels = levels_of(workflow)
     courses: list[_Course] = []
     current: _Course | None = None
@@ -57,6 +55,17 @@ def escalations(history: History, company: Company, _surroundings: Surroundings,
             current = None
     owned = _somebody(history.value_now(workflow.escalation.owner_attribute), company.agents_as_written)
     return [_escalated(course, history, workflow, owned=owned) for course in courses]
+
+
+def _takebacks(recommendations: Sequence[Recommendation], raised: Mapping[int, Step]) -> Collection[EventRef]:
+    """The events by which the agent may take the case back. A shadow recommendation reaches nobody, and one made in the instant of an escalation belongs to
+    the update that escalates: neither does."""
+    first_at = next(iter(raised.values())).at
+    later = [item for item in recommendations if item.opened_at > first_at and item.mode is _LIVE]
+    if not later:
+        return ()
+    raised_at = {step.at for step in raised.values()}
+    return {item.opened for item in later if item.opened_at not in raised_at}
 
 
 class _Course(msgspec.Struct, eq=False, gc=False):

@@ -6,7 +6,7 @@ from rollout_metrics.derive.history import ACTS, CHANGES, History, Step
 from rollout_metrics.derive.levels import level_at
 from rollout_metrics.derive.outcomes import DOES
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.events import Activity, ActorKind, EventRef, any_of, members_of
+from rollout_metrics.domain.events import Activity, ActorKind, any_of, members_of
 from rollout_metrics.domain.facts import DECIDED, Escalated, Evidence, Handling, HandlingKind, Outcome, Recommendation
 from rollout_metrics.domain.policy import Bypass, Company, Level, Workflow
 from rollout_metrics.domain.time import Instant
@@ -86,18 +86,18 @@ def _bypassed(kind: HandlingKind, history: History, workflow: Workflow, recommen
     return None if kind in OUTSIDE else True
 
 
-def _first_hand(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> Step | None:
-    """The step that handled the case: the agent's first recommendation or escalation, or an operator's decided action or close, whichever is earlier."""
-    firsts: list[EventRef] = []
-    if recommendations:
-        firsts.append(recommendations[0].opened)
-    if escalations:
-        firsts.append(escalations[0].evidence[0])
-    by_agent = None
+def first_by_agent(history: History, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> Step | None:
+    """The first step by which the agent handled the case: that of the first recommendation or escalation of those given, both in order."""
+    firsts = [item.opened for item in recommendations[:1]] + [item.evidence[0] for item in escalations[:1]]
     for step in history.since(history.by[_AGENT]) if firsts else ():
         if step.ref in firsts:
-            by_agent = step
-            break
+            return step
+    return None
+
+
+def _first_hand(history: History, workflow: Workflow, recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> Step | None:
+    """The step that handled the case: the agent's first recommendation or escalation, or an operator's decided action or close, whichever is earlier."""
+    by_agent = first_by_agent(history, recommendations, escalations)
     for step in history.since(history.by[_OPERATOR]):
         if by_agent is not None and step.place > by_agent.place:
             break

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rollout_metrics.derive.appearances import appeared
 from rollout_metrics.derive.effort import effort, review_effort
+from rollout_metrics.derive.handling import first_by_agent
 from rollout_metrics.derive.history import CHANGES, ENDINGS, History, Step
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.events import Activity, ActorKind, EventRef, members_of
+from rollout_metrics.domain.events import Activity, ActorKind, members_of
 from rollout_metrics.domain.facts import (
     DECIDED,
     CaseSummary,
@@ -48,18 +49,19 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     workflow, scoped_at = history.workflow, history.scoped_at
     if workflow is None or scoped_at is None:
         return None
-    handled = _handled(recommendations, escalations)
+    live = [item for item in recommendations if item.mode is _LIVE]
+    handled = first_by_agent(history, live, escalations)
     handled_at = judged_at = None
     escalated_in_cohort = escalated_early = complained_early = False
     complaint = None
     if handled is not None:
-        handled_at = handled[0]
+        handled_at = handled.at
         judged_at, early = handled_at + workflow.cohort_age, handled_at + workflow.spike_age
         escalated_in_cohort = bool(escalations) and escalations[0].raised_at <= judged_at
         escalated_early = bool(escalations) and escalations[0].raised_at <= early
         complaint = _complaint(history, workflow, handled_at, judged_at)
         complained_early = _complaint(history, workflow, handled_at, early) is not None
-    verdict, concluded_at = _verdict(recommendations)
+    verdict, concluded_at = _verdict(live)
     closing = _closing(history)
     # A case that comes into the workflow closed is closed from then on: nothing of what went before was this workflow's.
     closed_at = None if closing is None else max(closing.at, scoped_at)
@@ -90,8 +92,8 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
         _should_escalate(history, workflow),
         _operators(operators),
         first_agent_at,
-        _evidence(history, handled, complaint, closing, ending),
-        tuple(_unaided(history, workflow, scoped_at)),
+        _evidence(handled, complaint, closing, ending),
+        _unaided(history, workflow, scoped_at),
         escalated_early,
         complained_early,
         len(history.since(history.of.get(_COMMENTED, ()))),
@@ -101,17 +103,9 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     )
 
 
-def _handled(recommendations: Sequence[Recommendation], escalations: Sequence[Escalated]) -> tuple[Instant, EventRef] | None:
-    """When the agent first handled the case, by its first live recommendation or escalation, and the event by which it did."""
-    handled = [(item.opened_at, item.opened) for item in recommendations if item.mode is _LIVE]
-    if escalations:
-        handled.append((escalations[0].raised_at, escalations[0].evidence[0]))
-    return min(handled) if handled else None
-
-
-def _verdict(recommendations: Sequence[Recommendation]) -> tuple[Verdict | None, Instant | None]:
+def _verdict(live: Sequence[Recommendation]) -> tuple[Verdict | None, Instant | None]:
     """What operators thought of the agent's live recommendations on a case, and when they last decided about one."""
-    decided = [item for item in recommendations if item.outcome in DECIDED and item.mode is _LIVE]
+    decided = [item for item in live if item.outcome in DECIDED]
     if not decided:
         return None, None
     outcomes = [item.outcome for item in decided]
@@ -160,21 +154,23 @@ def _closing(history: History) -> Step | None:
     return None
 
 
-def _unaided(history: History, workflow: Workflow, scoped_at: Instant) -> Iterator[Closing]:
+def _unaided(history: History, workflow: Workflow, scoped_at: Instant) -> tuple[Closing, ...]:
     """The times the case stood closed in which no agent had come yet, each over: by a reopening or by the agent's first event."""
     agents, closes = history.by[_AGENT], history.of.get(_CLOSED)
     until = agents[0].place if agents else len(history.steps)
     if not closes or closes[0].place >= until:
-        return
+        return ()
+    found = []
     closed: Instant | None = None
     for step in history.steps[closes[0].place : until + 1]:
         if closed is not None and (step.kind is _AGENT or step.activity is _REOPENED):
             at = max(closed, scoped_at)
             if step.at > at:
-                yield Closing(at, step.at, effort(history, workflow, (scoped_at - 1, at)))
+                found.append(Closing(at, step.at, effort(history, workflow, (scoped_at - 1, at))))
             closed = None
         if step.activity is _CLOSED and step.kind is not _AGENT and closed is None:
             closed = step.at
+    return tuple(found)
 
 
 def _should_escalate(history: History, workflow: Workflow) -> bool | None:
@@ -194,12 +190,7 @@ def _operators(steps: Iterable[Step]) -> tuple[tuple[str, Instant], ...]:
     return tuple(sorted([(operator, at) for operator, at in last.items() if operator is not None]))
 
 
-def _evidence(history: History, handled: tuple[Instant, EventRef] | None, *proofs: Step | None) -> Evidence:
+def _evidence(*proofs: Step | None) -> Evidence:
     """The events of first handling, complaint, close and end, in the history's order."""
     found = {step.place: step.ref for step in proofs if step is not None}
-    if handled is not None:
-        for step in history.by[_AGENT]:
-            if step.ref == handled[1]:
-                found[step.place] = step.ref
-                break
     return tuple([found[place] for place in sorted(found)])
