@@ -11,7 +11,7 @@ from benchmarks.desk_server import serving
 from benchmarks.land_ours import everything
 from benchmarks.landing import NOW
 from benchmarks.measure import by_turns, function, median, ratio, told
-from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.case import derive_each
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.pipeline.memory import quiet_collector
@@ -46,8 +46,8 @@ def run(work: Path, *, full: bool) -> None:
         with open_store(f"sqlite:///{path}", clock=lambda: NOW) as store:
             company = settings.company(settings.pseudonyms(store.pseudonym_key()))
             as_of = {"": NOW} | {workflow.name: NOW for workflow in company.workflows}
-            histories = [events for _, events in store.all_histories()]
-            rows = sum(map(len, histories))
+            histories = list(store.all_histories())
+            rows = sum(len(events) for _, events in histories)
 
             def plain() -> None:
                 with sqlite3.connect(path) as connection:
@@ -59,8 +59,8 @@ def run(work: Path, *, full: bool) -> None:
                     pass
 
             def derived() -> None:
-                for events in histories:
-                    derive(events, company, as_of, around)
+                for _ in derive_each(histories, company, as_of, around):
+                    pass
 
             spent = by_turns({"derive": lambda: function(derived), "read": lambda: function(as_histories), "rows": lambda: function(plain)}, ROUNDS)
     found, bare = ratio(spent["derive"], spent["read"]), ratio(spent["derive"], spent["rows"])

@@ -38,7 +38,7 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("sweeping, the rest", engine, "run"),
     ("what is due", Store, "due"),
     ("reading histories", Store, "histories"),
-    ("deriving", deriving, "derive"),
+    ("deriving", deriving, "derive_each"),
     ("counting", deriving, "total"),
     ("storing cases", Store, "replace"),
     ("storing cases: rows of what they count and lead to", Sqlite, "upsert"),

@@ -1,7 +1,10 @@
 """A case derived as a whole."""
 
+from random import Random
+
 from builders import Around, after, company, ev, everywhere
-from rollout_metrics.derive.case import derive
+from histories import full_company, history_of
+from rollout_metrics.derive.case import TOGETHER, derive, derive_each
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import Act, CaseFacts, CaseSummary, Escalated, Evaluated, Handling, Recommendation, ReferenceValue, Violation
 
@@ -52,3 +55,17 @@ def test_a_case_changes_next_at_the_earliest_deadline_or_event() -> None:
 
     assert derived(*events, as_of="2h").next_change_at == after("169h")
     assert derived(*events, ev("3h", "op-1", "commented"), as_of="2h").next_change_at == after("3h")
+
+
+def test_cases_derived_together_have_the_facts_they_have_alone_and_those_that_are_gone_have_none() -> None:
+    draw = Random(7)
+    cases = {("desk", str(number)): history_of(draw.choice) if number % 5 else [] for number in range(2 * TOGETHER + 3)}
+    made, as_of = full_company(), everywhere(full_company(), after("12h"))
+    around = Around([], made, after("12h"))
+
+    together = dict(derive_each(cases.items(), made, as_of, around))
+
+    assert list(together) == list(cases)
+    for case, events in cases.items():
+        assert together[case] == (derive(events, made, as_of, around) if events else CaseFacts(case, None, None, (), None))
+    assert any(found.facts for found in together.values())

@@ -14,12 +14,13 @@ from pipeline.test_laws import END, difference
 from pipeline.worlds import DESK, RUNTIME, Desk, Place, configured, desk, events_of_cases, settings, shown, values
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Window
 from rollout_metrics.config.load import Configuration
-from rollout_metrics.derive.case import derive
+from rollout_metrics.derive import case
+from rollout_metrics.derive.history import History
+from rollout_metrics.derive.reports import reports
 from rollout_metrics.domain.errors import CredentialsError, RetryLater, TruncatedError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import DECIDED, Recommendation
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, parse_span
-from rollout_metrics.pipeline import deriving
 from rollout_metrics.pipeline.as_of import families_as_of
 
 NOW = T0 + 30 * HOUR
@@ -373,12 +374,12 @@ def pipeline_families(made: Desk) -> Any:
 def test_a_case_on_which_derivation_breaks_is_set_aside_and_stops_no_other(made: Desk, events: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
     broken = events[0].case
 
-    def fragile(history: list[Event], *rest: Any) -> Any:
-        if history[0].case == broken:
+    def fragile(history: History, *rest: Any) -> Any:
+        if history.case == broken:
             raise ZeroDivisionError
-        return derive(history, *rest)
+        return reports(history, *rest)
 
-    monkeypatch.setattr(deriving, "derive", fragile)
+    monkeypatch.setattr(case, "reports", fragile)
     for name in (DESK, RUNTIME):
         assert made.pipeline.collect(name).error is None
 

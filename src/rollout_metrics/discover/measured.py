@@ -6,7 +6,7 @@ from statistics import median
 
 import msgspec
 
-from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.case import derive_each
 from rollout_metrics.derive.history import History, read
 from rollout_metrics.domain.events import ActorKind, CaseKey, Event
 from rollout_metrics.domain.facts import DECIDED, CaseSummary, Outcome, Recommendation
@@ -70,8 +70,8 @@ def measured(cases: Mapping[CaseKey, list[Event]], company: Company, as_of: Inst
     around = _Around((read(events, company, until) for events in cases.values()), company)
     outcomes: dict[str, dict[str, Counter[Outcome]]] = defaultdict(lambda: defaultdict(Counter))
     unaided: dict[str, list[CaseSummary]] = defaultdict(list)
-    for events in cases.values():
-        for fact in derive(events, company, until, around).facts:
+    for _, derived in derive_each(cases.items(), company, until, around):
+        for fact in derived.facts:
             if isinstance(fact, Recommendation):
                 outcomes[fact.workflow][fact.action][fact.outcome] += 1
             elif isinstance(fact, CaseSummary) and not fact.agent_involved and fact.effort is not None:

@@ -7,7 +7,7 @@ import msgspec
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import Family
-from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.case import derive_each
 from rollout_metrics.derive.gates import Promotion
 from rollout_metrics.derive.history import read
 from rollout_metrics.derive.surroundings import Surroundings
@@ -132,8 +132,8 @@ def then_of(
         for series, minute, amount in contributions:
             counts[series, minute] += amount
 
-    for case, events in histories:
-        facts = derive(events, company, as_of, around).facts
+    for case, derived in derive_each(histories, company, as_of, around):
+        facts = derived.facts
         made = list(rollup.contributions(facts, workflows))
         count(made)
         note(case, facts, made)

@@ -1,12 +1,13 @@
 """Touched and due cases derived again in batches: facts replaced, counts moved, rubber stamps judged, all of it into the store and the figures in memory."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 from rollout_metrics import rollup
 from rollout_metrics.collect.source import Rejected
-from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.case import TOGETHER, derive_each
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.facts import CaseFacts, Fact
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 BATCH = 2000
 """Cases in a transaction."""
+
+DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a defect of ours in a rule may raise."""
 
 Counted = dict[Bucket, int]
 
@@ -72,8 +76,7 @@ def derive_due(  # noqa: PLR0917
         known = not store.rebuilding()  # a rebuild brings no news of the world
         gone: list[Sample] = []
         come: list[Sample] = []
-        for key, events in store.histories(due.keys):
-            facts = _derived(store, key, events, company, as_of, around, broken)
+        for key, facts in _derived(store, due.keys, company, as_of, around, broken):
             updates.append(Update(facts, total(key, facts.facts, workflows, glance), sampled(facts.facts)))
             stood = before.get(key, ())
             if known and stood:
@@ -94,23 +97,40 @@ def derive_due(  # noqa: PLR0917
 
 def _derived(  # noqa: PLR0917
     store: Store,
-    case: CaseKey,
-    events: list[Event],
+    keys: Sequence[CaseKey],
     company: Company,
     as_of: Mapping[str, Instant],
     around: Surroundings,
     broken: Callable[[CaseKey], None],
-) -> CaseFacts:
-    """A case's facts; none, set aside with the reason, where a defect of ours breaks on it: it must not stop the others."""
-    nothing = CaseFacts(case, None, None, (), None)
+) -> Iterator[tuple[CaseKey, CaseFacts]]:
+    """Each case's facts; none, set aside with the reason, where a defect of ours breaks on it: it must not stop the others."""
+    histories = store.histories(keys)
+    while part := list(islice(histories, TOGETHER)):
+        try:
+            derived = list(derive_each(part, company, as_of, around))
+        except DEFECTS:
+            derived = [_alone(store, history, company, as_of, around, broken) for history in part]
+        yield from derived
+
+
+def _alone(  # noqa: PLR0917
+    store: Store,
+    history: tuple[CaseKey, list[Event]],
+    company: Company,
+    as_of: Mapping[str, Instant],
+    around: Surroundings,
+    broken: Callable[[CaseKey], None],
+) -> tuple[CaseKey, CaseFacts]:
+    """The facts of one of several cases of which some break."""
+    case = history[0]
     try:
-        return derive(events, company, as_of, around) if events else nothing
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        return next(derive_each([history], company, as_of, around))
+    except DEFECTS as error:
         log.exception("a case could not be derived", extra={"fields": {"case_source": case[0], "case": case[1]}})
         said = f"derivation broke ({type(error).__name__}); the case counts nowhere until it is derived again: report it, and rebuild after an upgrade"
         store.land(case[0], [], [Rejected(UNDERIVABLE, f"case {case[1]}", said, b"")])
         broken(case)
-        return nothing
+        return case, CaseFacts(case, None, None, (), None)
 
 
 def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workflow], glance: Glance) -> Counted:

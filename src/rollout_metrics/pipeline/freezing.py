@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from rollout_metrics import rollup
-from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.case import derive_each
 from rollout_metrics.derive.gates import Assessment, Promotion, promotion
 from rollout_metrics.domain.changes import PRODUCTION, Change, ChangeKind
 from rollout_metrics.domain.events import CaseKey
@@ -70,6 +70,5 @@ def assessment_as_of(store: Store, company: Company, workflow: Workflow, at: Ins
 def _facts(store: Store, company: Company, workflow: Workflow, as_of: Mapping[str, Instant], start: Instant) -> Iterator[tuple[CaseKey, tuple[Fact, ...]]]:
     around = store.surroundings(as_of)
     keys = list(dict.fromkeys(case for case, _ in store.facts_between(workflow.name, start, as_of[workflow.name])))
-    for case, events in store.histories(keys):
-        if events:
-            yield case, derive(events, company, as_of, around).facts
+    for case, derived in derive_each(store.histories(keys), company, as_of, around):
+        yield case, derived.facts

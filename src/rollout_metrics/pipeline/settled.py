@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from rollout_metrics import rollup
-from rollout_metrics.derive.case import derive
+from rollout_metrics.derive.case import derive_each
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import Fact
@@ -42,9 +42,8 @@ def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *
         stood = store.facts(keys)
         for bucket, amount in store.contributed(keys).items():
             difference[bucket] -= amount
-        for case, events in store.histories(keys):
-            before = stood.get(case, ())
-            facts = derive(events, company, as_of, around).facts if events else ()
+        for case, derived in derive_each(store.histories(keys), company, as_of, around):
+            before, facts = stood.get(case, ()), derived.facts
             if _decided(before, glance, as_of) != _decided(facts, glance, as_of):
                 return None
             made = list(rollup.contributions(facts, workflows, of_strangers(case, facts, glance)))
