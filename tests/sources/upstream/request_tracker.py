@@ -31,7 +31,7 @@ Row = dict[str, Any]
 def _transactions(case: Case) -> Iterator[Row]:
     """A case's trail. What belongs to an outgoing mail is hidden, sometimes enough of it to fill a page."""
     yield _row(case, case.first, 0, case.created_at, CUSTOMER, "Create")
-    for place in range(8 if case.number % 4 == 0 else 1):
+    for place in range(14 if case.number % 4 == 0 else 1):
         yield _row(case, case.first, 1 + place, case.created_at, "RT_System", "AddReminder") | HIDDEN
     for change in case.changes:
         for place, (kind, said) in enumerate(_said(case, change)):
@@ -39,7 +39,7 @@ def _transactions(case: Case) -> Iterator[Row]:
 
 
 def _row(case: Case, number: int, place: int, at: Instant, actor: str, kind: str, **said: str) -> Row:
-    made = {"id": str(number * 10 + place), "type": "transaction", "Type": kind, "ObjectId": str(case.number), "ObjectType": "RT::Ticket"}
+    made = {"id": str(number * 20 + place), "type": "transaction", "Type": kind, "ObjectId": str(case.number), "ObjectType": "RT::Ticket"}
     who = {"Creator": {"type": "user", "id": actor}, "Created": format_instant(at // SECOND * SECOND)}
     return made | who | {"Field": "", "OldValue": "", "NewValue": "", "TimeTaken": "0"} | said
 
@@ -130,7 +130,7 @@ def _list(simulator: Simulator, _: re.Match[str], request: Request) -> Any:
         page, following = slice_at(rows, (number - 1) * size, size)
         more = {"next_page": f"http://{request.headers['Host']}{request.path}?page={number + 1}"} if following is not None else {}
         return {"items": page, "count": len(page), "total": len(rows), "pages": -(-len(rows) // size), "page": number, "per_page": size} | more
-    cut = 2 * simulator.size
+    cut = 4 * simulator.size
     page, _following = slice_at(rows, (number - 1) * cut, cut)
     seen = [row for row in page if row.get("hidden") is None]
     return {"items": seen, "count": len(seen), "total": None, "pages": None, "page": number, "per_page": size}
