@@ -4,7 +4,9 @@ import hmac
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from gzip import GzipFile
 from hashlib import sha256
+from io import BytesIO
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -157,14 +159,9 @@ def body_of(most: int) -> bytes:
 
 def _inflated(data: bytes, most: int) -> bytes:
     """At most `most + 1` bytes of what gzip packed, so that a small body cannot become a huge one."""
-    found = b""
-    while data and len(found) <= most:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            found += member.decompress(data, most + 1 - len(found))
-        except zlib.error:
-            raise Refusal(400, "the body is not gzip, as its content encoding says") from None
-        if not member.eof and len(found) <= most:
-            raise Refusal(400, "the gzip body breaks off")
-        data = member.unused_data
-    return found
+    try:
+        return GzipFile(fileobj=BytesIO(data)).read(most + 1)
+    except EOFError:
+        raise Refusal(400, "the gzip body breaks off") from None
+    except (OSError, zlib.error):
+        raise Refusal(400, "the body is not gzip, as its content encoding says") from None
