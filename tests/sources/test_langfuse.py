@@ -108,13 +108,32 @@ def test_scores_are_not_read_where_none_counts() -> None:
 @pytest.mark.parametrize(("value", "activity"), [("True", Activity.APPROVED), ("False", Activity.REJECTED)])
 def test_peoples_annotations_decide_on_the_observation_they_score(value: str, activity: Activity) -> None:
     proposal = observation(metadata={**CASE, "rollout_metrics.activity": "approval_requested"})
-    scores = [score(stringValue=value, observationId="o1", authorUserId="ada"), score(id="s2", source="API"), score(id="s3", name="other")]
+    scores = [score(stringValue=value, observationId="o1", authorUserId="ada"), score(id="s2", source="API", authorUserId="ada"), score(id="s3", name="other")]
     with server([proposal], scores, {"metadata": CASE}) as running:
         asked_for, decided = read(source(approvals={"ok": {"labels": ["True"]}}), running)
 
     assert (decided.activity, decided.actor_kind, decided.actor_id) == (activity, ActorKind.OPERATOR, "ada")
     assert decided.detail["recommendation"] == asked_for.event_id
     assert decided.case == asked_for.case
+
+
+def test_an_annotation_by_nobody_decides_nothing_since_programs_may_send_such() -> None:
+    with server(scores=[score(observationId="o1", authorUserId=None)], trace={"metadata": CASE}) as running:
+        events = read(source(approvals={"ok": {"labels": ["True"]}}), running)
+
+    assert events == []
+
+
+def test_a_score_that_counts_in_several_ways_is_an_event_of_each() -> None:
+    passing = {"ok": {"labels": ["True"]}}
+    with server(scores=[score(authorUserId="ada")], trace={"metadata": CASE}) as running:
+        events = read(source(evaluations=passing, approvals=passing, ratings=passing), running)
+
+    assert {event.event_id: event.activity for event in events} == {
+        "score:s1": Activity.EVALUATED,
+        "approval:s1": Activity.APPROVED,
+        "rating:s1": Activity.RATED,
+    }
 
 
 @pytest.mark.parametrize(("value", "good"), [(1, "good"), (0.4, "bad")])

@@ -135,7 +135,7 @@ class Langfuse(HttpSource, Runtime):
     case_tag: str | None = None
     """How tags begin that name the case, such as `ticket:`; what follows is its id. They count where the attribute is missing."""
     approvals: Mapping[str, Passing] = {}
-    """Score -> when it approves what it scores: people's (annotations) become `approved` and `rejected`."""
+    """Score -> when it approves what it scores: people's (annotations with an author) become `approved` and `rejected`."""
     ratings: Mapping[str, Passing] = {}
     """Score -> when it is good: feedback of customers, which becomes `rated`."""
     lookback: Duration = HOUR
@@ -147,10 +147,10 @@ class Langfuse(HttpSource, Runtime):
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Weeks, oldest first; within each the newest comes first, so one counts as read at its end."""
-        traces = _Traces(api, self._known)
         start = window.start
         while start < window.end:
             end = min(start + LONGEST, window.end)
+            traces = _Traces(api, self._known)
             for answer, raws in _observations(api, start, end, self._expanded()):
                 yield Page([read for raw, where in raws for read in self._observed(raw, where, traces)], answer.where)
             between = {"fromTimestamp": format_instant(start), "toTimestamp": format_instant(end)}
@@ -234,9 +234,10 @@ class Langfuse(HttpSource, Runtime):
         score = read.score
         value = score.value if isinstance(score.value, int | float) else None
         label = score.string_value if score.string_value is not None else score.value if isinstance(score.value, str) else None
-        for table, made in ((self.evaluations, _evaluated), (self.approvals, _approved), (self.ratings, _rated)):
+        by_people = score.source == PEOPLE and score.author_user_id is not None  # programs may send annotations too, but under nobody's name
+        for table, made, word in ((self.evaluations, _evaluated, "score"), (self.approvals, _approved, "approval"), (self.ratings, _rated, "rating")):
             passing = table.get(score.name)
-            if passing is None or (made is _approved and score.source != PEOPLE):
+            if passing is None or (made is _approved and not by_people):
                 continue
             record = self.statement({}, read.attributes)
             if "case_id" not in record and made is not _evaluated:
@@ -248,7 +249,7 @@ class Langfuse(HttpSource, Runtime):
                 yield Rejected("format", f"{where} score {score.id}", message, msgspec.json.encode(read))
                 continue
             fields, detail = made(read, passed)
-            record |= {"event_id": f"score:{score.id}", "occurred_at": score.timestamp, **fields}
+            record |= {"event_id": f"{word}:{score.id}", "occurred_at": score.timestamp, **fields}
             record["detail"] |= detail
             record["revision"] = parse_instant(score.updated_at) if score.updated_at else 0
             event = read_event(msgspec.json.encode(record), self.name)
