@@ -60,6 +60,8 @@ AUTOMATIC = frozenset(("AutomatedProcess", "CloudIntegrationUser"))
 OUTSIDE = frozenset(("Guest", "PowerPartner", "PowerCustomerSuccess", "CustomerSuccess", "CspLitePortal", "SelfService"))
 """Types of users of portals and sites."""
 USER = "005"
+SHORT = frozenset((USER, "00G", "012"))
+"""Beginnings of ids of users, groups and record types, which may come in 15 characters."""
 SESSIONS, AGENTFORCE = "sessions", "agentforce"
 STEP: Mapping[str, tuple[Activity, str | None]] = {
     "Started": (Activity.APPROVAL_REQUESTED, None),
@@ -332,6 +334,25 @@ class _Terms:
         """What `attribute` has said so far."""
         self.people: dict[Any, Who] = {}
         """What `meet` has said so far."""
+        self._texts: dict[str, str | None] = {}
+
+    def text(self, value: Any) -> str | None:
+        """A field's value as text; ids in 18 characters, several choices as a list. Records of a page hold the same few values."""
+        if not isinstance(value, str):
+            return text_value(value)
+        try:
+            return self._texts[value]
+        except KeyError:
+            id_of_15 = len(value) == 15 and value[:3] in SHORT and ID.match(value)
+            found = self._texts[value] = full_id(value) if id_of_15 else text_value(value.split(";") if ";" in value else value)
+            return found
+
+    def sides(self, row: History, *, known: bool) -> tuple[str | None, str | None]:
+        """What was and what is; names of people and free text are left out."""
+        if row.field in OWNER or row.data_type == ENTITY:
+            before, after = self.text(row.old), self.text(row.new)
+            return before if before and ID.match(before) else None, after if after and ID.match(after) else None
+        return (self.text(row.old), self.text(row.new)) if known or row.data_type in WORDLESS else (None, None)
 
     def attribute(self, field: str) -> tuple[str, bool]:
         """What a field of the history is called here, and whether its values are wanted whatever they are."""
@@ -368,7 +389,8 @@ class _Story:
         """All of it."""
         record = self.record
         made_at, who = parse_instant(record["CreatedDate"]), self._who(record.get("CreatedById"))
-        now = {self.names[field]: _value(record[field]) for field in self.names if record.get(field) is not None}
+        text = self.terms.text
+        now = {self.names[field]: text(record[field]) for field in self.names if record.get(field) is not None}
         changes, initial = self._changes(now)
         attributes = {"object": self.bundle.name} | {name: value for name, value in sorted(initial.items()) if value is not None}
         made = [self._event("created", made_at, Activity.CREATED, who, {"attributes": attributes}, revision=_stamp(record))]
@@ -405,7 +427,7 @@ class _Story:
         labels, closing, terms = self.bundle.labels, self.closing, self.terms
         for at, _, row in _once(self.bundle.histories):
             attribute, known = terms.fields.get(row.field) or terms.attribute(row.field)
-            before, after = _sides(row, known=known)
+            before, after = terms.sides(row, known=known)
             status = attribute == "status"
             if status:
                 before, after = labels.get(before or "", before), labels.get(after or "", after)
@@ -486,14 +508,6 @@ def _once(histories: Iterable[History]) -> list[tuple[Instant, str, History]]:
     return [one for one in kept if one[1] in numbers or (one[2].at, one[2].field, one[2].by) not in twins]
 
 
-def _sides(row: History, *, known: bool) -> tuple[str | None, str | None]:
-    """What was and what is; names of people and free text are left out."""
-    if row.field in OWNER or row.data_type == ENTITY:
-        before, after = _value(row.old), _value(row.new)
-        return before if before and ID.match(before) else None, after if after and ID.match(after) else None
-    return (_value(row.old), _value(row.new)) if known or row.data_type in WORDLESS else (None, None)
-
-
 def _of_ids(row: History) -> bool:
     """Whether this row of an owner's two holds ids."""
     sides = [side for side in (row.old, row.new) if side is not None]
@@ -505,17 +519,6 @@ def _people(bundle: Bundle) -> set[str]:
     rows_of = [bundle.record, *bundle.children, *(row.get("ApprovalSubmission") or {} for row in bundle.children)]
     found = {row.get(name) for row in rows_of for name in ("CreatedById", "LastModifiedById", "ActorId", "OriginalActorId")}
     return {one for one in found | {row.by for row in bundle.histories} if isinstance(one, str) and one.startswith(USER)}
-
-
-def _value(value: Any) -> str | None:
-    """A field's value as text; ids in 18 characters, several choices as a list."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if len(value) == 15 and value[:3] in ("005", "00G", "012") and ID.match(value):
-            return full_id(value)
-        return text_value(value.split(";") if ";" in value else value)
-    return text_value(value)
 
 
 def _stamp(record: Mapping[str, Any]) -> int:
