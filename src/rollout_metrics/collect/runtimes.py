@@ -31,6 +31,9 @@ ITS_OWN = frozenset(("source", "event_id", "revision", "occurred_at", "actor_id"
 """Fields that come from the span itself."""
 
 
+_ENCODER = msgspec.json.Encoder()
+
+
 class Passing(BaseModel):
     """When a result counts as passed; one of both options."""
 
@@ -95,7 +98,7 @@ class Runtime(Source):
                 continue
             if not ITS_OWN.isdisjoint(said):
                 problems += [Problem(OURS + name, "comes from the span itself: leave it out") for name in sorted(ITS_OWN & said.keys())]
-            read = read_event(msgspec.json.encode(record), self.name)
+            read = read_event(_ENCODER.encode(record), self.name)
             if isinstance(read, Event):
                 events.append(read)
             else:
