@@ -22,9 +22,11 @@ EVALUATION, LABEL, SCORE = "gen_ai.evaluation.name", "gen_ai.evaluation.score.la
 ACTORS = ("gen_ai.agent.id", "gen_ai.agent.name", "service.name")
 VERSIONS = (OURS + "version", "gen_ai.agent.version", "service.version")
 ENVIRONMENTS = (OURS + "environment", "deployment.environment.name", "deployment.environment")
-CONTEXT = frozenset(OURS + name for name in ("case_source", "case_id", "version", "environment", "url", "via"))
+CONTEXT: Mapping[str, str] = {OURS + name: name for name in ("case_source", "case_id", "version", "environment", "url", "via")}
 """Ours that tell what a span is about, as runtimes set them on every span; alone they report nothing."""
 READ = frozenset((OPERATION, TOOL, ERROR, EVALUATION, LABEL, SCORE, *ACTORS, *VERSIONS, *ENVIRONMENTS))
+SAYS_NOTHING = READ | CONTEXT.keys()
+"""What is no act by being there."""
 FIELDS = frozenset(("case_source", "case_id", "activity", "attribute", "before", "after"))
 """Fields of our event format that a span may say; all else that it says is detail."""
 ITS_OWN = frozenset(("source", "event_id", "revision", "occurred_at", "actor_id", "actor_kind", "detail"))
@@ -149,7 +151,7 @@ class Runtime(Source):
 
     def statement(self, said: Attributes, attributes: Attributes) -> dict[str, Any]:
         """A record of our event format, but for its id and its time."""
-        context = {key[len(OURS) :]: value for key, value in attributes.items() if key in CONTEXT}
+        context = {name: attributes[key] for key, name in CONTEXT.items() if key in attributes}
         found = {
             "case_source": self.case_source,
             **context,
@@ -168,7 +170,7 @@ class Runtime(Source):
 
 def _ours(attributes: Attributes) -> Attributes:
     """What ours say of something done, without what they tell of the case and the version."""
-    return {key[len(OURS) :]: value for key, value in attributes.items() if key.startswith(OURS) and key not in CONTEXT}
+    return {key[len(OURS) :]: value for key, value in attributes.items() if key not in SAYS_NOTHING and key.startswith(OURS)}
 
 
 def _first(attributes: Attributes, names: tuple[str, ...]) -> Any:
