@@ -42,12 +42,13 @@ def test_where_everybody_answers_at_once_it_tells_nothing() -> None:
 
 
 def test_an_id_that_may_be_a_name_is_neither_written_nor_taken() -> None:
-    for person in ("jane.doe@example.com", "Jane Doe", "jdoe1985", "Updated by 908"):
+    for person in ("jane.doe@example.com", "Jane Doe", "jdoe1985", "Updated by 908", "claude.martin@example.com"):
         assert taken(desk(person)) == {None: "uncertain"}
 
 
 def test_a_machine_by_name_is_taken_if_it_also_behaves_like_one() -> None:
     assert taken(desk("triage-bot@example.com")) == {"triage-bot@example.com": "likely"}
+    assert taken(desk("claude-agent")) == {"claude-agent": "likely"}
     assert taken(desk("triage-bot@example.com", wait=35 * MINUTE, every=24 * HOUR)) == {"triage-bot@example.com": "uncertain"}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,22 @@ def test_no_persons_name_is_written() -> None:
 
     assert findings.drafts
     for name in names.values():
+        assert name not in text
+        assert name not in str(values(findings, {}))
+
+
+def test_people_are_no_scope_even_where_they_tell_the_agents_cases_best() -> None:
+    people = {"a": "Barbara Liskov", "b": "Tony Hoare"}
+    events = [
+        msgspec.structs.replace(event, detail={"attributes": {"reporter": people[event.detail["attributes"]["form"]]}})
+        if event.activity == "created"
+        else event
+        for event in desk("4711")
+    ]
+    findings, text = file_of(material(events))
+
+    assert [draft.work.scope for draft in findings.drafts] == [None]
+    for name in people.values():
         assert name not in text
         assert name not in str(values(findings, {}))
 

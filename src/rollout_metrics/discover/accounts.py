@@ -45,6 +45,8 @@ AI = frozenset(
 )
 AGENT = frozenset(("agent", "assistant", "automation", "autoreply", "virtual"))
 BOTS = frozenset(("bot", "chatbot"))
+GIVEN = frozenset(("claude", "einstein", "fin"))
+"""Words for an AI that are people's names too."""
 NEGATIONS = frozenset(("no", "non", "not", "skip", "without"))
 OPAQUE = re.compile(r"app:.+|[\W_]*(?=(?:\D*\d){3})[0-9a-f:_-]+|(?=(?:\D*\d){3})[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?", re.ASCII)
 """Numbers, hexadecimal and vendors' record ids: what cannot be anybody's name."""
@@ -231,7 +233,7 @@ def _account(actor: str, doing: _Doing, people: dict[str, set[str | None]], mate
     if score < worth or doing.updates < FEW:
         return None
     sure = score >= enough and not doing.sources <= known
-    shown = bool(OPAQUE.fullmatch(actor)) or doing.kind is ActorKind.SYSTEM or not (AI | AGENT).isdisjoint(words_of(actor))
+    shown = bool(OPAQUE.fullmatch(actor)) or doing.kind is ActorKind.SYSTEM or not ((AI | AGENT) - GIVEN).isdisjoint(words_of(actor))
     return _candidate(actor if shown else None, doing, Standing.LIKELY if sure and shown else Standing.UNCERTAIN, reasons)
 
 

@@ -19,8 +19,9 @@ FEW_VALUES, REPEATED = 5, 2
 TOKENS = re.compile(r"[a-z]+|\d+")
 PERSONAL = frozenset(
     (
-        *("assignee", "author", "by", "collaborator", "collaborators", "contact", "customer", "email", "followers", "mail", "manager"),
-        *("name", "owner", "people", "person", "phone", "rep", "requester", "seller", "user"),
+        *("approver", "assigned", "assignee", "author", "by", "caller", "collaborator", "collaborators", "contact", "customer", "email", "employee"),
+        *("followers", "mail", "manager", "name", "owner", "people", "person", "phone", "rep", "reporter", "requested", "requester", "responder"),
+        *("reviewer", "seller", "submitter", "supervisor", "technician", "user", "watcher"),
     )
 )
 """Words in the name of an attribute that holds persons, whatever its values look like."""
