@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.source import Page, Window
-from rollout_metrics.domain.errors import RetryLater
+from rollout_metrics.domain.errors import CredentialsError, RetryLater
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import DAY
 from rollout_metrics.sources._hubspot_pages import closing_stages
@@ -87,6 +87,18 @@ def test_each_limit_is_waited_for_as_its_name_says(policy: str, seconds: int) ->
 
     assert raised.value.after_seconds == seconds
     assert set(slept) == (set() if policy == "DAILY" else {seconds})
+
+
+def test_a_token_that_runs_out_before_the_notes_are_read_is_no_missing_scope() -> None:
+    crm = Crm({1: START})
+    source = Hubspot(name="crm", token=SecretStr("secret-token"), objects=("deals",), engagements=("notes",), deletions=False)
+    with serving(lambda request: Reply({}, 401) if "/notes" in request.path else crm.answer(request), packed=False) as server:
+        api = Api(source.model_copy(update={"base_url": server.url}).endpoint())
+        pages = source.pages(api, Window(START * 1000, (START + 10_000) * 1000))
+
+        assert next(pages).read_up_to is None
+        with pytest.raises(CredentialsError, match="401"):
+            next(pages)
 
 
 def history(values: list[tuple[str, int]]) -> list[dict[str, Any]]:

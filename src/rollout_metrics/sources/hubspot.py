@@ -210,8 +210,8 @@ class Hubspot(HttpSource):
                     read, where = self._read(api, body, chunk) if body is not None else engagements(api, part, chunk, self.objects)
                     since = reached if start + READ >= len(ids) else since
                     yield read, where, since
-        except CredentialsError:
-            if body is not None:
+        except CredentialsError:  # a token that is not known any more is refused here, too: then nothing has been read
+            if body is not None or api.get(f"/crm/v3/objects/{part}", {"limit": 1}, accept=REFUSED).status not in REFUSED:
                 raise
             yield EngagementBody((), read=False), part, since  # what cases are is read all the same
 
