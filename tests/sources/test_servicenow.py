@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.reconcile import deleted
 from rollout_metrics.collect.source import Window
-from rollout_metrics.domain.events import Event, resolve
+from rollout_metrics.domain.events import Activity, ActorKind, Event, resolve
 from rollout_metrics.domain.time import HOUR, parse_instant
 from rollout_metrics.sources.servicenow import Servicenow
 from sources.server import Answering, Reply, Request, Server, serving
@@ -132,3 +133,15 @@ def test_who_deleted_a_record_is_kept_whether_the_audit_or_the_reconciliation_fo
 
     assert resolve([told, missed]) == resolve([missed, told]) == [told]
     assert (told.actor_id, told.occurred_at) == ("ann", parse_instant("2026-01-15T12:30:00Z"))
+
+
+@pytest.mark.parametrize(("updated_by", "actor"), [("ada", "ada"), ("system", None)])
+def test_feedback_is_no_machines_though_one_may_have_touched_its_row_since(server: Server, updated_by: str, actor: str | None) -> None:
+    times = dict.fromkeys(("sys_created_on", "sys_updated_on", "completed_at", "feedback_timestamp"), "2026-01-15 12:30:00")
+    about = {"metadata_table": "incident", "metadata_document": "c1", "skill_config": "summary", "feedback": "accepted"}
+    payload = {"table": "sys_generative_ai_log", "row": {"sys_id": "g1", "sys_updated_by": updated_by, **times, **about}}
+    source = servicenow(server)
+    _, feedback = source.events(source.page_of(msgspec.json.encode(payload), "here"))
+
+    assert isinstance(feedback, Event)
+    assert (feedback.activity, feedback.actor_kind, feedback.actor_id) == (Activity.APPROVED, ActorKind.OPERATOR, actor)

@@ -188,6 +188,13 @@ def test_who_decides_an_approval_has_the_say_even_where_nobody_tells_who_it_was(
     assert (by_customer.actor_kind, by_customer.actor_id) == (ActorKind.OPERATOR, str(CUSTOMER))
 
 
+def test_a_rule_of_the_account_decides_no_approval_for_anybody() -> None:
+    by_rule = {"via": "Rule", "via_reference_id": 77, "custom_ticket_fields": {"9": "zd_es_approval_approved"}, "previous_value": "zd_es_approval_pending"}
+    (event,) = events_of(by_rule)
+
+    assert (event.activity, event.actor_kind, event.actor_id) == (Activity.APPROVED, ActorKind.SYSTEM, "rule:77")
+
+
 def test_the_answer_to_a_survey_is_the_customers_though_the_system_enters_it() -> None:
     (event,) = events_of({"satisfaction_score": "bad", "previous_value": "offered"}, updater=-1, via="Web service")
 

@@ -64,7 +64,8 @@ def _assisted(account: Account, row: Row) -> Iterator[Event]:
     said = {"url": detail["url"], "action": detail["action"], "recommendation": f"{number}/answer"}
     if edited := own_words(text_of(row.get("edited_response")) or ""):
         said["value"] = edited
-    user, revision = text_of(row.get("sys_updated_by")), instant_of(row["sys_updated_on"]) // SECOND
+    by, revision = text_of(row.get("sys_updated_by")), instant_of(row["sys_updated_on"]) // SECOND
+    user = None if by in MACHINES else by  # only people give feedback: the platform may have touched the row since
     yield Event(name, name, case_id, f"{number}/feedback", decided_at, activity, ActorKind.OPERATOR, user, None, None, None, said, revision)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from rollout_metrics.domain.events import Activity, ActorKind
 
 APPROVAL, TIER = "approval", "resolution_tier"
+RULE = "rule:"
+"""How the ids of the account's own triggers and automations begin."""
 SYSTEM_VALUES: Mapping[str, tuple[Activity, str]] = {
     "zd_es_approval_pending": (Activity.APPROVAL_REQUESTED, APPROVAL),
     "zd_es_approval_approved": (Activity.APPROVED, APPROVAL),
@@ -35,7 +37,8 @@ def told(before: str | None, after: str | None, kind: ActorKind, actor: str | No
     activity, attribute = found
     if after not in SYSTEM_VALUES or activity is Activity.CHANGED:
         return Activity.CHANGED, kind, actor, attribute, before, after
-    if activity is not Activity.APPROVAL_REQUESTED and kind is not ActorKind.AGENT:
+    by_machine = kind is ActorKind.AGENT or (actor or "").startswith(RULE)
+    if activity is not Activity.APPROVAL_REQUESTED and not by_machine:
         # whoever decides was given the say; Zendesk enters the answer for them and may not tell who it was
         kind, actor = ActorKind.OPERATOR, None if kind is ActorKind.SYSTEM else actor
     return activity, kind, actor, None, None, None

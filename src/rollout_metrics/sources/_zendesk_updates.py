@@ -23,7 +23,7 @@ from rollout_metrics.sources._zendesk_spelling import (
     unless_zero,
     words_of,
 )
-from rollout_metrics.sources._zendesk_system import of_system, told
+from rollout_metrics.sources._zendesk_system import RULE, of_system, told
 
 ATTRIBUTES: Mapping[str, str] = {
     "assignee_id": "assignee",
@@ -282,8 +282,8 @@ class Translator:
         if own not in AUTOMATIC:
             return update.actor, update.actor_kind, update.detail | {"via": _labels(update, own)}
         rule = child.get("via_reference_id")
-        labels = {own, *([f"rule:{rule}"] if rule else ()), *tags_added(child)}
-        return f"rule:{rule}" if rule else "-1", SYSTEM, {"url": update.detail["url"], "via": sorted(labels)}
+        labels = {own, *([f"{RULE}{rule}"] if rule else ()), *tags_added(child)}
+        return f"{RULE}{rule}" if rule else "-1", SYSTEM, {"url": update.detail["url"], "via": sorted(labels)}
 
     def _special(self, update: _Update, field: str, previous: Any, value: Any, child: dict[str, Any]) -> Change | None:
         """A change that is more, less or other than the change of an attribute."""

@@ -186,6 +186,7 @@ class Servicenow(Reconciled):
             updates = [at for row in rows if (at := stamp_of(row.get(stamp))) is not None]
             if updates and min(updates) < max(updates):
                 following, since = None, max(updates)
+                seen = {number: at for number, at in seen.items() if at >= written(since)}  # what is older is not asked for again
 
     def _complete(self, api: Api, table: str, rows: list[Row]) -> list[Bundle]:
         """The rows with their audit and journal; approvals and answers say all by themselves."""
