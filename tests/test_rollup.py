@@ -54,6 +54,10 @@ def test_every_kind_of_fact_is_counted_and_every_tally_comes_from_some_row() -> 
     assert rows | {"glanced_decisions", "operators", "corrections_to_settled"} == TALLIES.keys()
 
 
+def test_a_row_names_an_instant_unless_its_tally_stands_at_t() -> None:
+    assert all((row.at is None) is TALLIES[row.tally].standing for rows in ROWS.values() for row in rows)
+
+
 def test_a_decision_counts_by_its_deciding_instant_with_mode_outcome_and_how() -> None:
     fact = recommended("0s", "accepted", "approved", "1h")
 

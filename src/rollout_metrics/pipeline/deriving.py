@@ -76,16 +76,19 @@ def derive_due(  # noqa: PLR0917
         known = not store.rebuilding()  # a rebuild brings no news of the world
         gone: list[Sample] = []
         come: list[Sample] = []
-        for key, facts in _derived(store, due.keys, company, as_of, around, broken):
-            updates.append(Update(facts, total(key, facts.facts, workflows, glance), sampled(facts.facts)))
-            stood = before.get(key, ())
-            if known and stood:
-                for bucket, amount in rollup.corrections(stood, facts.facts).items():
-                    corrected[bucket] = corrected.get(bucket, 0) + amount
-            if figures is not None:
-                went, came = rollup.sample_difference(stood, facts.facts)
-                gone += went
-                come += came
+        for part in _derived(store, due.keys, company, as_of, around, broken):
+            counted = [total(key, facts.facts, workflows, glance) for key, facts in part]
+            leading = [sampled(facts.facts) for _, facts in part]
+            updates += [Update(facts, counts, samples) for (_, facts), counts, samples in zip(part, counted, leading, strict=True)]
+            for key, facts in part:
+                stood = before.get(key, ())
+                if known and stood:
+                    for bucket, amount in rollup.corrections(stood, facts.facts).items():
+                        corrected[bucket] = corrected.get(bucket, 0) + amount
+                if figures is not None:
+                    went, came = rollup.sample_difference(stood, facts.facts)
+                    gone += went
+                    come += came
         applied = store.replace(due, updates, corrected)
         if figures is not None:
             figures.apply(applied.counts, gone, come)
@@ -102,15 +105,15 @@ def _derived(  # noqa: PLR0917
     as_of: Mapping[str, Instant],
     around: Surroundings,
     broken: Callable[[CaseKey], None],
-) -> Iterator[tuple[CaseKey, CaseFacts]]:
-    """Each case's facts; none, set aside with the reason, where a defect of ours breaks on it: it must not stop the others."""
+) -> Iterator[list[tuple[CaseKey, CaseFacts]]]:
+    """The cases' facts, some cases at a time; none, set aside with the reason, where a defect of ours breaks on one: it must not stop the others."""
     histories = store.histories(keys)
     while part := list(islice(histories, TOGETHER)):
         try:
             derived = list(derive_each(part, company, as_of, around))
         except DEFECTS:
             derived = [_alone(store, history, company, as_of, around, broken) for history in part]
-        yield from derived
+        yield derived
 
 
 def _alone(  # noqa: PLR0917
