@@ -57,7 +57,7 @@ class Received(Source):
     heartbeat: Annotated[Duration, Field(gt=0)] | None = None
     """The source counts as read up to now while its last accepted request is at most this old, else up to that request; default: `schedule.heartbeat`."""
     max_body: Annotated[int, Field(gt=0)] = 8 << 20
-    """Largest body in bytes, unpacked."""
+    """Largest body in bytes, unpacked; as it is sent the listener takes at most 16 MiB."""
     requests_per_minute: Annotated[int, Field(gt=0)] = 600
     """Most requests of one token."""
 

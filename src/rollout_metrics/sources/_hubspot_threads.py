@@ -124,6 +124,7 @@ def talks(api: Api, since: int, end: int, *, tickets: bool) -> Iterator[tuple[Ta
             return
         if last > since:
             since, after, previous = last, None, last - 1
+            seen = {(thread_id, at) for thread_id, at in seen if at >= previous}  # what is older is not asked for again
         else:
             after = token
 
