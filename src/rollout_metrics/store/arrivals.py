@@ -26,14 +26,17 @@ _DIRTY = text(
     "INSERT INTO dirty (case_source, case_id, mark) SELECT DISTINCT case_source, case_id, CAST(:mark AS bigint) FROM events WHERE id > :after AND id <= :up_to"
     " ON CONFLICT (case_source, case_id) DO UPDATE SET mark = excluded.mark"
 )
-_ARRIVED_TOUCHES = text("SELECT touch, min(occurred_at), max(occurred_at) FROM events WHERE id > :after AND id <= :up_to AND touch IS NOT NULL GROUP BY touch")
+_ARRIVED_TOUCHES = text(
+    "SELECT touch, first_at, last_at, (SELECT max(d.at) FROM decisions AS d WHERE d.decider = touched.touch)"
+    " FROM (SELECT touch, min(occurred_at) AS first_at, max(occurred_at) AS last_at FROM events WHERE id > :after AND id <= :up_to AND touch IS NOT NULL"
+    " GROUP BY touch) AS touched"
+)
 _TOUCH = text(
     "INSERT INTO touches (touch, at, events) SELECT touch, occurred_at, count(*) FROM events WHERE id > :after AND id <= :up_to AND touch IS NOT NULL"
     " GROUP BY touch, occurred_at ON CONFLICT (touch, at) DO UPDATE SET events = touches.events + excluded.events"
 )
 _UNTOUCH = text("UPDATE touches SET events = events - 1 WHERE touch = :touch AND at = :at")
 _UNTOUCHED = text("DELETE FROM touches WHERE touch = :touch AND at = :at AND events <= 0")
-_LAST_DECISION = text("SELECT max(at) FROM decisions WHERE decider = :touch")
 _JUDGE = """
 INSERT INTO judgements (decider, at, mark, counted)
 SELECT DISTINCT d.decider, d.at, CAST(:mark AS bigint), CAST(:nothing AS {blob})
@@ -81,13 +84,13 @@ class Arrivals(Tables):
         touched = connection.execute(_ARRIVED_TOUCHES, stretch).all()
         if touched:
             connection.execute(_TOUCH, stretch)
-            if not self._names.complete or any(touch not in self._names.agents.names and touch not in self._names.operators.names for touch, _, _ in touched):
+            if not self._names.complete or any(touch not in self._names.agents.names and touch not in self._names.operators.names for touch, *_ in touched):
                 self._names.load()
         late = []
-        for touch, first, last_at in touched:
+        for touch, first_at, last_at, decided_at in touched:
             if touch in self._names.agents.names:
-                self._appeared(connection, self._names.agents.names[touch], mark, (first, last_at), {})
-            elif (connection.execute(_LAST_DECISION, {"touch": touch}).scalar() or first) > first:
+                self._appeared(connection, self._names.agents.names[touch], mark, (first_at, last_at), {})
+            elif decided_at is not None and decided_at > first_at:
                 late.append(touch)
         if late:
             query = self._judge_query(_ARRIVED).bindparams(bindparam("late", expanding=True))
