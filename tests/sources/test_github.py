@@ -56,6 +56,27 @@ def test_an_issue_that_is_not_listed_is_looked_up_before_it_counts_as_deleted(st
     assert [(event.case_id, event.activity, event.occurred_at) for event in found] == ([("acme/shop#2", activity, 7)] if activity else [])
 
 
+def test_old_issues_are_looked_up_one_by_one_rather_than_listing_all_there_are() -> None:
+    gone, listed = {4, 9_950}, 100
+
+    def answer(request: Request) -> Reply:
+        number = request.path.rpartition("/")[2]
+        if number.isdigit():
+            return Reply({"number": int(number)}, 410 if int(number) in gone else 200)
+        first = 10_000 - listed * (int(request.query.get("page", ["1"])[0]) - 1)
+        issues = [{"number": one} for one in range(first, first - listed, -1) if one not in gone]
+        return Reply(issues, 200, {"Link": f'<http://{request.headers["Host"]}{request.path}?page={(10_000 - first) // listed + 2}>; rel="next"'})
+
+    with serving(answer) as server:
+        source = github(server.url)
+        roll: Any = lambda: iter([(f"acme/shop#{number}", number) for number in (4, 5, *range(9_800, 9_990))])  # noqa: E731
+        found = [event for page in source.reconcile(Api(source.endpoint()), roll) for event in source.events(page) if isinstance(event, Event)]
+
+    assert sorted(event.case_id for event in found) == ["acme/shop#4", "acme/shop#9950"]
+    assert [request.path.rpartition("/")[2] for request in server.requests].count("issues") == 3  # down to number 9,800
+    assert len(server.requests) == 3 + 3  # 4, 5 and 9,950 are looked up
+
+
 def test_pull_requests_that_may_not_be_read_are_told() -> None:
     with serving(lambda _: Reply({"message": "Resource not accessible"}, 403)) as server:
         source = github(server.url)
