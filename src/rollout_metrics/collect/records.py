@@ -1,4 +1,4 @@
-"""Pages that are lists of records: what each tells, one by one, so that one that cannot be told is kept aside and stops no other."""
+"""Pages that are lists of records: each is decoded and told by itself, so that one that cannot be is kept aside and stops no other."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -14,6 +14,20 @@ R = TypeVar("R")
 _TOLD = frozenset((Event, Rejected, Coverage, ChangeReading))
 _UNTOLD = (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError)
 _KEPT = msgspec.json.Encoder(order="deterministic")
+
+
+def decoded(
+    raws: Iterable[msgspec.Raw], decoder: msgspec.json.Decoder[R], where: str, kept: Callable[[msgspec.Raw], bytes] = bytes
+) -> tuple[list[R], list[Rejected]]:
+    """The records that have the shape they should, and those that have not, each as `where` and its number. `kept`: what is kept of one for another try."""
+    found: list[R] = []
+    rejected: list[Rejected] = []
+    for number, raw in enumerate(raws):
+        try:
+            found.append(decoder.decode(raw))
+        except msgspec.ValidationError as error:
+            rejected.append(Rejected("malformed", f"{where} {number}", str(error), kept(raw)))
+    return found, rejected
 
 
 def told(page: Page, tell: Callable[[R], Iterable[Told]], named: Callable[[R], object]) -> Iterator[Told]:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from rollout_metrics.collect.http import Answer, ShapeError, decode
+from rollout_metrics.collect.records import decoded
 from rollout_metrics.collect.source import Rejected
 
 
@@ -144,11 +145,4 @@ def read_issues(answer: Answer, repository: str) -> tuple[list[Issue], list[Reje
         return decode(answer, ISSUES), []
     except ShapeError:
         raw = decode(answer, RAW)
-    issues: list[Issue] = []
-    rejected: list[Rejected] = []
-    for number, one in enumerate(raw):
-        try:
-            issues.append(ISSUE.decode(one))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} issue {number}", str(error), msgspec.json.encode(Kept(repository, one))))
-    return issues, rejected
+    return decoded(raw, ISSUE, f"{answer.where} issue", lambda one: msgspec.json.encode(Kept(repository, one)))

@@ -3,6 +3,7 @@
 import msgspec
 
 from rollout_metrics.collect.http import Answer, ShapeError, decode
+from rollout_metrics.collect.records import decoded
 from rollout_metrics.collect.source import Rejected
 
 
@@ -132,11 +133,4 @@ def read_items(answer: Answer, project: str, kind: str) -> tuple[list[Item], lis
         return decode(answer, ITEMS), []
     except ShapeError:
         raw = decode(answer, RAW)
-    items: list[Item] = []
-    rejected: list[Rejected] = []
-    for number, one in enumerate(raw):
-        try:
-            items.append(ITEM.decode(one))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} item {number}", str(error), msgspec.json.encode(Kept(project, kind, one))))
-    return items, rejected
+    return decoded(raw, ITEM, f"{answer.where} item", lambda one: msgspec.json.encode(Kept(project, kind, one)))

@@ -7,6 +7,7 @@ import msgspec
 
 from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
 from rollout_metrics.collect.paging import tokens
+from rollout_metrics.collect.records import decoded
 from rollout_metrics.collect.source import Named, Rejected
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.time import Span, parse_instant
@@ -274,13 +275,7 @@ def batch(answer: Answer, body: Body) -> tuple[list[Record], list[Failure], list
         raw = decode(answer, _RAW_BATCH)
     else:
         return batch.results, batch.errors, []
-    records: list[Record] = []
-    rejected: list[Rejected] = []
-    for number, one in enumerate(raw.results):
-        try:
-            records.append(RECORD.decode(one))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), body.kept(one)))
+    records, rejected = decoded(raw.results, RECORD, f"{answer.where} record", body.kept)
     return records, raw.errors, rejected
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
 from rollout_metrics.collect.names import listing, named
+from rollout_metrics.collect.records import decoded
 from rollout_metrics.collect.source import Named, Rejected
 from rollout_metrics.domain.time import MINUTE, Instant, instant, moment
 
@@ -171,14 +172,8 @@ def read_issues(answer: Answer, closing: list[str]) -> tuple[Found, list[Rejecte
         return decode(answer, FOUND), []
     except ShapeError:
         raw = decode(answer, RAW_FOUND)
-    found = Found([], raw.is_last, raw.next_page_token, raw.total)
-    rejected: list[Rejected] = []
-    for number, one in enumerate(raw.issues):
-        try:
-            found.issues.append(ISSUE.decode(one))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} issue {number}", str(error), msgspec.json.encode(Kept(one, closing))))
-    return found, rejected
+    issues, rejected = decoded(raw.issues, ISSUE, f"{answer.where} issue", lambda one: msgspec.json.encode(Kept(one, closing)))
+    return Found(issues, raw.is_last, raw.next_page_token, raw.total), rejected
 
 
 def wall_time(at: Instant, zone: ZoneInfo, side: int) -> tuple[str, Instant]:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from rollout_metrics.collect.http import Answer, ShapeError, decode
+from rollout_metrics.collect.records import decoded
 from rollout_metrics.collect.source import Rejected
 
 
@@ -94,14 +95,8 @@ def read_stream(answer: Answer) -> tuple[Stream, list[Rejected]]:
         return decode(answer, STREAM), []
     except ShapeError:
         page = decode(answer, RAW_STREAM)
-    stream = Stream([], page.end_of_stream, page.end_time, page.count)
-    rejected: list[Rejected] = []
-    for number, raw in enumerate(page.ticket_events):
-        try:
-            stream.ticket_events.append(AUDIT.decode(raw))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), bytes(raw)))
-    return stream, rejected
+    audits, rejected = decoded(page.ticket_events, AUDIT, f"{answer.where} record")
+    return Stream(audits, page.end_of_stream, page.end_time, page.count), rejected
 
 
 def more_users(page: Users) -> str | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
 from rollout_metrics.collect.paging import LoopGuard
+from rollout_metrics.collect.records import decoded
 from rollout_metrics.collect.source import Coverage, Rejected, why
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.errors import TruncatedError
@@ -129,13 +130,8 @@ def _read(answer: Answer) -> tuple[_Page, list[Rejected]]:
         return decode(answer, _PAGE), []
     except ShapeError:
         raw = decode(answer, _RAW_PAGE)
-    page, rejected = _Page([], raw.end_time, raw.next_page), list[Rejected]()
-    for number, one in enumerate(raw.events):
-        try:
-            page.events.append(_EVENT.decode(one))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} record {number}", str(error), bytes(one)))
-    return page, rejected
+    events, rejected = decoded(raw.events, _EVENT, f"{answer.where} record")
+    return _Page(events, raw.end_time, raw.next_page), rejected
 
 
 def _said(name: str, link: str, event: SideEvent, staff: frozenset[int]) -> Event:

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.paging import LoopGuard, whole
-from rollout_metrics.collect.records import told
+from rollout_metrics.collect.records import decoded, told
 from rollout_metrics.collect.source import HttpSource, Page, Rejected, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError
@@ -223,14 +223,8 @@ def _read(answer: Answer) -> tuple[_Entries, list[Rejected]]:
         return decode(answer, _ENTRIES), []
     except ShapeError:
         raw = decode(answer, _RAW_ENTRIES)
-    page = _Entries([], raw.more, raw.total)
-    rejected: list[Rejected] = []
-    for number, one in enumerate(raw.log_entries):
-        try:
-            page.log_entries.append(_ENTRY.decode(one))
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected("malformed", f"{answer.where} entry {number}", str(error), bytes(one)))
-    return page, rejected
+    entries, rejected = decoded(raw.log_entries, _ENTRY, f"{answer.where} entry")
+    return _Entries(entries, raw.more, raw.total), rejected
 
 
 def _who(agent: _Reference | None, through: str) -> tuple[ActorKind, str | None]:
