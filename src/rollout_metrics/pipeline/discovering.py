@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from secrets import token_bytes
 
+from rollout_metrics.collect.names import together
 from rollout_metrics.collect.sample import Sample
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.config.policy import ALWAYS_TEXT, company
@@ -24,7 +25,7 @@ def _material(configuration: Configuration, samples: tuple[Sample, ...], depth: 
     return Material(
         events=sorted(resolve([event for sample in samples for event in sample.events]), key=_order),
         readings=tuple(Reading(one.source, len(one.events), one.pages, one.rejected.total(), one.coverage, one.lacking, one.cut) for one in samples),
-        names={(named.attribute, named.value): named.name for sample in samples for named in sample.names},
+        names={(named.attribute, named.value): named.name for named in together({sample.source: sample.names for sample in samples})},
         agents=frozenset().union(*(source.agents for source in sources), *(workflow.agents for workflow in workflows)),
         markers=frozenset().union(*(source.agent_markers for source in sources), *(workflow.agent_markers for workflow in workflows)),
         systems=frozenset().union(*(source.systems for source in sources)),

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
+from rollout_metrics.collect.names import given
 from rollout_metrics.collect.paging import tokens
 from rollout_metrics.collect.records import decoded
 from rollout_metrics.collect.source import Named, Rejected
@@ -255,14 +256,16 @@ def closing_stages(api: Api, kind: str) -> frozenset[str]:
 
 def stage_names(api: Api, kind: str) -> Iterator[Named]:
     """Labels of the pipelines of a type and of their stages."""
-    for pipeline in decode(api.get(f"/crm/v3/pipelines/{kind}"), _PIPELINES).results:
+    told = given(api, f"/crm/v3/pipelines/{kind}", _PIPELINES)
+    for pipeline in told.results if told is not None else ():
         yield Named("pipeline", pipeline.id, pipeline.label)
         yield from (Named("status", stage.id, stage.label) for stage in pipeline.stages)
 
 
 def own_properties(api: Api, kind: str) -> Iterator[tuple[str, str]]:
     """The properties of a type that the account made for itself, with their labels."""
-    for one in decode(api.get(f"/crm/v3/properties/{kind}"), _PROPERTIES).results:
+    told = given(api, f"/crm/v3/properties/{kind}", _PROPERTIES)
+    for one in told.results if told is not None else ():
         if not one.hubspot_defined:
             yield one.name, one.label
 

@@ -11,10 +11,11 @@ from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer, decode
 from rollout_metrics.collect.oauth import ClientCredentials
 from rollout_metrics.collect.paging import next_links, whole
 from rollout_metrics.collect.parts import parts_of
-from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Page, Rejected, Window, why
+from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Named, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, format_instant, parse_instant
+from rollout_metrics.sources._dynamics365_names import API, names
 
 COUNTED = 5000
 """Dataverse counts no further."""
@@ -211,7 +212,7 @@ class Dynamics365(HttpSource):
             yield "auditing is off: switch it on for the environment (System settings, Auditing), then for tables and columns; it begins when it is switched on"
         columns = "Attributes($select=LogicalName,IsAuditEnabled)"
         for table in self.tables:
-            path = f"/api/data/v9.2/EntityDefinitions(LogicalName='{table}')"
+            path = f"{API}EntityDefinitions(LogicalName='{table}')"
             told = decode(api.get(path, {"$select": "LogicalName,IsAuditEnabled", "$expand": columns}), _DEFINITION)
             if not told.audited.value:
                 yield f"{table} is not audited: switch auditing on for the table"
@@ -219,6 +220,10 @@ class Dynamics365(HttpSource):
             silent = sorted(one.name for one in told.attributes if one.name in wanted and not one.audited.value)
             if silent:
                 yield f"{table}: changes of {', '.join(silent)} are not audited: switch auditing on for these columns"
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of teams, subjects, products and stages, labels of choices and of the environment's own columns of choices."""
+        return names(api, self.tables, self._attribute)
 
     def _grant(self) -> ClientCredentials:
         where = f"{self.login_url}/{self.tenant}/oauth2/v2.0/token"
@@ -336,7 +341,7 @@ def _listed(
         params["$orderby"] = f"{stamp} asc"
     total: int | None = None
     seen, where = 0, ""
-    for page, answer in next_links(api, f"/api/data/v9.2/{name}", params, _ROWS, link=lambda page: page.next, records=lambda page: page.value):
+    for page, answer in next_links(api, f"{API}{name}", params, _ROWS, link=lambda page: page.next, records=lambda page: page.value):
         total = page.count if total is None else total
         seen, where = seen + len(page.value), answer.where
         yield page.value, answer

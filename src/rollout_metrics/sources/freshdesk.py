@@ -9,9 +9,10 @@ import msgspec
 from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
+from rollout_metrics.collect.names import listing, named
 from rollout_metrics.collect.paging import LoopGuard, link_headers, next_link, whole
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Page, Told, Window
+from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Named, Page, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, HOUR, SECOND, Instant, format_instant, moment, parse_instant
@@ -40,6 +41,8 @@ NAMES: Mapping[str, str] = {
     "internal_group": "internal_group",
 }
 """Canonical names of what activities set."""
+NUMBERED: Mapping[str, str] = {"default_priority": "priority", "default_source": "channel"}
+"""Types of fields whose values activities tell by number -> attribute."""
 ALSO = frozenset(("note", "new_ticket", "automation", "rule", "requester_id", "requester", "added_watcher", "removed_watcher", "thank_you_note", "send_email"))
 """What activities hold that sets nothing."""
 TAGS = frozenset(("added_tags", "removed_tags"))
@@ -119,6 +122,17 @@ class Freshdesk(HttpSource):
         for wanted, path, option in ((self.time_entries, "time_entries", "time_entries"), (self.ratings, "surveys/satisfaction_ratings", "ratings")):
             if wanted and (refused := api.get(f"/api/v2/{path}", {"per_page": 1}, accept=REFUSED)).status != 200:
                 yield f"{path} cannot be read ({refused.status}): give the key's agent the permission, or set {option}: false where the plan has none"
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of groups and products, labels of priorities and channels; of statuses the files hold the labels themselves."""
+        hundred = {"per_page": AT_ONCE}
+        for attribute in ("group", "internal_group"):
+            yield from named(api, "/api/v2/groups", attribute, params=hundred)
+        yield from named(api, "/api/v2/products", "product", params=hundred)
+        for field in listing(api, "/api/v2/ticket_fields", number="type"):
+            numbered, choices = NUMBERED.get(str(field["type"])), field.get("choices")
+            if numbered is not None and isinstance(choices, dict):
+                yield from (Named(numbered, str(number), label) for label, number in choices.items())
 
     def _lists(self, api: Api, since: Instant, end: Instant, staff: frozenset[int]) -> Iterator[Page]:
         for extra, kind in (({}, "ticket"), ({"filter": "deleted"}, "deleted")):

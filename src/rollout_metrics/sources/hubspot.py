@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer
 from rollout_metrics.collect.limits import Budget
+from rollout_metrics.collect.names import together
 from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Event
@@ -187,11 +188,13 @@ class Hubspot(HttpSource):
 
     def names(self, api: Api) -> Iterator[Named]:
         """Labels of pipelines, stages and of the account's own properties, followed or not."""
+        return together({kind: list(self._names_of(api, kind)) for kind in self.objects})
+
+    def _names_of(self, api: Api, kind: str) -> Iterator[Named]:
         account = self._account()
-        for kind in self.objects:
-            if kind not in WITHOUT_PIPELINES:
-                yield from stage_names(api, kind)
-            yield from (Named(account.attribute(name), None, label) for name, label in own_properties(api, kind))
+        if kind not in WITHOUT_PIPELINES:
+            yield from stage_names(api, kind)
+        yield from (Named(account.attribute(name), None, label) for name, label in own_properties(api, kind))
 
     def _part(self, api: Api, part: str, since: int, about: tuple[Window, dict[str, str] | None]) -> Iterator[tuple[Any, str, int]]:
         """The pages of a part from a millisecond on, each with where it came from and up to when all have been given."""

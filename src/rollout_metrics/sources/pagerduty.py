@@ -8,9 +8,10 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
+from rollout_metrics.collect.names import named
 from rollout_metrics.collect.paging import LoopGuard, whole
 from rollout_metrics.collect.records import decoded, told
-from rollout_metrics.collect.source import HttpSource, Page, Rejected, Told, Window
+from rollout_metrics.collect.source import HttpSource, Named, Page, Rejected, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -43,6 +44,10 @@ PLAIN_VALUES = frozenset(("priority", "urgency", "service", "escalation_policy")
 ASSIGNED = frozenset(("assign", "delegate", "escalate"))
 AUTOMATIC = frozenset(("auto", "timeout"))
 """Channels by which PagerDuty itself acts, whoever's name stands beside it."""
+NAMED: Mapping[str, str] = {"service": "services", "escalation_policy": "escalation_policies", "priority": "priorities"}
+"""Attribute -> the listing of what its ids are called."""
+MOST_PAGES = 10
+"""Pages of such a listing."""
 PEOPLE = frozenset(("user", "user_reference"))
 MERGED = "merge_resolve_reason"
 
@@ -138,6 +143,15 @@ class Pagerduty(HttpSource):
         answer = api.get("/incidents", {"limit": 1, "date_range": "all"}, accept=frozenset((403,)))
         if answer.status != 200:
             yield "incidents cannot be read (403): use a read-only key of the account, or give the OAuth token the scope incidents.read"
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of services, escalation policies and priorities."""
+        for attribute, listed in NAMED.items():
+            for number in range(MOST_PAGES):
+                page = list(named(api, f"/{listed}", attribute, key=listed, params={"limit": AT_ONCE, "offset": number * AT_ONCE}))
+                yield from page
+                if len(page) < AT_ONCE:
+                    break
 
     def _stretch(self, api: Api, start: Instant, end: Instant) -> Iterator[tuple[list[_Entry], list[Rejected], Answer, int | None]]:
         """Every page of [start, end), whose end is fixed so that new entries do not move the others."""

@@ -14,10 +14,11 @@ from rollout_metrics.collect.oauth import ClientCredentials, Grant, JwtBearer
 from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Page, Told, Window
+from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import Instant, parse_instant
+from rollout_metrics.sources._salesforce_names import names, own
 from rollout_metrics.sources._salesforce_pages import (
     ALWAYS,
     AT_ONCE,
@@ -196,6 +197,10 @@ class Salesforce(Reconciled):
         if not self.flow_approvals and "ApprovalWorkItem" in there and rows(api, self.root, "SELECT Id FROM ApprovalWorkItem LIMIT 1"):
             yield "there are approvals made by flows, and they are not read: set flow_approvals: true"
 
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of record types and queues, labels of choices and of the organisation's own lists of choices."""
+        return names(api, self.root, {name: {**KINDS[name].fields, **self.fields} for name in self.objects})
+
     def reconcile(self, api: Api, roll: Roll) -> Iterator[Page]:
         """Look every known record up by id: the recycle bin forgets after 15 days."""
         known: dict[str, list[Living]] = {}
@@ -357,8 +362,7 @@ class _Terms:
     def attribute(self, field: str) -> tuple[str, bool]:
         """What a field of the history is called here, and whether its values are wanted whatever they are."""
         named = self.names.get("OwnerId" if field in OWNER else field)
-        other = f"custom:{field.removesuffix('__c')}" if field.endswith("__c") else field
-        found = self.fields[field] = (other if named is None else named, named is not None)
+        found = self.fields[field] = (own(field) if named is None else named, named is not None)
         return found
 
     def meet(self, user: Any, kind: str) -> Who:

@@ -14,10 +14,11 @@ from rollout_metrics.collect.paging import LoopGuard, next_link
 from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Page, Told, Window
+from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
 from rollout_metrics.domain.errors import TruncatedError
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.sources._servicenow_beside import ANSWERS, APPROVALS, ASSIST, BESIDE, DELETED, PLANS, TIMES
+from rollout_metrics.sources._servicenow_names import API, names
 from rollout_metrics.sources._servicenow_rows import Account, Bundle, Row, stamp_of, text_of, written
 from rollout_metrics.sources._servicenow_story import ATTRIBUTES, record_told
 
@@ -25,7 +26,6 @@ AT_ONCE = 100
 """Records in a page."""
 ROWS = 1000
 """Rows of their histories in a page."""
-API = "/api/now/table/"
 REFUSED = frozenset((400, 403, 404))
 """How a table is answered that the account may not read, or that is not installed."""
 
@@ -132,6 +132,10 @@ class Servicenow(Reconciled):
         for table in self.tables:
             if table not in audited:
                 yield f"{table} is not audited: switch on Audit in its dictionary entry (it is not inherited from task), or its changes cannot be seen"
+
+    def names(self, api: Api) -> Iterator[Named]:
+        """Names of groups, services and catalog items, labels of choices and of the account's own fields, what skills and use cases of AI are called."""
+        return names(api, self._account(), frozenset(self._parts()))
 
     def reconcile(self, api: Api, roll: Roll) -> Iterator[Page]:
         """Look every known record up by id: a deleted one is in no table any more."""
