@@ -6,13 +6,14 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import AGENT, Plain, ev
+from builders import AGENT, T0, Plain, ev
 from discover.samples import desk, loaded, material
 from histories import events as histories
 from rollout_metrics.derive.history import ACTS
 from rollout_metrics.discover import Findings, Material, discovered, measured, values, written
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.policy import action_of
+from rollout_metrics.domain.time import HOUR
 
 SOURCES = ("desk", "other", "runtime")
 
@@ -155,3 +156,37 @@ def test_without_an_agent_the_parts_of_the_work_are_told_apart() -> None:
 
     assert [(one.attribute, one.value, one.cases) for one in findings.slices] == [("form", "a", 60), ("form", "b", 60)]
     assert "- form b, 60 new cases: " in text
+
+
+def test_owners_are_written_only_where_each_is_called_by_a_name_that_the_source_gives_to_groups() -> None:
+    handed = [ev(number * HOUR, "4711", "changed", "owner", "00G1", case=f"t{2 * number}", kind="agent") for number in range(6)]
+    to_persons = [ev(1, "4711", "changed", "owner", "0051", case="t0", kind="agent")]
+    names = {("owner", "00G1"): "Tier 2"}
+
+    _, told = file_of(material([*desk("4711", kind="agent"), *handed], names=names))
+    _, unnamed = file_of(material([*desk("4711", kind="agent"), *handed]))
+    _, mixed = file_of(material([*desk("4711", kind="agent"), *handed, *to_persons], names=names))
+
+    assert 'to: ["00G1"]' in told
+    assert "The agent handed over to 00G1 (Tier 2) only." in told
+    assert "00G1" not in unnamed + mixed
+    assert "0051" not in mixed
+
+
+def test_an_action_is_called_what_the_source_calls_the_thing_it_is_done_with() -> None:
+    proposed = [ev(number * HOUR, "4711", "recommended", case=f"t{2 * number}", kind="agent", action="now_assist:5f2a0b1c") for number in range(6)]
+    _, text = file_of(material([*desk("4711", kind="agent"), *proposed], names={("now_assist", "5f2a0b1c"): "Incident summarization"}))
+
+    assert "proposed on 6 cases (Incident summarization); people did it 0 times" in text
+
+
+def test_steps_and_reasons_are_told_with_what_the_source_calls_them() -> None:
+    events = list(desk("4711", kind="agent", replaced=1))
+    corrected = [event for event in events if event.attribute == "priority" and event.after == "urgent"]
+    events += [ev(event.occurred_at - T0, event.actor_id, "changed", "why", "3", case=event.case_id) for event in corrected]
+    names = {("priority", "high"): "P2", ("why", "3"): "Wrong tone", ("why", None): "Reason"}
+    _, text = file_of(material(events, names=names))
+
+    assert "follow one another (low, high (P2), urgent), so" in " ".join(text.replace("#", "").split())
+    assert "reason_attribute: why" in text
+    assert '# Wrong tone\n      - "3"' in text

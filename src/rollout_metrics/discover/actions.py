@@ -271,8 +271,10 @@ def _reason(sets: dict[str, dict[Update, str | None]], explained: set[Update], m
 
 
 def _targets(attribute: str, notes: _Notes, material: Material) -> tuple[str, ...]:
+    """Whom the agent hands over to, if these are few and none is a person: the attribute holds none, or each is called by a name that persons do not have."""
     values = set(notes.values(notes.agent_sets[attribute]))
-    return tuple(sorted(values)) if attribute in material.classes and len(values) <= FEW_TARGETS else ()
+    shown = attribute in material.classes or all(material.called(attribute, value) for value in values)
+    return tuple(sorted(values)) if shown and len(values) <= FEW_TARGETS else ()
 
 
 def _steps(moves: Counter[tuple[str, str]]) -> tuple[tuple[str, ...], bool]:

@@ -69,11 +69,13 @@ def _options(draft: Draft, material: Material, found: tuple[Candidate, ...], res
         "levels", (Item({"level": draft.level.name.lower()}),), (_LEVELS[draft.level], "It counts from the agent's first event; better: add `since: DATE`.")
     )
     yield Option("authority", (Item(tuple(_authority(draft))),), ("What the agent does today and no more; what stands on no list is a violation.",))
-    yield Option("escalation", tuple(_escalation(deeds, material)), tuple(_handed_over(work, deeds)))
+    yield Option("escalation", tuple(_escalation(deeds, material)), tuple(_handed_over(work, deeds, material)))
     if deeds.correction_reason is not None:
         why = f"People set it{_called(material, deeds.correction_reason)} when they correct the agent: {deeds.corrections.total():,} times."
         yield Option("reason_attribute", deeds.correction_reason, (why,))
-        yield Option("error_categories", tuple(Item(value) for value, _ in deeds.corrections.most_common(MOST_NAMED)))
+        categories = [value for value, _ in deeds.corrections.most_common(MOST_NAMED)]
+        named_as = [material.called(deeds.correction_reason, value) for value in categories]
+        yield Option("error_categories", tuple(Item(value, (name,) if name else ()) for value, name in zip(categories, named_as, strict=True)))
     yield from _bypass(draft, material)
     yield from _baseline(result)
 
@@ -108,7 +110,7 @@ def _known_by(one: Candidate) -> str:
 def _decided(doing: Doing, material: Material, result: Measured | None) -> Item:
     attribute = doing.action.removeprefix("set:")
     did = [f"{word} on {counted(count, 'case')}" for word, count in (("acted", doing.acted), ("asked", doing.asked), ("proposed", doing.proposed)) if count]
-    why = f"{', '.join(did)}{_called(material, attribute)}; people did it {counted(doing.by_people, 'time')}"
+    why = f"{', '.join(did)}{_called(material, *_about(doing.action))}; people did it {counted(doing.by_people, 'time')}"
     why += f" and put another value in place of the agent's on {counted(doing.replaced, 'case')}" if doing.replaced else ""
     accepted, decided, opened = (0, 0, 0) if result is None else result.acceptance(doing.action)
     why += f". In this sample {accepted:,} of {decided:,} decided were accepted; not decided: {opened - decided:,}" if opened else ""
@@ -121,7 +123,9 @@ def _decided(doing: Doing, material: Material, result: Measured | None) -> Item:
         value["type"] = doing.kind
     if doing.steps:
         value["progress"] = list(doing.steps)
-        why += ". Its values follow one another, so that a later one is no correction"
+        steps = [f"{step}{_called(material, attribute, step)}" for step in doing.steps]
+        shown = f" ({', '.join(steps)})" if tuple(steps) != doing.steps else ""
+        why += f". Its values follow one another{shown}, so that a later one is no correction"
     elif doing.onward:
         why += ". People move on from one value to the next and never back: write their order as `progress`, or each step counts as a correction"
     return Item(value if len(value) > 1 else doing.action, (why,))
@@ -130,7 +134,7 @@ def _decided(doing: Doing, material: Material, result: Measured | None) -> Item:
 def _not_decided(deeds: Deeds, material: Material) -> Iterator[str]:
     yield "What people accept or override."
     for doing in deeds.of(Role.UNJUDGED):
-        yield f"Left out: {doing.action}{_called(material, doing.action.removeprefix('set:'))}, on {doing.cases:,} cases. {_unjudged(doing)}"
+        yield f"Left out: {doing.action}{_called(material, *_about(doing.action))}, on {doing.cases:,} cases. {_unjudged(doing)}"
 
 
 def _unjudged(doing: Doing) -> str:
@@ -179,13 +183,14 @@ def _escalation(deeds: Deeds, material: Material) -> Iterator[Option]:
         yield Option("reason_attribute", deeds.handover_reason, (f"The agent sets it when it hands over{_called(material, deeds.handover_reason)}.",))
 
 
-def _handed_over(work: Work, deeds: Deeds) -> Iterator[str]:
+def _handed_over(work: Work, deeds: Deeds, material: Material) -> Iterator[str]:
     if not deeds.escalated:
         yield "The agent handed nothing over in this sample; these are the usual attributes, less those it decides."
         return
     yield f"The agent handed over {deeds.escalated:,} of {len(work.touched):,} cases."
     if deeds.handover_reasons:
-        reasons = ", ".join(f"{reason} ({count:,})" for reason, count in deeds.handover_reasons.most_common(MOST_NAMED))
+        about = deeds.handover_reason or "reason"
+        reasons = ", ".join(f"{reason}{_called(material, about, reason)} ({count:,})" for reason, count in deeds.handover_reasons.most_common(MOST_NAMED))
         yield f"Reasons: {reasons}. Give each an owner, target and next step under `paths`."
 
 
@@ -234,6 +239,12 @@ def _baseline(result: Measured | None) -> Iterator[Option]:
         ),
         off=True,
     )
+
+
+def _about(action: str) -> tuple[str, str | None]:
+    """What an action sets, or the kind of action and what it is done with, as names are told for: `set:priority`, `ai_agent:5f2a0b1c`."""
+    verb, _, rest = action.partition(":")
+    return (rest, None) if verb == "set" else (verb, rest or None)
 
 
 def _called(material: Material, attribute: str, value: str | None = None) -> str:
