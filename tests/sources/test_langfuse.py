@@ -90,6 +90,16 @@ def test_a_trace_is_asked_for_once_and_only_for_observations_that_say_something(
     assert asked(running, "/api/public/traces/") == 1
 
 
+def test_a_trace_of_another_shape_stops_only_what_needs_it() -> None:
+    several = [observation(1), observation(2, metadata={**CASE, "gen_ai.agent.name": "bot"})]
+    with server(several, [score(), score(id="s2", source="EVAL", traceId=None)], trace={"tags": "vip"}) as running:
+        made = source(evaluations={"ok": {"labels": ["True"]}}).model_copy(update={"base_url": running.url})
+        found = [record for page in made.pages(Api(made.endpoint(), sleep=lambda _: None), WINDOW) for record in made.events(page)]
+
+    assert [record.event_id for record in found if isinstance(record, Event)] == ["t1/o2", "score:s2"]
+    assert [record.reason for record in found if isinstance(record, Rejected)] == ["malformed", "malformed"]
+
+
 def test_what_a_trace_did_is_not_said_of_each_of_its_observations() -> None:
     trace = {"metadata": {**CASE, "rollout_metrics.activity": "escalated", "gen_ai.agent.version": "v9"}}
     with server([observation()], trace=trace) as running:

@@ -217,7 +217,11 @@ class Langfuse(HttpSource, Runtime):
             attributes.setdefault(OURS + "url", f"{page}?observation={observation.id}")
         span = Span(observation.trace_id or "", observation.id, ended_at, failed, attributes, revision=revision)
         if self.speaks(span) and (self.case_attribute not in attributes or attributes.keys().isdisjoint(ACTORS)):
-            span = msgspec.structs.replace(span, attributes=traces(observation.trace_id).attributes | attributes)
+            try:
+                span = msgspec.structs.replace(span, attributes=traces(observation.trace_id).attributes | attributes)
+            except ShapeError as error:
+                yield Rejected("malformed", where, str(error), bytes(raw))
+                return
         yield span
 
     def _scored(self, raw: msgspec.Raw, where: str, traces: "_Traces") -> Iterator[Read]:
@@ -226,8 +230,12 @@ class Langfuse(HttpSource, Runtime):
         if isinstance(score, Rejected):
             yield score
         elif score.name in self._judged():
-            trace = traces(score.trace_id)
-            yield _Scored(score, trace.attributes, trace.user)
+            try:
+                trace = traces(score.trace_id)
+            except ShapeError as error:
+                yield Rejected("malformed", where, str(error), bytes(raw))
+            else:
+                yield _Scored(score, trace.attributes, trace.user)
 
     def _said(self, read: _Scored, where: str) -> Iterator[Event | Rejected]:
         """The event of a score."""
@@ -281,7 +289,7 @@ class Langfuse(HttpSource, Runtime):
 
 
 class _Traces:
-    """What traces tell, each asked for once; nothing of one that is gone, or not there yet."""
+    """What traces tell, each asked for once; nothing of one that is gone, or not there yet. Raises `ShapeError` for one that is none."""
 
     def __init__(self, api: Api, read: Callable[[_Trace], _Known]) -> None:
         self._api, self._read = api, read
