@@ -48,7 +48,7 @@ _ENTRIES = st.lists(st.tuples(st.integers(-5 * HOUR, 5 * HOUR), st.integers(0, 3
 @settings(max_examples=100, deadline=None)
 @given(_ENTRIES, _ENTRIES, st.integers(-6 * HOUR, 6 * HOUR), st.integers(0, 4 * HOUR))
 def test_a_log_knows_what_lies_in_a_stretch(first: list[tuple[int, int]], more: list[tuple[int, int]], after: int, length: int) -> None:
-    log = Log(np.array([at for at, _ in first], np.int64), np.array([value for _, value in first], np.int64))
+    log = Log(np.array(first, np.int64))
     for at, value in more:
         log.add(at, value)
     for at, value in first:
@@ -60,7 +60,7 @@ def test_a_log_knows_what_lies_in_a_stretch(first: list[tuple[int, int]], more: 
 
 
 def test_a_log_forgets_whole_hours_only() -> None:
-    log = Log(np.array([0, HOUR, HOUR + 1], np.int64), np.array([1, 2, 3], np.int64))
+    log = Log(np.array([(0, 1), (HOUR, 2), (HOUR + 1, 3)], np.int64))
 
     log.forget(HOUR + 1)
 

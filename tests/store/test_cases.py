@@ -72,12 +72,12 @@ def test_contributions_are_those_of_each_stretch(store: Store) -> None:
     found = sorted(store.contributions([("w", 4, 6), ("unknown", 0, 9), ("v", -1, 9), ("w", 2, 4), ("w", 5, 5)]))
 
     assert found == [(("v", "acts"), 6, 9), (ACTS, 4, 4), (ACTS, 5, 5), (ACTS, 6, 6), (ACCEPTED, 5, 2), (ACCEPTED, 6, -2)]
-    assert sorted((*series, *pair) for series, *pair in ((s, m.tolist(), a.tolist()) for s, m, a in store.tracks([("w", 4, 6), ("v", -1, 9)]))) == [
+    assert sorted((*series, *pair) for series, *pair in ((s, m.tolist(), a.tolist()) for s, m, a in store.tracks([("w", 4, 6), ("v", -1, 9)], {}))) == [
         ("v", "acts", [6], [9]),
         (*ACTS, [5, 6], [5, 6]),
         (*ACCEPTED, [5, 6], [2, -2]),
     ]
-    assert list(store.contributions([])) == list(store.tracks([])) == []
+    assert list(store.contributions([])) == list(store.tracks([], {})) == []
 
 
 counted_of_case = st.dictionaries(st.tuples(st.sampled_from([ACCEPTED, ACTS, ("v", "acts")]), st.integers(0, 3)), st.integers(-2, 5), max_size=5)

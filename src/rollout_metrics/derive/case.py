@@ -99,4 +99,10 @@ class _Case(msgspec.Struct, eq=False):
             scoped_at=history.scoped_at,
             facts=tuple(self.facts),
             next_change_at=min(changes) if changes else None,
+            lived=(history.steps[0].at, history.steps[-1].at) if history.steps and (self.facts or self._may_have_counted()) else None,
         )
+
+    def _may_have_counted(self) -> bool:
+        """Whether a case without facts may have had some as of an earlier T: one that left a workflow's incidents, or was deleted, did."""
+        history = self.history
+        return history.workflow is not None or any(history.case[0] in workflow.incident_sources for workflow in history.company.workflows)

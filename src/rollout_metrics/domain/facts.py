@@ -335,10 +335,14 @@ Fact = (
 
 
 class CaseFacts(msgspec.Struct, frozen=True):
-    """All facts of one case as of T, and the next instant at which they can change by time alone (None: never)."""
+    """All facts of one case as of T, and the next instant at which they can change by time alone (None: never).
+
+    `lived`: the instants of its first and its last event up to T; None where there is none yet, or the case never counted anything.
+    """
 
     case: CaseKey
     workflow: str | None
     scoped_at: Instant | None
     facts: tuple[Fact, ...]
     next_change_at: Instant | None
+    lived: tuple[Instant, Instant] | None = None

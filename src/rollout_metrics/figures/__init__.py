@@ -2,10 +2,10 @@
 
 How the pipeline holds and moves the state, a `Ledger` per process:
 
-1. At start: `ledger.load(as_of, starts, rows, samples, tracks)`. `starts(workflows, as_of, surroundings)`: since when each agent is what it is. Rows are the
-   store's counts: the standing ones and the minutes of `ledger.needed(as_of, starts)`. Samples are `rollup.samples(facts)` of at least every unfinished
-   fact, those of `ledger.sampled(as_of)` (a day more, for corrections to find what they correct), and cases closed without the agent in the 90 days before
-   the workflow was first assisted. A superset is fine.
+1. At start: `ledger.load(as_of, starts, rows, samples, tracks, strands)`. `starts(workflows, as_of, surroundings)`: since when each agent is what it is.
+   Rows and tracks are the store's counts: the standing ones and the minutes of `ledger.needed(as_of, starts)`. Samples, one by one or as strands, are those of
+   every unfinished fact, those of `ledger.sampled(as_of)` (a day more, for corrections to find what they correct), and those of cases closed without the
+   agent in the 90 days before the workflow was first assisted. A superset is fine.
 2. In a pass, for each batch of cases that the store has committed: `difference = rollup.difference(before, after, ...)` plus `rollup.corrections`
    (not in a rebuild), `gone, come = rollup.sample_difference(before, after)`, then `ledger.apply(difference, gone, come)`. Counts of minutes after T
    wait in the store until T gets there; samples wait in memory.
@@ -27,9 +27,10 @@ After a change of configuration make a new `Ledger`.
 """
 
 from rollout_metrics.figures.ledger import Ledger
+from rollout_metrics.figures.samples import Strand
 from rollout_metrics.figures.since import Since, Starts, starts
 from rollout_metrics.figures.situation import Situation, assisted_since, situation
 from rollout_metrics.figures.trail import Trail
 from rollout_metrics.figures.windows import Stretch
 
-__all__ = ["Ledger", "Since", "Situation", "Starts", "Stretch", "Trail", "assisted_since", "situation", "starts"]
+__all__ = ["Ledger", "Since", "Situation", "Starts", "Strand", "Stretch", "Trail", "assisted_since", "situation", "starts"]

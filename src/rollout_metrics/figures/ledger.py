@@ -15,7 +15,7 @@ from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures.known import LATELY, known, version_deployed
 from rollout_metrics.figures.observed import observed
 from rollout_metrics.figures.produce import PRODUCERS
-from rollout_metrics.figures.samples import Samples
+from rollout_metrics.figures.samples import Samples, Strand
 from rollout_metrics.figures.sight import Sight
 from rollout_metrics.figures.signs import LOOKED_AT, warning_signs
 from rollout_metrics.figures.since import Since, Starts
@@ -70,12 +70,29 @@ class Ledger:
         named = _named(as_of)
         return merged((*self._windows.needed(named), *self.since.needed(named, starts), *self._trail.needed(named)))
 
+    def cuts(self, as_of: AsOf, starts: Starts) -> dict[str, set[int]]:
+        """By workflow, the minutes at which sums of these counts may begin or end within an hour."""
+        named = _named(as_of)
+        found: dict[str, set[int]] = defaultdict(set)
+        for cuts in (self._windows.cuts(named), self.since.cuts(named, starts), self._trail.cuts()):
+            for name, minutes in cuts.items():
+                found[name] |= minutes
+        return found
+
     def sampled(self, as_of: AsOf) -> list[Stretch]:
         """The minutes whose samples `load` wants."""
         return self._windows.needed(_named(as_of))
 
-    def load(self, as_of: AsOf, starts: Starts, rows: Iterable[Contribution], samples: Iterable[Duration], tracks: Iterable[Track] = ()) -> None:
-        """Begin anew. `rows` and, much cheaper, `tracks`: counts, each bucket once; `samples`: of the facts that stand, each once.
+    def load(  # noqa: PLR0917
+        self,
+        as_of: AsOf,
+        starts: Starts,
+        rows: Iterable[Contribution],
+        samples: Iterable[Duration] = (),
+        tracks: Iterable[Track] = (),
+        strands: Iterable[Strand] = (),
+    ) -> None:
+        """Begin anew. `rows` and, much cheaper, `tracks`: counts, each bucket once; `samples` and `strands`: of the facts that stand, each once.
 
         More than is needed does no harm.
         """
@@ -93,7 +110,7 @@ class Ledger:
             self._windows.take_track(track)
             self.since.take_track(track)
             self._trail.take_track(track)
-        self._samples.load(self._as_of, samples)
+        self._samples.load(self._as_of, samples, strands)
 
     def apply(self, difference: Difference, gone: Iterable[Duration] = (), come: Iterable[Duration] = ()) -> None:
         """Take in what the store has taken in. Raises `LookupError` where a sample to go is not there: then `load` again."""

@@ -80,12 +80,11 @@ class Log:
 
     __slots__ = ("_hours",)
 
-    def __init__(self, ats: Numbers | None = None, values: Numbers | None = None) -> None:
-        """Begin with these entries, in any order."""
+    def __init__(self, entries: Numbers | None = None) -> None:
+        """Begin with these entries, rows of instant and value, in any order."""
         self._hours: dict[int, array[int]] = {}
-        if ats is not None and values is not None and len(ats):
-            order = np.argsort(ats, kind="stable")
-            flat = np.column_stack((ats[order], values[order]))
+        if entries is not None and len(entries):
+            flat = entries[np.argsort(entries[:, 0], kind="stable")]
             hours, starts = np.unique(flat[:, 0] // HOUR, return_index=True)
             for hour, piece in zip(hours.tolist(), np.split(flat, starts[1:]), strict=True):
                 self._hours[hour] = array("q", piece.tobytes())

@@ -1,7 +1,8 @@
 """Samples of durations over every window of every workflow, held in memory and moved by what enters, leaves and changes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -14,6 +15,9 @@ KEPT = frozenset(("baseline",))
 """Kinds of which every sample is kept, whatever its age: their stretch is frozen long ago, and they have no windows."""
 
 _EMPTY = np.empty(0, np.int64)
+
+Strand = tuple[Series, bool, Numbers]
+"""Many samples of one series, all of them running (True) or over: rows of `at, duration, complete, target, until` (or `breach_at` of what is running)."""
 
 Kept = tuple[Series, bool]
 """Samples that are over: those that are complete (True) and those censored (False)."""
@@ -40,31 +44,37 @@ class Samples:
         self._passed: dict[Series, Counter[tuple[Instant, Instant, Span]]] = {}
         self._stretches: dict[tuple[Series, Instant, Instant], Numbers] = {}
 
-    def load(self, as_of: Mapping[str, Instant], samples: Iterable[Sample]) -> None:
-        """Begin anew at these T. `samples`: at least all unfinished ones, the others of the longest window before T and after, and all baselines."""
+    def load(self, as_of: Mapping[str, Instant], samples: Iterable[Sample], strands: Iterable[Strand] = ()) -> None:
+        """Begin anew at these T.
+
+        `samples` and, much cheaper, `strands`, each sample once: at least all unfinished ones, the others of the longest window before T and after, and all
+        baselines.
+        """
         self._now = {workflow: at for workflow, at in as_of.items() if workflow in self._spans}
         self._logs, self._windows, self._unfinished, self._waiting = {}, {}, {}, {}
         self._passed = {}
         self._stretches.clear()
-        over: dict[Kept, tuple[list[Instant], list[Span]]] = defaultdict(lambda: ([], []))
-        unfinished: dict[Series, list[Instant]] = defaultdict(list)
-        for sample in samples:
-            now = self._now.get(sample.series[0])
-            if now is None:
+        over: dict[Kept, list[Numbers]] = defaultdict(list)
+        unfinished: dict[Series, list[Numbers]] = defaultdict(list)
+        for series, running, rows in chain(_stranded(samples), strands):
+            if series[0] not in self._now:
                 continue
-            if sample.duration is None:
-                unfinished[sample.series].append(sample.at)
-                self._wait(sample, 1)
-            elif sample.until:
-                self._pass(sample, 1)
-            elif sample.at > self._horizon(sample.series):
-                ats, values = over[sample.series, sample.complete]
-                ats.append(sample.at)
-                values.append(sample.duration)
-        for key, (ats, values) in over.items():
-            self._fill(key, np.array(ats, np.int64), np.array(values, np.int64))
+            if running:
+                unfinished[series].append(rows[:, 0])
+                for at, _, _, target, breach_at in rows[rows[:, 4] != 0].tolist():
+                    self._wait(series, (at, target, breach_at), 1)
+                continue
+            for at, duration, _, _, until in rows[rows[:, 4] != 0].tolist():
+                self._pass(series, (at, until, duration), 1)
+            counting = rows[(rows[:, 4] == 0) & (rows[:, 0] > self._horizon(series))]
+            for complete in (True, False):
+                found = counting[counting[:, 2] == complete, :2]
+                if len(found):
+                    over[series, complete].append(found)
+        for key, found in over.items():
+            self._fill(key, np.concatenate(found))
         for series, began in unfinished.items():
-            self._unfinished[series] = Ordered(np.sort(np.array(began, np.int64)))
+            self._unfinished[series] = Ordered(np.sort(np.concatenate(began)))
 
     def apply(self, gone: Iterable[Sample], come: Iterable[Sample]) -> None:
         """Take out and put in single samples. Raises `LookupError` where one that goes is not there."""
@@ -136,8 +146,9 @@ class Samples:
             return -(2**62)
         return self._now[series[0]] - max(self._spans[series[0]], default=0) - DAY
 
-    def _fill(self, key: Kept, ats: Numbers, values: Numbers) -> None:
-        self._logs[key] = Log(ats, values)
+    def _fill(self, key: Kept, entries: Numbers) -> None:
+        self._logs[key] = Log(entries)
+        ats, values = entries.T
         for span in self._inside(key[0]):
             now = self._now[key[0][0]]
             self._windows[*key, span] = Ordered(np.sort(values[(ats > now - span) & (ats <= now)]))
@@ -149,9 +160,10 @@ class Samples:
         series, at, duration = sample.series, sample.at, sample.duration
         if duration is None:
             _put(self._unfinished.setdefault(series, Ordered()), at, times)
-            self._wait(sample, times)
+            if sample.breach_at:
+                self._wait(series, (at, sample.target, sample.breach_at), times)
         elif sample.until:
-            self._pass(sample, times)
+            self._pass(series, (at, sample.until, duration), times)
         elif at > self._horizon(series):
             key = (series, sample.complete)
             log = self._logs.setdefault(key, Log())
@@ -163,18 +175,15 @@ class Samples:
                 if now - span < at <= now:
                     _put(self._windows.setdefault((*key, span), Ordered()), duration, times)
 
-    def _wait(self, sample: Sample, times: int) -> None:
-        if sample.breach_at:
-            waiting = self._waiting.setdefault(sample.series, Counter())
-            item = (sample.at, sample.target, sample.breach_at)
-            waiting[item] += times
-            if not waiting[item]:
-                del waiting[item]
+    def _wait(self, series: Series, item: Waiting, times: int) -> None:
+        waiting = self._waiting.setdefault(series, Counter())
+        waiting[item] += times
+        if not waiting[item]:
+            del waiting[item]
 
-    def _pass(self, sample: Sample, times: int) -> None:
+    def _pass(self, series: Series, item: tuple[Instant, Instant, Span], times: int) -> None:
         """Of a kept kind, what no longer counts at T still did before `until`."""
-        passed = self._passed.setdefault(sample.series, Counter())
-        item = (sample.at, sample.until, sample.duration or 0)
+        passed = self._passed.setdefault(series, Counter())
         passed[item] += times
         if not passed[item]:
             del passed[item]
@@ -192,3 +201,12 @@ class Samples:
 
 def _put(ordered: Ordered, number: int, times: int) -> None:
     (ordered.add if times > 0 else ordered.discard)(number)
+
+
+def _stranded(samples: Iterable[Sample]) -> Iterator[Strand]:
+    """Single samples as strands."""
+    found: dict[tuple[Series, bool], list[tuple[int, int, int, int, int]]] = defaultdict(list)
+    for sample in samples:
+        running = sample.duration is None
+        found[sample.series, running].append((sample.at, sample.duration or 0, sample.complete, sample.target, sample.breach_at if running else sample.until))
+    return ((series, running, np.array(rows, np.int64)) for (series, running), rows in found.items())

@@ -51,6 +51,11 @@ class Since:
         named = sorted(self._workflows.keys() & as_of.keys())
         return [Stretch(name, _minute(starts.get(name)), as_of[name] // MINUTE) for name in named]
 
+    def cuts(self, as_of: Mapping[str, Instant], starts: Starts) -> dict[str, set[int]]:
+        """By workflow, the minutes after which its tallies' sums begin: no row of `load` may stand for minutes on both sides of one."""
+        begun = [(workflow, start) for name, workflow in self._workflows.items() if name in as_of and (start := starts.get(name)) is not None]
+        return {workflow.name: {minute_of(start + TALLIES[tally].age_in(workflow)) for tally in _COUNTED} for workflow, start in begun}
+
     def load(self, as_of: Mapping[str, Instant], starts: Starts, rows: Iterable[Contribution]) -> None:
         """Begin anew. `rows`: at least the counts of the minutes `needed`, each once."""
         self._now = {name: as_of[name] // MINUTE for name in self._workflows if name in as_of}

@@ -62,6 +62,10 @@ class Trail:
         """The minutes whose counts `load` wants for these T."""
         return [Stretch(name, self._horizon(as_of[name] // MINUTE), as_of[name] // MINUTE) for name in sorted(self._cuts.keys() & as_of.keys())]
 
+    def cuts(self) -> dict[str, set[int]]:
+        """By workflow, the minutes at which hours are cut in two: no row of `load` may stand for minutes on both sides of one."""
+        return {name: {minute for cuts in by_tally.values() for minute in cuts} for name, by_tally in self._cuts.items()}
+
     def load(self, as_of: Mapping[str, Instant], rows: Iterable[Contribution]) -> None:
         """Begin anew at these T. `rows`: at least the counts of the minutes `needed`, each once."""
         self._now = {name: as_of[name] // MINUTE for name in self._cuts if name in as_of}

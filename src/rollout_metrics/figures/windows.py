@@ -62,6 +62,10 @@ class Windows:
             if self._widths.get(workflow)
         ]
 
+    def cuts(self, as_of: Mapping[str, Instant]) -> dict[str, set[int]]:
+        """By workflow, the minutes with which windows begin after or end at these T: no row of `load` may stand for minutes on both sides of one."""
+        return {workflow: {at // MINUTE, *(at // MINUTE - width for _, width in self._widths.get(workflow, ()))} for workflow, at in as_of.items()}
+
     def apply(self, difference: Difference) -> None:
         """Take in what was added to the counts."""
         self.take(added(difference))

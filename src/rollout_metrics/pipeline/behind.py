@@ -12,9 +12,10 @@ from rollout_metrics.domain.facts import Fact, Recommendation
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, minute_of
 from rollout_metrics.overview.evidence import Explained, Place, Receipt, Seen, Wanted
-from rollout_metrics.pipeline.deriving import DONE, RUNNING, SAMPLE, glances_of
+from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Pipeline
 from rollout_metrics.pipeline.glances import everywhere
+from rollout_metrics.pipeline.sampled import DONE, RUNNING, SAMPLE
 from rollout_metrics.rollup import STATE, Contribution
 from rollout_metrics.store import Posted, Store
 

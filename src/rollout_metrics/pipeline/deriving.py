@@ -12,9 +12,10 @@ from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.facts import CaseFacts, Fact
 from rollout_metrics.domain.policy import Company, Workflow
-from rollout_metrics.domain.time import Instant, minute_of
+from rollout_metrics.domain.time import Instant
 from rollout_metrics.pipeline.coverage import UNDERIVABLE
 from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers, quick
+from rollout_metrics.pipeline.sampled import kept
 from rollout_metrics.rollup import Bucket, Sample
 from rollout_metrics.rollup.counting import glances
 from rollout_metrics.store import Judged, Judgement, Store, Update
@@ -28,11 +29,6 @@ DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, Recursi
 """What a defect of ours in a rule may raise."""
 
 Counted = dict[Bucket, int]
-
-SAMPLE = "sample:"
-DONE, RUNNING = "done", "running"
-BASELINE = "baseline"
-"""Samples of cases without the agent, which no figure stands for."""
 
 
 class Figures(Protocol):
@@ -78,7 +74,7 @@ def derive_due(  # noqa: PLR0917
         come: list[Sample] = []
         for part in _derived(store, due.keys, company, as_of, around, broken):
             counted = [total(key, facts.facts, workflows, glance) for key, facts in part]
-            leading = [sampled(facts.facts) for _, facts in part]
+            leading = [kept(facts.facts) for _, facts in part]
             updates += [Update(facts, counts, samples) for (_, facts), counts, samples in zip(part, counted, leading, strict=True)]
             for key, facts in part:
                 stood = before.get(key, ())
@@ -143,23 +139,6 @@ def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workfl
         bucket = (series, minute)
         counted[bucket] = counted.get(bucket, 0) + amount
     return counted
-
-
-def sampled(facts: tuple[Fact, ...]) -> Counted:
-    """The samples of a case by series and minute, those that are over apart from those that run."""
-    found: Counted = {}
-    for sample in rollup.samples(facts):
-        if sample.series[1] == BASELINE:
-            continue
-        bucket = (sample_series(sample), minute_of(sample.at))
-        found[bucket] = found.get(bucket, 0) + 1
-    return found
-
-
-def sample_series(sample: Sample) -> tuple[str, ...]:
-    """The name under which a sample leads to its case: apart from the tallies', by whether it is over."""
-    workflow, kind, *labels = sample.series
-    return workflow, f"{SAMPLE}{kind}", DONE if sample.duration is not None else RUNNING, *labels
 
 
 def _judge(store: Store, glance: Glance, figures: Figures | None) -> None:

@@ -224,6 +224,7 @@ class Pipeline:
         )
         if derived:
             watch("deriving", derived, derived, f"{derived} cases")
+        self.store.sum_up(max(as_of.values()))
 
     def assessed(self) -> Mapping[str, Assessment]:
         """Each workflow's gates as of the last figures; where there are none yet, they are computed."""

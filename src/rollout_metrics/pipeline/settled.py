@@ -4,7 +4,7 @@ Equal to deriving everything (`as_of.then_of`) but for counters of all there eve
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.derive.case import derive_each
@@ -19,7 +19,8 @@ from rollout_metrics.pipeline.deriving import glances_of
 from rollout_metrics.pipeline.engine import Watch
 from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers
 from rollout_metrics.pipeline.harm_readings import readings
-from rollout_metrics.pipeline.state import named, samples_of
+from rollout_metrics.pipeline.sampled import strands
+from rollout_metrics.pipeline.state import named
 from rollout_metrics.rollup import Bucket, Sample
 from rollout_metrics.store import Store
 
@@ -66,13 +67,14 @@ def _loaded(  # noqa: PLR0917
 ) -> Then:
     promotions = store.promotions()
     ledger, begun = Ledger(company), starts(company.workflows, as_of, around)
-    settled = samples_of(store, company, as_of, ledger.sampled(as_of), without=apart)
-    ledger.load(as_of, begun, (), _both(samples, settled), store.tracks(named(ledger.needed(as_of, begun))))
+    settled = strands(store, company, as_of, ledger.sampled(as_of), undivided=(min(as_of.values()), max(as_of.values())))
+    tracks = store.tracks(named(ledger.needed(as_of, begun)), ledger.cuts(as_of, begun))
+    ledger.load(as_of, begun, (), samples, tracks, settled)
     ledger.apply(difference)
 
     def fill(trail: Trail, at: Mapping[str, Instant]) -> None:
         trail.load(at, ())
-        for track in store.tracks(named(trail.needed(at))):
+        for track in store.tracks(named(trail.needed(at)), trail.cuts()):
             trail.take_track(track)
         trail.apply(difference)
 
@@ -81,11 +83,6 @@ def _loaded(  # noqa: PLR0917
         for workflow in company.workflows
     }
     return Then(ledger, situations, around, fill, apart)
-
-
-def _both(first: list[Sample], then: Iterator[Sample]) -> Iterator[Sample]:
-    yield from first
-    yield from then
 
 
 def _around(store: Store, company: Company, as_of: Mapping[str, Instant], divided: list[CaseKey], apart: frozenset[CaseKey]) -> Surroundings | None:

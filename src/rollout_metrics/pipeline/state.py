@@ -1,28 +1,24 @@
 """The figures in memory, kept in step with the store: loaded once, then moved by what each batch changed and by what enters and leaves the windows."""
 
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rollout_metrics import rollup
 from rollout_metrics.catalog import NO_WORKFLOW, Family
 from rollout_metrics.derive.delivery import Known
 from rollout_metrics.derive.gates import Assessment
-from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.policy import Company
-from rollout_metrics.domain.time import DAY, MINUTE, Instant, Span
+from rollout_metrics.domain.time import Instant
 from rollout_metrics.figures import Ledger, Situation, Stretch, assisted_since, situation, starts
 from rollout_metrics.figures.situation import Shares
 from rollout_metrics.overview import Trends
 from rollout_metrics.pipeline.freshness import NOTHING
 from rollout_metrics.pipeline.harm_readings import readings
+from rollout_metrics.pipeline.sampled import strands
 from rollout_metrics.rollup import Bucket, Contribution, Sample
 from rollout_metrics.store import Store
-from rollout_metrics.store.spans import fact_span
 
 log = logging.getLogger(__name__)
-
-BASELINE: Span = 90 * DAY
-"""How far before the first assisted level the baseline of time saved reaches."""
 
 
 class Figures:
@@ -68,8 +64,9 @@ class Figures:
                 self._baselines = self._baselines | baselines
                 return
         self._ledger, self._baselines, self._began = Ledger(self._company), baselines, known
-        tracks = store.tracks(named(self._ledger.needed(known, begun)))
-        self._ledger.load(known, begun, _standing(store, known), samples_of(store, self._company, known, self._ledger.sampled(known)), tracks)
+        tracks = store.tracks(named(self._ledger.needed(known, begun)), self._ledger.cuts(known, begun))
+        samples = strands(store, self._company, known, self._ledger.sampled(known))
+        self._ledger.load(known, begun, _standing(store, known), tracks=tracks, strands=samples)
         self._loaded = True
 
     def situations(self, store: Store, as_of: Mapping[str, Instant], stale: Mapping[str, int], coverage: Mapping[str, Shares]) -> dict[str, Situation]:
@@ -117,31 +114,6 @@ class Figures:
         """Whether memory holds the baseline: the same as before, or frozen now that T has got there. What was read late can put it elsewhere."""
         before = self._baselines.get(name)
         return since == before or (before is None and since is not None and since >= self._began.get(name, since + 1))
-
-
-def samples_of(
-    store: Store, company: Company, as_of: Mapping[str, Instant], needed: Iterable[Stretch], *, without: Container[CaseKey] = ()
-) -> Iterator[Sample]:
-    """The samples of the minutes needed and of the baselines, from the facts as they are stored, but for some cases."""
-    around = store.surroundings(as_of)
-    workflows = {workflow.name: workflow for workflow in company.workflows}
-    for stretch in needed:
-        workflow = workflows.get(stretch.workflow)
-        if workflow is None:
-            continue
-        start, end = stretch.after * MINUTE - DAY, stretch.up_to * MINUTE
-        for case, facts in store.facts_between(workflow.name, start, end, rollup.SAMPLED):
-            if case not in without:
-                yield from rollup.samples(facts)
-        if workflow.baseline_seconds is not None:
-            continue
-        # The baseline may lie long before the windows, or reach from before them into them: each fact once. Before `assisted`, it is still to come.
-        since = assisted_since(workflow, as_of[workflow.name], around) or as_of[workflow.name]
-        for case, facts in store.facts_between(workflow.name, since - BASELINE, since, rollup.SAMPLED):
-            for fact in facts if case not in without else ():
-                first, last = fact_span(fact)
-                if first > end or last < start:
-                    yield from rollup.samples((fact,))
 
 
 def _known(as_of: Mapping[str, Instant]) -> dict[str, Instant]:

@@ -1,6 +1,7 @@
 """Cases: which are due, what was derived of them, and replacing it with the exact difference in the counts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -8,10 +9,10 @@ from sqlalchemy import Connection, text
 
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import CaseFacts, CaseSummary, Fact, Handling, HandlingKind
-from rollout_metrics.domain.time import Instant
+from rollout_metrics.domain.time import Instant, minute_of
 from rollout_metrics.store.arrivals import ALWAYS
 from rollout_metrics.store.bulk import Difference, Numbered, in_order
-from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, decode_recorded, encode_facts, encode_numbers
+from rollout_metrics.store.codec import NOTHING, Counted, Sample, Series, decode_facts, decode_recorded, encode_facts, encode_numbers, encode_samples
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.judgements import add_for_good
 from rollout_metrics.store.names import NO_WORKFLOW
@@ -19,8 +20,9 @@ from rollout_metrics.store.persons import Persons
 from rollout_metrics.store.quarantine import release
 from rollout_metrics.store.receipts import Receipts
 from rollout_metrics.store.relations import decided_in, workflows_in
-from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements, receipts
-from rollout_metrics.store.spans import span_of
+from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements, receipts, stretches
+from rollout_metrics.store.spans import Span, span_of
+from rollout_metrics.store.stretches import Stretches
 from rollout_metrics.store.tables import PERSONS_UNTIL, meta_number
 
 _COLUMNS = tuple(cases.columns.keys())
@@ -49,12 +51,12 @@ class Due(msgspec.Struct, frozen=True):
 class Update(msgspec.Struct, frozen=True):
     """A case as derived now: its facts and all that they contribute to the counts, `(series, minute) -> amount`.
 
-    `sampled`: the same of its samples and their number, which are counted nowhere but lead to the case.
+    `sampled`: its samples, which are counted nowhere but kept with the case, and lead to it by series and minute.
     """
 
     facts: CaseFacts
     counted: Mapping[tuple[Series, int], int]
-    sampled: Mapping[tuple[Series, int], int] = {}
+    sampled: Sequence[Sample] = ()
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -85,13 +87,15 @@ class _Changes(msgspec.Struct):
     groups: set[Row] = set()
     added_elsewhere: set[Row] = set()
     gone_elsewhere: set[Row] = set()
+    stretched: list[Row] = []
+    unstretched: list[Row] = []
     posted: list[int] = []
     """`series, minute, place of the case, amount`, one after another."""
     unposted: list[Row] = []
     changed: int = 0
 
 
-class Cases(Persons, Receipts):
+class Cases(Persons, Receipts, Stretches):
     """Deriving cases in batches."""
 
     def due(self, as_of: Mapping[str, Instant], limit: int = 2000) -> Due:
@@ -190,9 +194,11 @@ class Cases(Persons, Receipts):
         facts = encode_facts(derived.facts)
         counted = self._numbered(update.counted)
         packed = encode_numbers(counted)
-        sampled = self._numbered(update.sampled)
+        samples = self._numbered_samples(update.sampled)
+        sampled = _places(samples)
         packed_samples = encode_numbers(sampled)
-        if old is None and not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
+        nothing = not derived.facts and derived.workflow is None and derived.next_change_at is None and derived.lived is None and not counted
+        if old is None and nothing:
             return
         if old is None or old[_COUNTED] != packed:
             changes.difference.subtract(NOTHING if old is None else old[_COUNTED])
@@ -202,18 +208,20 @@ class Cases(Persons, Receipts):
         if not same_facts:
             changes.changed += 1
             self._relate(changes, key, old, derived)
-        if not derived.facts and derived.workflow is None and derived.next_change_at is None and not counted:
+        if nothing:
             if old is not None:
                 changes.gone.append(key)
+                changes.unstretched += _stretch_key(old)
                 changes.unposted += [(*where, *key) for where in self._postings(old[_COUNTED], old[_SAMPLED])]
                 changes.led.add(old[_WORKFLOW])
             return
         if old is None or old[_COUNTED] != packed or old[_SAMPLED] != packed_samples:
             before = {} if old is None else self._postings(old[_COUNTED], old[_SAMPLED])
             self._post(changes, place, before, self._posts(chain(counted, sampled)))
-        row = (*key, *self._columns(derived), facts, recorded, packed, packed_samples)
+        row = (*key, *self._columns(derived, span_of(derived)), facts, recorded, packed, packed_samples)
         if row != old:
             changes.rows.append(row)
+            _stretch(changes, old, row, samples)
             if old is None or (old[_WORKFLOW], old[_FIRST_AGENT]) != (row[_WORKFLOW], row[_FIRST_AGENT]):
                 changes.led |= {row[_WORKFLOW]} if old is None else {row[_WORKFLOW], old[_WORKFLOW]}
 
@@ -224,7 +232,7 @@ class Cases(Persons, Receipts):
                 changes.posted += (series, minute, place, amount)
         changes.unposted += [(*where, *changes.keys[place]) for where in before]
 
-    def _columns(self, derived: CaseFacts) -> Row:
+    def _columns(self, derived: CaseFacts, span: Span | None) -> Row:
         first_agent_at = presence = None
         absent = 0
         for fact in derived.facts:
@@ -234,9 +242,9 @@ class Cases(Persons, Receipts):
                 presence = fact.presence
                 absent = int(fact.handling is HandlingKind.AGENT_ABSENT)
         start, end = presence or (None, None)
-        starts_at, ends_at = span_of(derived)
         workflow = self._workflow_number(derived.workflow)
-        return (workflow, derived.scoped_at, derived.next_change_at, first_agent_at, start, end, absent, starts_at, ends_at)
+        between = (None, None, None) if span is None else (span.starts_at, span.ends_at, span.moved_at)
+        return (workflow, derived.scoped_at, derived.next_change_at, first_agent_at, start, end, absent, *between)
 
     def _relate(self, changes: _Changes, key: tuple[int, str], old: Row | None, derived: CaseFacts) -> None:
         before = decode_facts(old[_FACTS]) if old is not None else ()
@@ -260,6 +268,8 @@ class Cases(Persons, Receipts):
         dialect.delete(connection, cases, changes.gone)
         dialect.upsert(connection, elsewhere, sorted(changes.added_elsewhere))
         dialect.delete(connection, elsewhere, sorted(changes.gone_elsewhere))
+        dialect.delete(connection, stretches, sorted(changes.unstretched))
+        dialect.upsert(connection, stretches, sorted(changes.stretched))
         dialect.delete(connection, receipts, sorted(changes.unposted))
         keys, posted = changes.keys, in_order(changes.posted)
         dialect.upsert(connection, receipts, [(series, minute, *keys[place], amount) for series, minute, place, amount in posted])
@@ -285,9 +295,28 @@ class Cases(Persons, Receipts):
         connection.execute(_LEVEL_MOVED, {"mark": self._next_mark(connection), "workflow": workflow, "start": start, "end": end})
 
 
-_WORKFLOW, _FIRST_AGENT, _FACTS, _RECORDED, _COUNTED, _SAMPLED = (
-    _COLUMNS.index(name) for name in ("workflow", "first_agent_at", "facts", "recorded", "counted", "sampled")
+_WORKFLOW, _FIRST_AGENT, _STARTS, _ENDS, _MOVED, _FACTS, _RECORDED, _COUNTED, _SAMPLED = (
+    _COLUMNS.index(name) for name in ("workflow", "first_agent_at", "starts_at", "ends_at", "moved_at", "facts", "recorded", "counted", "sampled")
 )
+
+
+def _stretch(changes: _Changes, old: Row | None, row: Row, samples: Sequence[Sequence[int]]) -> None:
+    """A case's row among those in order of their ends follows it."""
+    before, now = _stretch_key(old), _stretch_key(row)
+    if before != now:
+        changes.unstretched += before
+    changes.stretched += [(*key, row[_STARTS], row[_MOVED], encode_samples(samples)) for key in now]
+
+
+def _stretch_key(row: Row | None) -> list[Row]:
+    """Its place there, none where nothing has happened on it."""
+    return [] if row is None or row[_MOVED] is None else [(row[_WORKFLOW], row[_ENDS], row[0], row[1])]
+
+
+def _places(samples: Iterable[Sequence[int]]) -> list[tuple[int, int, int]]:
+    """How many samples there are by series and minute: `(series, minute, number)`, in order."""
+    found = Counter((series, minute_of(at)) for series, at, *_ in samples)
+    return sorted((series, minute, number) for (series, minute), number in found.items())
 
 
 def _recorded(old: Row | None, facts: tuple[Fact, ...], now: Instant) -> bytes:

@@ -1,6 +1,9 @@
 """How values become bytes and back: events' bodies as JSON, facts and contributions as MessagePack."""
 
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import chain
+from struct import pack
 from typing import Any, get_args
 
 import msgspec
@@ -24,7 +27,7 @@ decode_body = msgspec.json.Decoder(_Body).decode
 encode_facts = msgspec.msgpack.Encoder().encode
 _decode_facts = msgspec.msgpack.Decoder(tuple[Fact, ...]).decode
 
-_INDEXED = "receipts 2"
+_INDEXED = "receipts 2, stretches"
 LAYOUT = blake2b(
     repr([_INDEXED, *((kind.__name__, [(f.name, str(f.type)) for f in fields(kind)]) for kind in get_args(Fact))]).encode(), digest_size=8
 ).hexdigest()
@@ -36,6 +39,17 @@ decode_counted = msgspec.msgpack.Decoder(list[tuple[int, int, int]]).decode
 """`(series number, minute, amount)`."""
 
 NOTHING = encode_numbers([])
+
+Sample = tuple[Series, int, int, int, int, int]
+"""One duration: its series, and five whole numbers that mean nothing to the store but for the first, the instant it belongs to."""
+
+SAMPLE_WIDTH = 6
+
+
+def encode_samples(rows: Iterable[Sequence[int]]) -> bytes:
+    """Samples as whole numbers of 64 bits one after another, six for each: many cases' are read as one array."""
+    flat = tuple(chain.from_iterable(rows))
+    return pack(f"<{len(flat)}q", *flat)
 
 
 def decode_facts(packed: bytes) -> tuple[Fact, ...]:

@@ -35,6 +35,8 @@ class Dialect(ABC):
     """An SQL table expression `(n, case_source, case_id)` over the parameters of `wanted_by`."""
     minutes: str
     """A query for `(series, minute, amount)` of the counts in the stretches `(workflow, after, up_to)` that `wanted_by` is given."""
+    hours: str
+    """The same for `(series, hour, amount)` of the hours in `(series, after, up_to)`."""
     blob: str
     """The type of bytes."""
 
@@ -74,11 +76,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def wanted_by(self, keys: Rows) -> dict[str, Any]:
-        """Parameters for `wanted` or `minutes`."""
+        """Parameters for `wanted`, `minutes` or `hours`."""
 
     @abstractmethod
     def rows(self, connection: Connection, sql: str, keys: Rows) -> Iterable[Row]:
-        """Plain rows of `minutes` or a query over `wanted`, straight from the driver, which is three times as fast."""
+        """Plain rows of `minutes`, `hours` or a query over `wanted`, straight from the driver, which is three times as fast."""
 
     @abstractmethod
     def put_readings(self, connection: Connection, rows: Rows) -> tuple[int, list[Superseded]]:

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, select, text
 
 from rollout_metrics.store.codec import decode_counted
 from rollout_metrics.store.names import OPERATOR
-from rollout_metrics.store.schema import cases, counts, judgements
-from rollout_metrics.store.tables import ARRIVED, RETIRED, Tables, meta_number
+from rollout_metrics.store.schema import cases, counts, hours, judgements
+from rollout_metrics.store.tables import ARRIVED, HOUR, RETIRED, STATE, SUMMED, Tables, meta_number
 
 _TOUCHES = text(
     "SELECT (SELECT coalesce(sum(t.events), 0) FROM touches AS t JOIN names AS n ON n.no = t.touch AND n.kind = :kind),"
@@ -41,10 +41,25 @@ class Integrity(Tables):
             problems += [
                 f"count of {self._names.series.names[series]} in minute {minute} is missing" for (series, minute), amount in expected.items() if amount
             ]
+            problems += self._unlike(connection)
             touched, labelled = connection.execute(_TOUCHES, {"arrived": meta_number(connection, ARRIVED), "kind": OPERATOR}).one()
             if touched != labelled:
                 problems.append(f"operators' touches stand for {touched} events, {labelled} events are labelled")
         return problems
+
+    def _unlike(self, connection: Connection) -> Iterator[str]:
+        """Hours that are not the sum of their minutes."""
+        summed = meta_number(connection, SUMMED)
+        sums: dict[tuple[int, int], int] = {}
+        for series, minute, amount in connection.execute(select(counts.c.series, counts.c.minute, counts.c.amount)):
+            if STATE < minute <= summed:
+                sums[series, -(-minute // HOUR)] = sums.get((series, -(-minute // HOUR)), 0) + amount
+        for series, hour, amount in connection.execute(select(hours)):
+            if (found := sums.pop((series, hour), 0)) != amount:
+                yield f"hour {hour} of {self._names.series.names[series]} is {amount}, its minutes come to {found}"
+        for (series, hour), amount in sums.items():
+            if amount:
+                yield f"hour {hour} of {self._names.series.names[series]} is missing"
 
     def _contributions(self, connection: Connection) -> Iterator[bytes]:
         for table in (cases, judgements):

@@ -29,6 +29,11 @@ class Postgres(Dialect):
         " AS w (workflow, after, up_to) CROSS JOIN LATERAL (SELECT series, minute, amount FROM counts"
         " WHERE workflow = w.workflow AND minute > w.after AND minute <= w.up_to AND minute <> 0 AND amount <> 0 OFFSET 0) AS c"
     )
+    hours = (
+        "SELECT h.series, h.hour, h.amount FROM unnest(CAST(:wanted_0 AS integer[]), CAST(:wanted_1 AS integer[]), CAST(:wanted_2 AS integer[]))"
+        " AS w (series, after, up_to) CROSS JOIN LATERAL (SELECT series, hour, amount FROM hours"
+        " WHERE series = w.series AND hour > w.after AND hour <= w.up_to AND amount <> 0 OFFSET 0) AS h"
+    )
 
     def __init__(self, url: URL, patience_seconds: float) -> None:
         super().__init__(url, patience_seconds)

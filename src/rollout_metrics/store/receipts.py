@@ -26,8 +26,8 @@ BEYOND = 2**31 - 1
 """A minute after every other."""
 
 
-UNPOSTED = frozenset(("versioned", "used", "review_latency_total", "linked", "incident_cases", "failed_runs"))
-"""Tallies that nobody asks the cases of."""
+UNPOSTED = frozenset(("versioned", "used", "review_latency_total", "linked", "incident_cases", "failed_runs", "sample:baseline"))
+"""Tallies and samples that nobody asks the cases of: no figure stands for what cases without the agent took."""
 
 
 class Posted(msgspec.Struct, frozen=True, order=True):

@@ -88,12 +88,12 @@ cases = Table(
     Column("agent_absent", SmallInteger, nullable=False),
     Column("starts_at", BigInteger),
     Column("ends_at", BigInteger),
+    Column("moved_at", BigInteger),
     Column("facts", LargeBinary, nullable=False),
     Column("recorded", LargeBinary, nullable=False),
     Column("counted", LargeBinary, nullable=False),
     Column("sampled", LargeBinary),
     Index("cases_due", "workflow", "next_change_at", info={WHERE: "next_change_at IS NOT NULL"}),
-    Index("cases_ends", "workflow", "ends_at", "case_source", "case_id"),
     Index("cases_scoped", "workflow", "scoped_at", info={WHERE: "scoped_at IS NOT NULL"}),
     Index("cases_first_agent", "workflow", "first_agent_at", info={WHERE: "first_agent_at IS NOT NULL"}),
     Index("cases_absent", "workflow", "presence_end", info={WHERE: "agent_absent = 1"}),
@@ -102,6 +102,20 @@ cases = Table(
 
 `sampled`: the series and minutes of its samples, which with those of `counted` are its rows in `receipts`; NULL while it has none there yet.
 """
+
+stretches = Table(
+    "stretches",
+    metadata,
+    Column("workflow", Integer, primary_key=True, autoincrement=False),
+    Column("ends_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("case_source", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", Words, primary_key=True),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("moved_at", BigInteger, nullable=False),
+    Column("samples", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Cases in order of their ends, each with its span (`spans.Span`) and its samples of durations: figures are loaded from here without reading any facts."""
 
 receipts = Table(
     "receipts",
@@ -158,6 +172,16 @@ counts = Table(
     sqlite_with_rowid=False,
 )
 """The sum of all contributions per series and minute."""
+
+hours = Table(
+    "hours",
+    metadata,
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The counts summed by the hour (named by its number: hour n ends with minute 60 n), up to the minute `summed`: a stretch of months is read from here."""
 
 promotions = Table(
     "promotions",

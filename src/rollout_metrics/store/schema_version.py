@@ -8,7 +8,7 @@ from rollout_metrics.domain.errors import StorageError
 from rollout_metrics.store.database import Database
 from rollout_metrics.store.schema import metadata
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `migrations`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

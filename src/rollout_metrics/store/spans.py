@@ -1,9 +1,24 @@
-"""The stretch of time a fact has to do with: where it can appear in a window."""
+"""The stretch of time a fact has to do with: where it can appear in a window; and until when what is known of a case was moving."""
 
 from collections.abc import Callable
 from typing import Any
 
-from rollout_metrics.domain.facts import Act, CaseFacts, CaseSummary, Escalated, Fact, Handling, IncidentSeen, Outcome, Recommendation, ReferenceValue
+import msgspec
+
+from rollout_metrics.domain.facts import (
+    Act,
+    CaseFacts,
+    CaseSummary,
+    Escalated,
+    Evaluated,
+    Fact,
+    Handling,
+    HandlingKind,
+    IncidentSeen,
+    Outcome,
+    Recommendation,
+    ReferenceValue,
+)
 from rollout_metrics.domain.time import Instant
 
 OPEN = 2**62
@@ -18,12 +33,49 @@ def fact_span(fact: Fact) -> Stretch:
     return spanned(fact) if spanned is not None else (fact.at, fact.at)  # type: ignore[union-attr]
 
 
-def span_of(derived: CaseFacts) -> tuple[Instant | None, Instant | None]:
-    """The stretch all facts of a case have to do with; nothing for a case without facts."""
+class Span(msgspec.Struct, frozen=True):
+    """When a case went on: its first event or the first instant that matters to a fact of it, the last such instant (`OPEN`: not over yet), and `moved_at`.
+
+    As of an instant from `moved_at` on, the case counts what it counts now; as of one before `starts_at`, nothing. `OPEN` where it counts something that
+    stands at T and belongs to no minute.
+    """
+
+    starts_at: Instant
+    ends_at: Instant
+    moved_at: Instant
+
+
+def span_of(derived: CaseFacts) -> Span | None:
+    """The span of a case; None where nothing has happened on it."""
     spans = [fact_span(fact) for fact in derived.facts]
+    if derived.lived is not None:
+        spans.append(derived.lived)
     if not spans:
-        return None, None
-    return min([start for start, _ in spans]), max([end for _, end in spans])
+        return None
+    ends_at = max(end for _, end in spans)
+    moves = [moved_at for fact in derived.facts if (moved_at := _moved_at(fact)) is not None]
+    moved_at = max([ends_at if derived.lived is None else derived.lived[1], *moves])
+    return Span(min(start for start, _ in spans), max(moved_at, ends_at), moved_at)
+
+
+def _moved_at(fact: Fact) -> Instant | None:
+    """The last instant at which anything but an event of its case changed what a fact counts, `OPEN` where it stands at T; None: nothing but events did.
+
+    A deadline that only says when a thing is counted changes nothing: as of an instant before, it is counted after that instant.
+    """
+    moves = _MOVES.get(type(fact))
+    return None if moves is None else moves(fact)
+
+
+def _timed_out(fact: Recommendation) -> Instant | None:
+    if fact.outcome is Outcome.PENDING:
+        return OPEN
+    return fact.decided_at if fact.how == "timeout" else None
+
+
+def _asked_around(fact: Handling) -> Instant | None:
+    """An agent that had not been seen around by then may have been later; one that never was had not been at any time before."""
+    return None if fact.presence is None or fact.handling is HandlingKind.AGENT_ABSENT else fact.presence[1]
 
 
 def _recommendation(fact: Recommendation) -> Stretch:
@@ -59,4 +111,12 @@ _SPANS: dict[type[Any], Callable[[Any], Stretch]] = {
     Handling: lambda fact: _within(fact.scoped_at, fact.at, *(fact.presence or ())),
     CaseSummary: _summary,
     IncidentSeen: lambda fact: (fact.at, OPEN if fact.ended_at is None else max(fact.at, fact.ended_at)),
+}
+
+_MOVES: dict[type[Any], Callable[[Any], Instant | None]] = {
+    Recommendation: _timed_out,
+    Escalated: lambda fact: OPEN if fact.resolved_at is None and fact.ended_at is None else None,
+    Handling: _asked_around,
+    Evaluated: lambda fact: None if fact.passed else OPEN,
+    IncidentSeen: lambda _: OPEN,
 }

@@ -30,6 +30,11 @@ class Sqlite(Dialect):
         " json_extract(value, '$[2]') AS up_to FROM json_each(:wanted)) AS w CROSS JOIN counts AS c"
         " WHERE c.workflow = w.workflow AND c.minute > w.after AND c.minute <= w.up_to AND c.minute <> 0 AND c.amount <> 0"
     )
+    hours = (
+        "SELECT h.series, h.hour, h.amount FROM (SELECT json_extract(value, '$[0]') AS series, json_extract(value, '$[1]') AS after,"
+        " json_extract(value, '$[2]') AS up_to FROM json_each(:wanted)) AS w CROSS JOIN hours AS h"
+        " WHERE h.series = w.series AND h.hour > w.after AND h.hour <= w.up_to AND h.amount <> 0"
+    )
 
     def __init__(self, url: URL, patience_seconds: float) -> None:
         super().__init__(url, patience_seconds)

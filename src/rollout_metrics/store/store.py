@@ -11,18 +11,18 @@ from rollout_metrics.domain.time import Instant
 from rollout_metrics.store import schema_version
 from rollout_metrics.store.cases import Cases
 from rollout_metrics.store.change_readings import ChangeReadings
-from rollout_metrics.store.counting import Counts
 from rollout_metrics.store.database import Database
 from rollout_metrics.store.events import Events
+from rollout_metrics.store.hours import Hours
 from rollout_metrics.store.integrity import Integrity
 from rollout_metrics.store.judgements import Judgements
 from rollout_metrics.store.promotions import Promotions
 from rollout_metrics.store.quarantine import Quarantine
-from rollout_metrics.store.reading import Stretches
 from rollout_metrics.store.retention import Retention
 from rollout_metrics.store.reviews import Reviews
 from rollout_metrics.store.setting import Setting
 from rollout_metrics.store.straddling import Straddling
+from rollout_metrics.store.stretches import Stretches
 from rollout_metrics.store.surroundings import Around
 from rollout_metrics.store.sweeps import Sweeps
 
@@ -33,8 +33,7 @@ class Store(
     Events,
     Cases,
     Judgements,
-    Counts,
-    Stretches,
+    Hours,
     Around,
     Sweeps,
     Quarantine,
@@ -44,6 +43,7 @@ class Store(
     Straddling,
     ChangeReadings,
     Retention,
+    Stretches,
     Integrity,
 ):
     """Everything kept between passes. Threads may share it: one writes at a time, the others read."""

@@ -1,18 +1,19 @@
 """What an instant in the past divides: the cases of which something lies before it, and something may have changed after it."""
 
 from collections.abc import Container, Sequence
-from itertools import chain
 
 from sqlalchemy import text
 
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.codec import Counted, decode_counted
-from rollout_metrics.store.counting import STATE
-from rollout_metrics.store.tables import Tables
+from rollout_metrics.store.names import WORKFLOW
+from rollout_metrics.store.tables import STATE, Tables
 
-_UNFINISHED = text("SELECT case_source, case_id FROM cases WHERE starts_at <= :last AND (ends_at > :first OR next_change_at > :first)")
-_GOING_ON = text("SELECT case_source, case_id FROM events GROUP BY case_source, case_id HAVING min(occurred_at) <= :last AND max(occurred_at) > :first")
+_DIVIDED = text(
+    "SELECT case_source, case_id FROM stretches WHERE workflow IN (SELECT no FROM names WHERE kind = :kind UNION SELECT 0)"
+    " AND ends_at > :first AND starts_at <= :last AND moved_at > :first"
+)
 _FIRST_AGENTS = text("SELECT first_agent_at, case_source, case_id FROM cases WHERE workflow = :workflow AND first_agent_at IS NOT NULL ORDER BY first_agent_at")
 _FIRST_COUNT = text("SELECT min(minute) FROM counts WHERE workflow = :workflow AND minute > 0 AND amount <> 0")
 
@@ -21,11 +22,14 @@ class Straddling(Tables):
     """Cases on both sides of an instant; all others stand as they stood then, or were not there yet."""
 
     def straddling(self, first: Instant, last: Instant) -> list[CaseKey]:
-        """The cases that some instant in [first, last] divides: of which a fact, a deadline or an event is later, and something was there before."""
+        """The cases that some instant in [first, last] divides: they had begun, and what they count is not all what they counted then.
+
+        Cases as they were never derived, being of no workflow and without any fact, are not among them: they were so then.
+        """
         with self._database.reading() as connection:
-            found = chain.from_iterable(connection.execute(query, {"first": first, "last": last}) for query in (_UNFINISHED, _GOING_ON))
+            found = connection.execute(_DIVIDED, {"kind": WORKFLOW, "first": first, "last": last})
             names = self._names.sources.names
-            return sorted({(names[source], case) for source, case in found})
+            return sorted((names[source], case) for source, case in found)
 
     def contributed(self, keys: Sequence[CaseKey]) -> Counted:
         """What cases have contributed to the counts of minutes, all together."""

@@ -13,7 +13,7 @@ from rollout_metrics.store.bulk import Difference, Numbered
 from rollout_metrics.store.codec import Counted
 from rollout_metrics.store.database import Database
 from rollout_metrics.store.names import NO_WORKFLOW, Names
-from rollout_metrics.store.schema import counts
+from rollout_metrics.store.schema import counts, hours
 
 ARRIVED = "arrived"
 """Up to which event id arrivals have been taken in."""
@@ -27,8 +27,15 @@ RETIRED = "retired"
 """The last minute to which cases that are kept no longer contributed."""
 AS_OF = "as_of:"
 """By workflow: the T of the last derivation."""
+SUMMED = "summed"
+"""The minute, the last of an hour, up to which counts are summed by the hour as well."""
 MARK = "mark"
 """The last mark given to anything dirty."""
+
+STATE = 0
+"""The minute of series that hold "at T" or "so far" and belong to no minute."""
+HOUR = 60
+"""Minutes of an hour."""
 
 _META = text("SELECT value FROM meta WHERE key = :key")
 _SET_META = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
@@ -99,12 +106,23 @@ class Tables:
         name_of, workflows = self._names.series.names, self._names.workflows
         rows = difference.rows(lambda series: workflows[name_of[series][0]])
         self._dialect.upsert(connection, counts, rows, add="amount")
+        self._sum(connection, rows)
         return rows
 
     def _named(self, rows: Iterable[Numbered]) -> Counted:
         """Rows of counts with series by name."""
         name_of = self._names.series.names
         return {(name_of[series], minute): amount for _, minute, series, amount in rows}
+
+    def _sum(self, connection: Connection, rows: Iterable[Numbered]) -> None:
+        """Add rows of counts to the hours that are summed already."""
+        summed = meta_number(connection, SUMMED)
+        sums: dict[tuple[int, int], int] = {}
+        for _, minute, series, amount in rows:
+            if STATE < minute <= summed:
+                hour = (series, -(-minute // HOUR))
+                sums[hour] = sums.get(hour, 0) + amount
+        self._dialect.upsert(connection, hours, sorted((*hour, amount) for hour, amount in sums.items()), add="amount")
 
 
 def _meta(connection: Connection, key: str) -> str | None:
