@@ -154,6 +154,10 @@ class Ledger:
         _collect(made, self._of_no_workflow())
         return [metric.collect(made[key]) for key, metric in METRICS.items() if not isinstance(metric.obtained, Exporter)]
 
+    def drop_samples(self) -> None:
+        """Let go of the samples, most of what is held, once families are made and only counts will be asked for."""
+        self._samples = Samples({})
+
     def deployments(self, name: str) -> Known | None:
         """What became of a workflow's deployments, as of the figures last made; None where it was not among them."""
         return self._known.get(name)

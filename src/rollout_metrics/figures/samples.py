@@ -60,7 +60,7 @@ class Samples:
             if series[0] not in self._now:
                 continue
             if running:
-                unfinished[series].append(rows[:, 0])
+                unfinished[series].append(rows[:, 0].copy())  # a view would keep all that was read with it
                 for at, _, _, target, breach_at in rows[rows[:, 4] != 0].tolist():
                     self._wait(series, (at, target, breach_at), 1)
                 continue

@@ -126,6 +126,7 @@ class _State:
         settled = settled_then(store, company, as_of, watch=watch, what=what, note=note)
         self.then = _derived(store, company, as_of, what, watch, note) if settled is None else settled
         self.values = Values(self.then.ledger.families(self.then.situations))
+        self.then.ledger.drop_samples()
 
     def window(self, name: str) -> str:
         """The label of a workflow's window."""
