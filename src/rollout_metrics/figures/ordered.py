@@ -17,20 +17,19 @@ _PARTS = 2
 
 
 class Ordered:
-    """Numbers in ascending order, in chunks of some thousand so that a change moves little memory."""
+    """Numbers in ascending order; from the first change on in chunks of some thousand, so that a change moves little memory."""
 
     __slots__ = ("_chunks", "_lasts", "_whole")
 
     def __init__(self, ascending: Numbers | None = None) -> None:
         """`ascending`: the numbers to begin with, in order."""
-        pieces = () if ascending is None else np.split(ascending, range(_CHUNK, len(ascending), _CHUNK))
-        self._chunks = [array("q", piece.tobytes()) for piece in pieces if len(piece)]
-        self._lasts = [chunk[-1] for chunk in self._chunks]
-        self._whole: Numbers | None = None
+        self._whole: Numbers | None = np.empty(0, np.int64) if ascending is None else ascending
+        self._chunks: list[array[int]] = []
+        self._lasts: list[int] = []
 
     def add(self, number: int) -> None:
         """Put in one more."""
-        self._whole = None
+        self._split()
         if not self._chunks:
             self._chunks.append(array("q", (number,)))
             self._lasts.append(number)
@@ -46,12 +45,12 @@ class Ordered:
 
     def discard(self, number: int) -> None:
         """Take out one. Raises `LookupError` where there is none."""
+        self._split()
         place = bisect_left(self._lasts, number)
         chunk = self._chunks[place] if place < len(self._chunks) else array("q")
         within = bisect_left(chunk, number)
         if within == len(chunk) or chunk[within] != number:
             raise LookupError(f"{number} is not among the samples: load the figures again")
-        self._whole = None
         del chunk[within]
         if chunk:
             self._lasts[place] = chunk[-1]
@@ -67,34 +66,41 @@ class Ordered:
 
     def first(self) -> int | None:
         """The least of them."""
-        return self._chunks[0][0] if self._chunks else None
+        if self._whole is None:
+            return self._chunks[0][0] if self._chunks else None
+        return int(self._whole[0]) if len(self._whole) else None
 
     def between(self, after: int, up_to: int) -> Numbers:
         """Those in (after, up_to], ascending."""
         numbers = self.numbers()
         return numbers[np.searchsorted(numbers, after, "right") : np.searchsorted(numbers, up_to, "right")]
 
+    def _split(self) -> None:
+        """Before a change: what was loaded as a whole goes into chunks."""
+        if not self._chunks and self._whole is not None:
+            self._chunks = [array("q", piece.tobytes()) for piece in np.split(self._whole, range(_CHUNK, len(self._whole), _CHUNK)) if len(piece)]
+            self._lasts = [chunk[-1] for chunk in self._chunks]
+        self._whole = None
+
 
 class Log:
-    """Values by instant, in chunks of an hour."""
+    """Values by instant; from the first change on in chunks of an hour."""
 
-    __slots__ = ("_hours",)
+    __slots__ = ("_hours", "_whole")
 
     def __init__(self, entries: Numbers | None = None) -> None:
         """Begin with these entries, rows of instant and value, in any order."""
         self._hours: dict[int, array[int]] = {}
-        if entries is not None and len(entries):
-            flat = entries[np.argsort(entries[:, 0], kind="stable")]
-            hours, starts = np.unique(flat[:, 0] // HOUR, return_index=True)
-            for hour, piece in zip(hours.tolist(), np.split(flat, starts[1:]), strict=True):
-                self._hours[hour] = array("q", piece.tobytes())
+        self._whole = None if entries is None or not len(entries) else entries[np.argsort(entries[:, 0], kind="stable")]
 
     def add(self, at: Instant, value: int) -> None:
         """Put in one more entry."""
+        self._split()
         self._hours.setdefault(at // HOUR, array("q")).extend((at, value))
 
     def discard(self, at: Instant, value: int) -> None:
         """Take out one entry. Raises `LookupError` where there is none."""
+        self._split()
         chunk = self._hours.get(at // HOUR, array("q"))
         for place in range(0, len(chunk), _PARTS):
             if chunk[place] == at and chunk[place + 1] == value:
@@ -106,6 +112,7 @@ class Log:
 
     def between(self, after: Instant, up_to: Instant) -> Iterator[tuple[Instant, int]]:
         """The entries in (after, up_to], in no order."""
+        self._split()
         for hour in range((after + 1) // HOUR, up_to // HOUR + 1):
             chunk = self._hours.get(hour)
             if chunk is not None:
@@ -115,9 +122,21 @@ class Log:
 
     def values(self, after: Instant, up_to: Instant) -> Numbers:
         """The values in (after, up_to], ascending."""
+        if self._whole is not None:
+            first, last = np.searchsorted(self._whole[:, 0], (after, up_to), "right")
+            return np.sort(self._whole[first:last, 1])
         return np.sort(np.fromiter((value for _, value in self.between(after, up_to)), np.int64))
 
     def forget(self, up_to: Instant) -> None:
         """Drop whole hours that end by `up_to`."""
+        self._split()
         for hour in [hour for hour in self._hours if (hour + 1) * HOUR <= up_to]:
             del self._hours[hour]
+
+    def _split(self) -> None:
+        """Before a change: what was loaded as a whole goes into chunks."""
+        if self._whole is not None:
+            hours, starts = np.unique(self._whole[:, 0] // HOUR, return_index=True)
+            for hour, piece in zip(hours.tolist(), np.split(self._whole, starts[1:]), strict=True):
+                self._hours[hour] = array("q", piece.tobytes())
+            self._whole = None

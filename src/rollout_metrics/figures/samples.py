@@ -1,5 +1,6 @@
 """Samples of durations over every window of every workflow, held in memory and moved by what enters, leaves and changes."""
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -54,7 +55,7 @@ class Samples:
         self._logs, self._windows, self._unfinished, self._waiting = {}, {}, {}, {}
         self._passed = {}
         self._stretches.clear()
-        over: dict[Kept, list[Numbers]] = defaultdict(list)
+        over: dict[Kept, array[int]] = defaultdict(lambda: array("q"))  # grown in place: thousands of small arrays would leave holes
         unfinished: dict[Series, list[Numbers]] = defaultdict(list)
         for series, running, rows in chain(_stranded(samples), strands):
             if series[0] not in self._now:
@@ -68,11 +69,11 @@ class Samples:
                 self._pass(series, (at, until, duration), 1)
             counting = rows[(rows[:, 4] == 0) & (rows[:, 0] > self._horizon(series))]
             for complete in (True, False):
-                found = counting[counting[:, 2] == complete, :2]
-                if len(found):
-                    over[series, complete].append(found)
-        for key, found in over.items():
-            self._fill(key, np.concatenate(found))
+                if len(found := counting[counting[:, 2] == complete, :2]):
+                    over[series, complete].frombytes(found.tobytes())
+        while over:  # one after the other, so that little is there twice
+            key, entries = over.popitem()
+            self._fill(key, np.frombuffer(entries, np.int64).reshape(-1, 2))
         for series, began in unfinished.items():
             self._unfinished[series] = Ordered(np.sort(np.concatenate(began)))
 

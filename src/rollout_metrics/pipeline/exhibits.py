@@ -35,6 +35,14 @@ class Sought(msgspec.Struct, frozen=True):
     part: Part
 
 
+class _Kept(msgspec.Struct, frozen=True, order=True):
+    """A case behind a figure, in the order of what is let go first."""
+
+    minute: int
+    case: CaseKey
+    facts: tuple[Fact, ...]
+
+
 def sought() -> tuple[Sought, ...]:
     """The numerators of the rates that can go wrong, acts without authority, and what is behind the warning signs."""
     rates = [(metric.key, metric.obtained.numerator) for metric in map(METRICS.__getitem__, RATES) if isinstance(metric.obtained, Ratio)]
@@ -52,8 +60,7 @@ class Exhibits:
         self._minutes = {name: (start // MINUTE, end // MINUTE) for name, (start, end) in stretches.items()}
         self._sought = sought()
         self._fits: dict[Series, tuple[int, ...]] = {}
-        self._kept: dict[tuple[str, int], list[tuple[int, CaseKey]]] = {}
-        self._facts: dict[CaseKey, tuple[Fact, ...]] = {}
+        self._kept: dict[tuple[str, int], list[_Kept]] = {}
 
     def __call__(self, case: CaseKey, facts: Sequence[Fact], counts: Sequence[Contribution]) -> None:
         """Take a case in."""
@@ -80,12 +87,12 @@ class Exhibits:
     def of(self, workflow: str, store: Store, as_of: Instant) -> tuple[Exhibit, ...]:
         """A workflow's receipts, by figure, the newest first."""
         found = [
-            (item, minute, case)
+            (item, kept)
             for place, item in enumerate(self._sought)
-            for minute, case in sorted(self._kept.get((workflow, place), ()), key=lambda kept: (-kept[0], kept[1]))
+            for kept in sorted(self._kept.get((workflow, place), ()), key=lambda kept: (-kept.minute, kept.case))
         ]
-        histories = dict(store.histories(list(dict.fromkeys(case for _, _, case in found))))
-        return tuple(exhibit for item, minute, case in found for exhibit in self._exhibits(workflow, item, minute, case, histories[case], as_of))
+        histories = dict(store.histories(list(dict.fromkeys(kept.case for _, kept in found))))
+        return tuple(exhibit for item, kept in found for exhibit in self._exhibits(workflow, item, kept, histories[kept.case], as_of))
 
     def _fitting(self, series: Series) -> Iterator[int]:
         for place, item in enumerate(self._sought):
@@ -96,27 +103,24 @@ class Exhibits:
 
     def _keep(self, key: tuple[str, int], minute: int, case: CaseKey, facts: Sequence[Fact]) -> None:
         kept = self._kept.setdefault(key, [])
-        item = (minute, case)
-        if item in kept:
+        item = _Kept(minute, case, tuple(facts))
+        if any(other.minute == minute and other.case == case for other in kept):
             return
-        self._facts[case] = tuple(facts)
         if len(kept) < MOST:
             heappush(kept, item)
         else:
             heappushpop(kept, item)
 
-    def _exhibits(  # noqa: PLR0917
-        self, workflow: str, item: Sought, minute: int, case: CaseKey, events: Sequence[Event], as_of: Instant
-    ) -> Iterator[Exhibit]:
+    def _exhibits(self, workflow: str, item: Sought, kept: _Kept, events: Sequence[Event], as_of: Instant) -> Iterator[Exhibit]:
         """The first fact of a case that counts there."""
         place = self._sought.index(item)
         known = {event.ref: event for event in events}
-        for fact in self._facts[case]:
+        for fact in kept.facts:
             if fact.workflow != workflow:
                 continue
             for series, at, _ in rollup.contributions((fact,), self._workflows):
-                if at == minute and place in self._fits.get(series, ()):
-                    yield self._exhibit(item, series, minute, case, fact.evidence, known, as_of)
+                if at == kept.minute and place in self._fits.get(series, ()):
+                    yield self._exhibit(item, series, kept.minute, kept.case, fact.evidence, known, as_of)
                     return
 
     def _exhibit(  # noqa: PLR0917

@@ -30,30 +30,32 @@ CHUNK = 2000
 def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *, watch: Watch, what: str, note: Noted) -> Then | None:
     """The state at these T, all due cases having been derived. None where only deriving everything tells: a decision or an agent's beginning has moved."""
     workflows = {workflow.name: workflow for workflow in company.workflows}
-    divided = store.straddling(min(as_of.values()), max(as_of.values()))
+    divided, last = store.straddling(min(as_of.values()), max(as_of.values())), max(as_of.values()) // MINUTE
     apart = frozenset(divided)
     around = _around(store, company, as_of, divided, apart)
     if around is None:
         return None
     glance = glances_of(workflows)
-    difference: dict[Bucket, int] = defaultdict(int)
+    difference: dict[Bucket, int] = {}
     samples: list[Sample] = []
     for start in range(0, len(divided), CHUNK):
         keys = divided[start : start + CHUNK]
         stood = store.facts(keys)
-        for bucket, amount in store.contributed(keys).items():
-            difference[bucket] -= amount
+        moved = defaultdict(int, {bucket: -amount for bucket, amount in store.contributed(keys).items()})
         for case, derived in derive_each(store.histories(keys), company, as_of, around):
             before, facts = stood.get(case, ()), derived.facts
             if _decided(before, glance, as_of) != _decided(facts, glance, as_of):
                 return None
             made = list(rollup.contributions(facts, workflows, of_strangers(case, facts, glance)))
             for series, minute, amount in made:
-                difference[series, minute] += amount
+                moved[series, minute] += amount
             note(case, facts, made)
             samples += rollup.samples(facts)
+        for bucket, amount in moved.items():
+            if amount and bucket[1] <= last:
+                difference[bucket] = difference.get(bucket, 0) + amount
         watch(what, start + len(keys), len(divided), f"{start + len(keys):,} cases that go on")
-    return _loaded(store, company, as_of, around, dict(difference), samples, apart)
+    return _loaded(store, company, as_of, around, difference, samples, apart)
 
 
 def _loaded(  # noqa: PLR0917

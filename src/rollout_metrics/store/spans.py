@@ -46,25 +46,23 @@ class Span(msgspec.Struct, frozen=True):
 
 
 def span_of(derived: CaseFacts) -> Span | None:
-    """The span of a case; None where nothing has happened on it."""
+    """The span of a case; None where nothing has happened on it.
+
+    What moved a case last is an event of it, or something of a kind in `_MOVES`. A deadline that only says when a thing is counted moves nothing: as of an
+    instant before, it is counted after that instant.
+    """
     spans = [fact_span(fact) for fact in derived.facts]
     if derived.lived is not None:
         spans.append(derived.lived)
     if not spans:
         return None
-    ends_at = max(end for _, end in spans)
-    moves = [moved_at for fact in derived.facts if (moved_at := _moved_at(fact)) is not None]
-    moved_at = max([ends_at if derived.lived is None else derived.lived[1], *moves])
-    return Span(min(start for start, _ in spans), max(moved_at, ends_at), moved_at)
-
-
-def _moved_at(fact: Fact) -> Instant | None:
-    """The last instant at which anything but an event of its case changed what a fact counts, `OPEN` where it stands at T; None: nothing but events did.
-
-    A deadline that only says when a thing is counted changes nothing: as of an instant before, it is counted after that instant.
-    """
-    moves = _MOVES.get(type(fact))
-    return None if moves is None else moves(fact)
+    ends_at = max([end for _, end in spans])
+    moved_at = ends_at if derived.lived is None else derived.lived[1]
+    for fact in derived.facts:
+        moves = _MOVES.get(type(fact))
+        if moves is not None and (at := moves(fact)) is not None and at > moved_at:
+            moved_at = at
+    return Span(min([start for start, _ in spans]), max(moved_at, ends_at), moved_at)
 
 
 def _timed_out(fact: Recommendation) -> Instant | None:
@@ -113,7 +111,7 @@ _SPANS: dict[type[Any], Callable[[Any], Stretch]] = {
     IncidentSeen: lambda fact: (fact.at, OPEN if fact.ended_at is None else max(fact.at, fact.ended_at)),
 }
 
-_MOVES: dict[type[Any], Callable[[Any], Instant | None]] = {
+_MOVES: dict[type[Any], Callable[[Any], Instant | None]] = {  # `OPEN`: it counts something that stands at T
     Recommendation: _timed_out,
     Escalated: lambda fact: OPEN if fact.resolved_at is None and fact.ended_at is None else None,
     Handling: _asked_around,
