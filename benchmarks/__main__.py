@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...] [--full]`: landing, whole, stages, derivation, passes, windows, exposition, pages, spikes, gates, translation.
+"""`python -m benchmarks [NAME...] [--full]`: landing, whole, stages, derivation, passes, windows, exposition, pages, spikes, gates, translation, review.
 
 All in a few minutes unless `--full`.
 """
@@ -12,7 +12,7 @@ from importlib import import_module
 from os import cpu_count
 from pathlib import Path
 
-NAMES = ("landing", "whole", "stages", "derivation", "passes", "windows", "exposition", "pages", "spikes", "gates", "translation")
+NAMES = ("landing", "whole", "stages", "derivation", "passes", "windows", "exposition", "pages", "spikes", "gates", "translation", "review")
 
 
 def main() -> None:

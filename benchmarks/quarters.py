@@ -5,6 +5,7 @@ so that a big store has as many distinct minutes and instants as a company of it
 """
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from random import Random
 
@@ -20,6 +21,7 @@ from rollout_metrics.publish.snapshot import Board
 from rollout_metrics.store import open_store
 
 START = parse_instant("2026-01-01T00:00:00Z")
+MIDDLE = parse_instant("2026-04-01T00:00:00Z")
 END = parse_instant("2026-07-01T00:00:00Z")
 NOW = END + 9 * DAY
 """When it is looked at: the quarter that ends at `END` is over, and a few days have gone by."""
@@ -185,4 +187,13 @@ def _minutes_later(packed: bytes | None, by: int) -> bytes | None:
 
 def _samples_later(packed: bytes, by: int) -> bytes:
     numbers = np.frombuffer(packed, "<i8")
-    return (numbers + by * ((numbers > _YEARS[0]) & (numbers < _YEARS[1]))).tobytes()
+    later: bytes = (numbers + by * ((numbers > _YEARS[0]) & (numbers < _YEARS[1]))).tobytes()
+    return later
+
+
+if __name__ == "__main__":
+    build(f"sqlite:///{sys.argv[1]}", int(sys.argv[2]))
+    multiply(sys.argv[1], int(sys.argv[3]))
+    again = opened(f"sqlite:///{sys.argv[1]}")
+    again.take_in()  # sums counts by the hour, as passes do
+    again.store.close()
