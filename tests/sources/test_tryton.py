@@ -4,13 +4,14 @@ from itertools import combinations, pairwise
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from rollout_metrics.collect.http import Api
-from rollout_metrics.domain.events import Activity, Event
+from rollout_metrics.domain.events import Activity, Event, resolve
 from rollout_metrics.sources._tryton_pages import FOREVER, looks
 from rollout_metrics.sources.tryton import ATTRIBUTES, Tryton
 from sources.server import Reply, Request, serving
@@ -98,3 +99,25 @@ def test_what_is_lacking_is_told_with_its_remedy(there: set[str], rows: list[dic
         source = tryton(server.url, fields={"x_score": "score"})
 
         assert list(source.lacking(api(source))) == words
+
+
+def state(minute: int, **fields: Any) -> dict[str, Any]:
+    """What was saved so many minutes after the beginning."""
+    made, who = {"year": 2026, "month": 1, "day": 15, "hour": 9}, {"login": "ada"}
+    saved = {"write_date": {**made, "minute": minute}, "write_uid": who} if minute else {}
+    return {"id": 1, "create_date": made, "create_uid": who, **saved, **fields}
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=2, max_size=5), st.integers(1, 4))
+def test_a_reading_from_the_beginning_holds_against_one_that_was_shown_less(values: list[str], hidden: int) -> None:
+    states = [state(minute, reference=value) for minute, value in enumerate(values)]
+
+    def told(shown: list[dict[str, Any]]) -> list[Event]:
+        source = tryton()
+        page = source.page_of(msgspec.json.encode({"id": 1, "states": shown, "revisions": len(states)}), "here")
+        return [event for event in source.events(page) if isinstance(event, Event)]
+
+    whole, less = told(states), told(states[hidden:])
+    held = {event.event_id: event for event in resolve([*whole, *less])}
+
+    assert held == {event.event_id: event for event in whole}

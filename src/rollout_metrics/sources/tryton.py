@@ -203,11 +203,13 @@ class _Story:
         self.case = str(kept.id)
         self.url = f"{source.base_url}/#{source.database}/model/{MODEL}/{self.case}"
         self.states = [(STATE.decode(raw), self._values(raw)) for raw in kept.states]
+        self.begins = bool(self.states) and self.states[0][0].at == self.states[0][0].create_date.at
+        """Whether it was seen as it was made: such a reading holds against one from before the user was shown that."""
 
     @property
     def whole(self) -> bool:
         """Whether every state was seen since it was made."""
-        return len(self.states) == self.kept.revisions and bool(self.states) and self.states[0][0].at == self.states[0][0].create_date.at
+        return self.begins and len(self.states) == self.kept.revisions
 
     def events(self) -> Iterator[Event]:
         """All there is to tell: what it began as, what each revision changed, and the notes."""
@@ -215,7 +217,8 @@ class _Story:
         for state, values in self.states:
             if before is None:
                 attributes = {self.names[field]: value for field, value in values.items() if value is not None}
-                yield self._event(f"{self.case}/created", state.create_date.at, Activity.CREATED, state.create_uid, attributes=attributes)
+                by, known = state.create_uid, int(self.begins)
+                yield self._event(f"{self.case}/created", state.create_date.at, Activity.CREATED, by, revision=known, attributes=attributes)
                 before = {**values, STATUS: None} if values.get(STATUS) in CLOSED else values
             for field, after in values.items():
                 if after != before.get(field):
@@ -231,7 +234,7 @@ class _Story:
         activity = Activity.CHANGED
         if field == STATUS and (before in CLOSED) != (after in CLOSED):
             activity = Activity.CLOSED if after in CLOSED else Activity.REOPENED
-        event = self._event(f"{self.case}/{state.at}/{field}", state.at, activity, state.by)
+        event = self._event(f"{self.case}/{state.at}/{field}", state.at, activity, state.by, revision=int(self.begins))
         return replace(event, attribute=self.names[field], before=before, after=after)
 
     def _event(self, number: str, at: Instant, activity: Activity, by: User | None, *, revision: int = 0, **detail: Any) -> Event:
