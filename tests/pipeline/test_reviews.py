@@ -21,7 +21,7 @@ from rollout_metrics.overview import Values, figure
 from rollout_metrics.pipeline import reviewing
 from rollout_metrics.pipeline.as_of import families_as_of
 from rollout_metrics.pipeline.reviewing import review
-from rollout_metrics.pipeline.signing import shown, sign
+from rollout_metrics.pipeline.signing import Cabinet, shown, sign
 from rollout_metrics.review import page
 from rollout_metrics.review.page import Shown
 from rollout_metrics.review.said import Findings, Line
@@ -217,3 +217,36 @@ def test_each_workflow_is_reviewed_by_its_own_calendar(place: Place, tmp_path: P
     assert (format_instant(second.start), format_instant(second.end)) == ("2025-10-01T00:00:00Z", "2026-01-01T00:00:00Z")
     assert not first.running
     assert any(span.total for course in first.courses for span in course.spans)
+
+
+def test_a_review_on_the_pages_is_made_again_when_its_quarter_is_told_of_and_not_for_what_came_later(place: Place, quarterly: Configuration) -> None:
+    with desk(quarterly, place) as made:
+        read(made, quarter_of_work(3))
+        cabinet = Cabinet(made.pipeline)
+
+        def opened(*news: Event) -> Shown:
+            made.land(news)
+            made.pipeline.refresh()
+            return cabinet.open("2026Q1")
+
+        first = opened()
+        later = opened(*decided(90, END - T0 + HOUR, "rejected"))
+        late = opened(*decided(91, 5 * DAY, "rejected"))
+        corrected = opened(msgspec.structs.replace(decided(9, 9 * 12 * HOUR, "rejected")[2], revision=1))
+        moved_away = opened(msgspec.structs.replace(decided(91, 5 * DAY, "rejected")[2], occurred_at=END + HOUR, revision=1))
+        sign(made.pipeline, "2026Q1", "the board")
+        signed = opened()
+
+        assert later is first
+        assert [cases(item) for item in (first, late, corrected)] == [(3, 30), (4, 31), (5, 31)]
+        assert cases(moved_away) == (4, 30)
+        assert signed.signature is not None
+        made.read_up_to(END - DAY)
+        assert opened().review.findings[0] == signed.review.findings[0]
+        assert opened() is not signed
+
+
+def cases(found: Shown) -> tuple[int, int]:
+    """Overridden decisions of the first workflow, and all."""
+    line = next(line for line in lines(found.review.findings[0]) if line.now.figure.metric.key == "override_ratio")
+    return round((line.now.value or 0) * (line.now.n or 0)), line.now.n or 0

@@ -2,13 +2,18 @@
 
 from threading import Lock
 
+import msgspec
+
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.time import Instant, format_instant
 from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
+from rollout_metrics.pipeline.freshness import as_of_all
+from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.pipeline.reviewing import review
 from rollout_metrics.review.differences import differences
 from rollout_metrics.review.page import Shown
 from rollout_metrics.review.said import Review, Signature
+from rollout_metrics.store import Past
 
 
 def shown(pipeline: Pipeline, name: str, *, watch: Watch = silent) -> Shown:
@@ -35,24 +40,54 @@ def _read(at: Instant | None) -> str:
     return "nothing" if at is None else format_instant(at)
 
 
+class _Made(msgspec.Struct):
+    """A review that was made, and what it rests on: the picture that hung, the state of the past, and what else it was made of."""
+
+    shown: Shown
+    picture: object
+    past: Past
+    rest: object
+
+    def ended_at(self) -> Instant | None:
+        """When its quarter was over in every workflow; None while it is not, or something has not been read."""
+        found = self.shown.review.findings
+        return None if any(item.as_of is None or item.running for item in found) else max((item.end for item in found), default=None)
+
+
 class Cabinet:
-    """The reviews that the pages show, each made again only where a pass has been since."""
+    """The reviews that the pages show, each made again only where a pass has been since; of a quarter that is over, where that pass has told of it."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         """Nothing made yet."""
         self._pipeline = pipeline
         self._lock = Lock()
-        self._made: dict[str, tuple[object, Shown]] = {}
+        self._made: dict[str, _Made] = {}
 
     def open(self, name: str) -> Shown:
         """A quarter's review. Raises `ConfigurationError` where there is no such quarter yet."""
         with self._lock:
-            seen = self._pipeline.board.picture
+            picture = self._pipeline.board.picture
             known = self._made.get(name)
-            if known is None or known[0] is not seen or seen is None:
-                self._made[name] = known = (seen, shown(self._pipeline, name))
-            return known[1]
+            if known is None or picture is None or not (known.picture is picture or self._stands(known)):
+                past, rest = self._pipeline.store.past(), self._rest()
+                known = self._made[name] = _Made(shown(self._pipeline, name), picture, past, rest)
+            known.picture = picture
+            return known.shown
 
     def signatures(self) -> dict[str, Signature]:
         """Who signed which quarter."""
         return self._pipeline.store.signed_reviews()
+
+    def _stands(self, known: _Made) -> bool:
+        """Whether nothing has become known of its quarter since."""
+        store, ended_at = self._pipeline.store, known.ended_at()
+        past = store.past()
+        if ended_at is None or known.rest != self._rest() or store.changed_since(known.past, ended_at):
+            return False
+        known.past = past  # the next look has only what is newer to look at
+        return min(as_of_all(self._pipeline.company, self._pipeline.readings()).values()) >= ended_at
+
+    def _rest(self) -> object:
+        """What reviews are made of besides events: configuration with the change records in force, harm metrics, frozen gates, signatures."""
+        store, company = self._pipeline.store, self._pipeline.company
+        return company, [readings(store, workflow) for workflow in company.workflows], store.promotions(), store.signed_reviews()

@@ -2,7 +2,7 @@
 
 from rollout_metrics.store.cases import Applied, Due, Update
 from rollout_metrics.store.codec import Counted, Series
-from rollout_metrics.store.events import Landed
+from rollout_metrics.store.events import Landed, Past
 from rollout_metrics.store.judgements import Judged, Judgement
 from rollout_metrics.store.quarantine import Quarantined
 from rollout_metrics.store.receipts import Posted
@@ -23,6 +23,7 @@ __all__ = [
     "Judged",
     "Judgement",
     "Landed",
+    "Past",
     "Posted",
     "Quarantined",
     "Series",

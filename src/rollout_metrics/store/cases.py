@@ -142,6 +142,7 @@ class Cases(Persons, Receipts, Stretches):
         """Let a case that was set aside go, and derive it with the next that are due."""
         with self._writing() as connection:
             release(connection, [released])
+            self._rewrite(connection)
             self._mark_dirty(connection, [(self._names.sources[case[0]], case[1])])
 
     def replace(self, due: Due, updates: Sequence[Update], added: Mapping[tuple[Series, int], int] | None = None) -> Applied:

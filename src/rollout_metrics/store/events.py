@@ -16,7 +16,7 @@ from rollout_metrics.store.dialects import Row, Superseded
 from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
 from rollout_metrics.store.schema import dirty
 from rollout_metrics.store.sweeps import save_progress
-from rollout_metrics.store.tables import ARRIVED, meta_number
+from rollout_metrics.store.tables import ARRIVED, REWRITTEN, meta_number
 from rollout_metrics.store.touches import numbering
 
 LARGEST = 2**63 - 1
@@ -30,6 +30,8 @@ _NEXT_CASES = text(
     " ORDER BY case_source, case_id LIMIT :limit"
 )
 
+_LAST = text("SELECT max(id) FROM events")
+_LATE = text("SELECT 1 FROM events WHERE id > :after AND occurred_at <= :until LIMIT 1")
 _CASES = text(
     "SELECT case_id, max(occurred_at), max(CASE WHEN body LIKE '[\"absorbed\"%' OR body LIKE '[\"deleted\"%' THEN 1 ELSE 0 END) FROM events"
     " WHERE case_source = :source AND source = :source AND case_id > :after GROUP BY case_id ORDER BY case_id LIMIT :limit"
@@ -44,6 +46,13 @@ class Landed(msgspec.Struct, frozen=True):
     same: int
     quarantined: int
     newest: Instant | None
+
+
+class Past(msgspec.Struct, frozen=True):
+    """A state of what is stored of the past: the last reading taken in, and how often older ones had been rewritten."""
+
+    last: int
+    rewritten: int
 
 
 class Events(Arrivals):
@@ -106,6 +115,7 @@ class Events(Arrivals):
 
     def _revise(self, connection: Connection, superseded: Sequence[Superseded]) -> None:
         """The readings that were replaced may have been derived already: their cases are dirty, their touches undone."""
+        self._rewrite(connection)
         mark = self._next_mark(connection)
         keys = sorted({(source, case) for _, source, case, _, _ in superseded})
         self._dialect.upsert(connection, dirty, [(source, case, mark, 0) for source, case in keys], only=("mark",))
@@ -121,6 +131,18 @@ class Events(Arrivals):
             with self._database.reading() as connection:
                 found = self._read(connection, self._keys(chunk))
             yield from zip(chunk, found, strict=True)
+
+    def past(self) -> "Past":
+        """How the past is stored now; `changed_since` compares."""
+        with self._database.reading() as connection:
+            return Past(int(connection.execute(_LAST).scalar() or 0), meta_number(connection, REWRITTEN))
+
+    def changed_since(self, past: "Past", until: Instant) -> bool:
+        """Whether anything was stored of instants up to `until` since then, or anything at all rewritten."""
+        with self._database.reading() as connection:
+            if meta_number(connection, REWRITTEN) != past.rewritten:
+                return True
+            return connection.execute(_LATE, {"after": past.last, "until": until}).first() is not None
 
     def living(self, source: str) -> Iterator[tuple[str, Instant]]:
         """The cases of a source that have not ended, by id, each with the time of its last event from there."""

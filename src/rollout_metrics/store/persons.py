@@ -47,6 +47,7 @@ class Persons(Arrivals):
             changed = self._forget(connection, keys, token.findall)
             self._mark_dirty(connection, changed)
             self._forget_operator(connection, actor)
+            self._rewrite(connection)
         self._names.forget()
         return len(changed)
 

@@ -64,6 +64,8 @@ class Retention(Persons, Receipts):
             connection.execute(decisions.delete().where(decisions.c.at < persons_until))
             connection.execute(quarantine.delete().where(quarantine.c.recorded_at < persons_until))
             connection.execute(_UNUSED_OPERATORS, {"kind": OPERATOR})
+            if dropped or anonymised:
+                self._rewrite(connection)
         self._names.forget()
         return Retained(dropped, anonymised)
 

@@ -94,6 +94,7 @@ class Setting(Tables):
             return self._rebuild(connection)
 
     def _rebuild(self, connection: Connection) -> int:
+        self._rewrite(connection)
         mark = self._next_mark(connection)
         connection.execute(_MARK_ALL, {"mark": mark})
         connection.execute(_MARK_DERIVED, {"mark": mark})

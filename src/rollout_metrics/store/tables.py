@@ -29,6 +29,8 @@ AS_OF = "as_of:"
 """By workflow: the T of the last derivation."""
 SUMMED = "summed"
 """The minute, the last of an hour, up to which counts are summed by the hour as well."""
+REWRITTEN = "rewritten"
+"""How often readings that were there already were replaced, dropped, or marked to be derived again."""
 MARK = "mark"
 """The last mark given to anything dirty."""
 
@@ -79,6 +81,10 @@ class Tables:
         mark = meta_number(connection, MARK) + 1
         set_meta(connection, MARK, str(mark))
         return mark
+
+    def _rewrite(self, connection: Connection) -> None:
+        """Tell whoever keeps something made of the past that it may be another."""
+        set_meta(connection, REWRITTEN, str(meta_number(connection, REWRITTEN) + 1))
 
     def _first_agent(self, connection: Connection, workflow: int) -> Instant | None:
         """The first agent event on a workflow's cases, as far as derived; cases kept no longer included."""
