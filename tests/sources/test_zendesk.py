@@ -214,7 +214,9 @@ CHANGES = st.builds(
     st.dictionaries(FIELDS, VALUES, min_size=1, max_size=2),
 )
 SAID = {"body": st.sampled_from(["", "<p>Hello</p>", "Hello"]), "public": st.booleans(), "comment_public": st.booleans()}
-COMMENTS = st.fixed_dictionaries({"event_type": st.sampled_from(["Comment", "Comment", "SatisfactionRating"])}, optional={**ENVELOPE, **SAID})
+COMMENTS = st.fixed_dictionaries(
+    {"event_type": st.sampled_from(["Comment", "Comment", "SatisfactionRating", "Notification", ""])}, optional={**ENVELOPE, **SAID}
+)
 
 
 @settings(max_examples=300)

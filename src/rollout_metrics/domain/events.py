@@ -103,11 +103,13 @@ def order(event: Event) -> tuple[Instant, int, str, str]:
 def text_value(value: Any) -> str | None:
     """A vendor's attribute value as canonical text: null for unset, sorted JSON arrays for lists, `true`/`false`, plain numbers."""
     if isinstance(value, str):
-        return None if value in ("", "[]") else value
-    if value is None or value == []:
+        return value if value and value != "[]" else None
+    if value is None:
         return None
-    if isinstance(value, list | tuple | set | frozenset):
-        return _array(sorted({member for item in value if (member := text_value(item)) is not None}))
+    if isinstance(value, _MANY):
+        members: set[Any] = {item if type(item) is str else text_value(item) for item in value}
+        members -= _UNSET
+        return _ENCODE(sorted(members)).decode() if members else None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -117,8 +119,9 @@ def text_value(value: Any) -> str | None:
     return canonical_json(value).decode()
 
 
-def _array(members: list[str]) -> str | None:
-    return msgspec.json.encode(members).decode() if members else None
+_MANY = (list, tuple, set, frozenset)
+_UNSET = frozenset((None, "", "[]"))
+_ENCODE = msgspec.json.Encoder().encode
 
 
 def members_of(value: str | None) -> frozenset[str]:

@@ -52,10 +52,11 @@ def fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     named = child.get("field_name")
     if named is not None:
         return [(str(named), child.get("value"))]
-    found = [pair for pair in child.items() if pair[0] not in ENVELOPE]
     if "type" in child and "event_type" in child:  # the ticket's type; without the other key it says what kind of child this is
         found = [pair for pair in child.items() if pair[0] not in ENVELOPE or pair[0] == "type"]
-    if CUSTOM.isdisjoint(child):
+    else:
+        found = [pair for pair in child.items() if pair[0] not in ENVELOPE]
+    if "custom_ticket_fields" not in child and "custom_fields" not in child:
         return found
     fields: list[tuple[str, Any]] = []
     for key, value in found:

@@ -41,6 +41,8 @@ ATTRIBUTES: Mapping[str, str] = {
 MERGED = "closed_by_merge"
 COMMENTS = frozenset(("Comment", "VoiceComment"))
 RATINGS = frozenset(("SatisfactionRating", "Satisfaction Rating"))
+TOLD = COMMENTS | RATINGS | {"Change", "Create"}
+"""Kinds of children that say something; others, such as notifications, are left out."""
 SPECIAL = frozenset(("status", "custom_status_id", "tags", "satisfaction_score"))
 STAFF_ONLY = frozenset(("assignee_id", "group_id"))
 TELLING = STAFF_ONLY | {"status", "tags"}
@@ -55,7 +57,7 @@ STAMPS = ("version", "reason", "environment", "recommendation")
 
 NO_FIELDS: Sequence[tuple[str, Any]] = ()
 
-CHANGED, COMMENTED = Activity.CHANGED, Activity.COMMENTED
+CHANGED, COMMENTED, CREATED = Activity.CHANGED, Activity.COMMENTED, Activity.CREATED
 OPERATOR, CUSTOMER, SYSTEM = ActorKind.OPERATOR, ActorKind.CUSTOMER, ActorKind.SYSTEM
 
 Change = tuple[Activity, str | None, str | None, str | None, dict[str, Any] | None]
@@ -129,7 +131,7 @@ class Translator:
                     has_text = True
                     staff_only = staff_only or child.get("public") is False
                 steps.append((child, None, None))
-            else:
+            elif not kind or kind in TOLD:
                 return None
         name, case_id, at = self.name, str(audit.ticket_id), audit.timestamp * SECOND
         detail = {"url": self.url + case_id, "via": [channel]}
@@ -256,22 +258,22 @@ class Translator:
             if value is None:
                 continue
             attribute = self.names.get(field) or self._attribute(field)
-            members = value.split() if attribute == "tags" and isinstance(value, str) else value
-            text = text_of(members)
+            if attribute == "tags":
+                value = value.split() if isinstance(value, str) else value  # noqa: PLW2901
+            text = text_of(value)
             if text is not None:
                 attributes[attribute] = text
                 if attribute == "tags":
-                    update.tags = [*update.tags, *members]
+                    update.tags = [*update.tags, *value]
 
     def _created(self, update: _Update, at: Instant, events: list[Event]) -> None:
-        name, number, detail = self.name, update.audit.id, update.detail
-        who = (update.actor_kind, update.actor)
-        attributes = {"channel": update.channel, **(update.created or {})} if update.channel else update.created
-        facts = detail | {"attributes": attributes}
-        events.append(Event(name, name, update.case_id, f"{number:020d}c", at, Activity.CREATED, *who, None, None, None, facts))
-        status = (update.created or {}).get("status", "").lower()
+        name, case_id, number, detail = self.name, update.case_id, update.audit.id, update.detail
+        kind, actor, attributes = update.actor_kind, update.actor, update.created or {}
+        facts = {**detail, "attributes": {"channel": update.channel, **attributes} if update.channel else attributes}
+        events.append(Event(name, name, case_id, f"{number:020d}c", at, CREATED, kind, actor, None, None, None, facts))
+        status = attributes.get("status", "").lower()
         if status in CLOSED:  # made and solved in one go
-            events.append(Event(name, name, update.case_id, f"{number:020d}s", at, Activity.CLOSED, *who, "status", None, status, detail))
+            events.append(Event(name, name, case_id, f"{number:020d}s", at, Activity.CLOSED, kind, actor, "status", None, status, detail))
 
     def _doer(self, update: _Update, child: dict[str, Any]) -> tuple[str | None, ActorKind, dict[str, Any]]:
         """Who made this change: a trigger's change stands in the audit of the person who set it off."""
@@ -298,7 +300,7 @@ class Translator:
         if field == "tags":
             now = set(value.split() if isinstance(value, str) else value or ())
             if "added_tags" in child or "removed_tags" in child:
-                then = (now - set(child.get("added_tags") or ())) | set(child.get("removed_tags") or ())
+                then = now.difference(child.get("added_tags") or ()).union(child.get("removed_tags") or ())
             else:
                 then = set(previous.split() if isinstance(previous, str) else previous or ())
             return CHANGED, "tags", text_value(then), text_value(now), None

@@ -102,7 +102,8 @@ class Zendesk(HttpSource):
         translator = Translator(self.name, f"{self.address}{TICKETS}", staff=body.staff, fields=self.fields, time_fields=self.time_fields)
         for number, audit in enumerate(body.audits):
             try:
-                found += translator.plain(audit) or translator.audit(audit)
+                events = translator.plain(audit)
+                found += translator.audit(audit) if events is None else events
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 found.append(Rejected("malformed", f"{page.where} event {audit.id}", why(error), body.payload(number)))
         return iter(found)
