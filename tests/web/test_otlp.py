@@ -273,6 +273,17 @@ def test_a_body_is_bounded_before_and_after_unpacking() -> None:
     assert receiver.post(b"no gzip", Content_Encoding="gzip").status_code == 400
 
 
+@pytest.mark.parametrize("content_type", [JSON, PROTOBUF])
+def test_the_number_of_spans_is_bounded_since_a_small_body_can_hold_very_many(content_type: str) -> None:
+    receiver = Receiver(max_spans=2)
+    few, many = ((request_of(*spans) if content_type == JSON else binary(*spans)) for spans in ([span(1), span(2)], [span(1), span(2), span(3)]))
+    answer = receiver.post(many, content_type)
+
+    assert (answer.status_code, message_of(answer)) == (413, "3 spans are more than 2 in one request: send them in several")
+    assert receiver.taken == []
+    assert receiver.post(few, content_type).status_code == 200
+
+
 def test_a_receiver_that_is_busy_or_cannot_store_asks_to_be_tried_again() -> None:
     receiver = Receiver(requests_per_minute=2)
     receiver.broken = 1

@@ -54,9 +54,13 @@ class Span(msgspec.Struct, frozen=True):
     """Which reading it is, where the one who brings it can tell."""
 
 
-def spans_of(body: bytes, encoding: Encoding, wanted: Wanted) -> list[Span]:
-    """The spans of an `ExportTraceServiceRequest`, in its order. Raises `PayloadError` for what is none."""
-    request = _from_json(body, wanted) if encoding is Encoding.JSON else _from_protobuf(body)
+class TooManySpansError(PayloadError):
+    """A request holds more spans than are taken at once: send them in several."""
+
+
+def spans_of(body: bytes, encoding: Encoding, wanted: Wanted, most: int) -> list[Span]:
+    """The spans of an `ExportTraceServiceRequest`, in its order. Raises `TooManySpansError` for more than `most`, `PayloadError` for what is none."""
+    request = _from_json(body, wanted, most) if encoding is Encoding.JSON else _from_protobuf(body, most)
     return list(_spans(request, wanted))
 
 
@@ -84,23 +88,32 @@ def _written(message: "Message", encoding: Encoding) -> bytes:
     return MessageToJson(message, indent=None).encode() if encoding is Encoding.JSON else message.SerializeToString()
 
 
-def _from_protobuf(body: bytes) -> "ExportTraceServiceRequest":
+def _bounded(count: int, most: int) -> None:
+    if count > most:
+        raise TooManySpansError(f"{count} spans are more than {most} in one request: send them in several")
+
+
+def _from_protobuf(body: bytes, most: int) -> "ExportTraceServiceRequest":
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     try:
-        return ExportTraceServiceRequest.FromString(body)
+        request = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         raise PayloadError("the body is no ExportTraceServiceRequest in protobuf: check the exporter's endpoint and protocol") from None
+    _bounded(sum(len(of_scope.spans) for of_resource in request.resource_spans for of_scope in of_resource.scope_spans), most)
+    return request
 
 
-def _from_json(body: bytes, wanted: Wanted) -> "ExportTraceServiceRequest":
+def _from_json(body: bytes, wanted: Wanted, most: int) -> "ExportTraceServiceRequest":
     from google.protobuf.json_format import ParseDict, ParseError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     try:
         written = msgspec.json.decode(body, type=dict[str, Any])
-        for span in _members(written, "resourceSpans", "scopeSpans", "spans"):
+        spans = list(_members(written, "resourceSpans", "scopeSpans", "spans"))
+        _bounded(len(spans), most)
+        for span in spans:
             span.pop("links", None)  # has ids too, and says nothing for us
             for holder in (span, *_members(span, "events")):
                 holder["attributes"] = _only(holder.get("attributes"), wanted)  # each one more costs as much as a span

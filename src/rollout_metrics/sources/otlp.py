@@ -1,7 +1,9 @@
 """Spans of agents' runtimes by OTLP: what their attributes say of cases. The endpoint itself is `web.otlp`."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from rollout_metrics.collect.received import Bounded
 from rollout_metrics.collect.runtimes import Runtime
@@ -16,6 +18,9 @@ class Otlp(Bounded, Runtime):
     """
 
     kind: ClassVar[str] = "otlp"
+
+    max_spans: Annotated[int, Field(gt=0)] = 50_000
+    """Most spans in one request."""
 
     def events(self, page: Page) -> Iterator[Event | Rejected]:
         """What the spans of a request say."""

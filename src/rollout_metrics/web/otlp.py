@@ -7,7 +7,7 @@ from typing import Protocol
 
 from flask import Blueprint, Response, request
 
-from rollout_metrics.collect.otlp import Encoding, Span, refusal, spans_of, taken
+from rollout_metrics.collect.otlp import Encoding, Span, TooManySpansError, refusal, spans_of, taken
 from rollout_metrics.collect.source import Rejected
 from rollout_metrics.collect.spans import Outcome, Said
 from rollout_metrics.domain.errors import PayloadError
@@ -30,6 +30,8 @@ class SpanSource(Receiving, Protocol):
 
     @property
     def tokens(self) -> Sequence[BoundToken]: ...
+    @property
+    def max_spans(self) -> int: ...
     def reads(self, attribute: str) -> bool: ...
     def read_span(self, span: Span, where: str) -> Said: ...
 
@@ -56,9 +58,9 @@ def otlp_blueprint(sources: Iterable[SpanSource], take: TakeSpans, clock: Callab
             if encoding is None:
                 raise Refusal(415, f"the content type must be {' or '.join(Encoding)}, not {request.mimetype or 'missing'}")
             try:
-                spans = spans_of(body_of(door.source.max_body), encoding, door.source.reads)
+                spans = spans_of(body_of(door.source.max_body), encoding, door.source.reads, door.source.max_spans)
             except PayloadError as error:
-                raise Refusal(400, str(error)) from None
+                raise Refusal(413 if isinstance(error, TooManySpansError) else 400, str(error)) from None
             said = [door.source.read_span(span, f"POST {PATH}") for span in spans]
             beyond = _beyond(door, said, judge, held)
             events = [event for number, one in enumerate(said) for event in one.events if number not in beyond]
