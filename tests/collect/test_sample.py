@@ -55,6 +55,20 @@ class Nameless(Hourly):
         raise CredentialsError("403 from names: check the token's permissions")
 
 
+class Closed(Nameless):
+    """Nothing may be asked beside its events."""
+
+    kind: ClassVar[str] = "closed"
+
+    def lacking(self, api: Api) -> Iterator[str]:
+        yield "audit is off: switch it on"
+        raise CredentialsError("403 from organizations: check the token's permissions")
+
+    def names(self, api: Api) -> Iterator[Named]:
+        yield Named("priority", "high", "High")
+        yield from super().names(api)
+
+
 class Broken(Hourly):
     """Its pages are of no known shape."""
 
@@ -96,6 +110,17 @@ def test_names_that_are_refused_lose_nothing_else() -> None:
 
     assert len(found.events) == 24
     assert found.lacking == ("audit is off: switch it on", "403 from names: check the token's permissions")
+
+
+def test_what_keeps_permissions_from_being_told_keeps_no_names_back() -> None:
+    found = look(Closed(name="c"), msgspec.structs.replace(ENOUGH, depth=HOUR))
+
+    assert found.names == (Named("priority", "high", "High"),)
+    assert found.lacking == (
+        "audit is off: switch it on",
+        "403 from organizations: check the token's permissions",
+        "403 from names: check the token's permissions",
+    )
 
 
 @pytest.mark.parametrize(

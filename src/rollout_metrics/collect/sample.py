@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from rollout_metrics.collect.sweep import translated
 from rollout_metrics.domain.errors import RolloutMetricsError
 from rollout_metrics.domain.events import Event, resolve
 from rollout_metrics.domain.time import DAY, Instant, Span
+
+T = TypeVar("T")
 
 FIRST_STRETCH: Span = DAY
 """What is read first; each further stretch goes back as far again as all before it together."""
@@ -59,15 +62,18 @@ def sample(
     look = _Look(source, bounds, elapsed, watch)
     stretches = _stretches(now, bounds.depth) if source.windowed else iter((Window(0, now),))
     cut = next((reason for window in stretches if (reason := look.read(source.pages(api, window))) is not None), None)  # type: ignore[arg-type]
-    lacking: list[str] = []
-    names: list[Named] = []
-    if api is not None:
-        try:
-            lacking += source.lacking(api)
-            names += source.names(api)
-        except RolloutMetricsError as error:  # the events are there: what is asked beside them must not lose them
-            lacking.append(str(error))
-    return Sample(source.name, look.newest(), look.pages, look.rejected, look.coverage, tuple(names), tuple(lacking), cut)
+    errors: dict[str, None] = {}
+    lacking = () if api is None else tuple(_answers(source.lacking, api, errors))
+    names = () if api is None else tuple(_answers(source.names, api, errors))
+    return Sample(source.name, look.newest(), look.pages, look.rejected, look.coverage, names, (*lacking, *errors), cut)
+
+
+def _answers(asked: Callable[[Api], Iterator[T]], api: Api, errors: dict[str, None]) -> Iterator[T]:
+    """What is answered until something stands in the way. The events are there: what is asked beside them must not lose them."""
+    try:
+        yield from asked(api)
+    except RolloutMetricsError as error:
+        errors[str(error)] = None
 
 
 def _stretches(now: Instant, depth: Span) -> Iterator[Window]:
