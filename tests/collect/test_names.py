@@ -30,6 +30,8 @@ def label(text: str) -> dict[str, Any]:
 LISTINGS: dict[str, dict[str, Any]] = {
     "zendesk": {
         "/api/v2/groups.json": {"groups": [{"id": 1, "name": "Billing"}]},
+        "/api/v2/brands.json": {"brands": [{"id": 3, "name": "Acme Home"}]},
+        "/api/v2/custom_statuses.json": {"custom_statuses": [{"id": 5, "agent_label": "Waiting for parts", "status_category": "hold"}]},
         "/api/v2/ticket_fields.json": {"ticket_fields": [{"id": 7, "title": "Risk class"}, {"id": 8, "title": "Reason"}]},
     },
     "hubspot": {
@@ -43,8 +45,17 @@ LISTINGS: dict[str, dict[str, Any]] = {
         "/rest/api/3/project/search": {"values": [{"id": "10", "name": "Support"}]},
         "/rest/api/3/field": [{"id": "customfield_7", "name": "Risk class"}, {"id": "summary", "name": "Summary"}],
     },
-    "redmine": {"/trackers.json": {"trackers": [{"id": 2, "name": "Bug"}]}},
-    "request_tracker": {"/REST/2.0/queues/all": {"items": [{"id": "4", "Name": "Refunds"}]}},
+    "redmine": {
+        "/trackers.json": {"trackers": [{"id": 2, "name": "Bug"}]},
+        "/custom_fields.json": {
+            "custom_fields": [{"id": 1, "name": "Risk class", "customized_type": "issue"}, {"id": 2, "name": "Phone", "customized_type": "user"}]
+        },
+    },
+    "request_tracker": {
+        "/REST/2.0/queues/all": {"items": [{"id": "4", "Name": "Refunds"}, {"id": "5", "Name": "Support"}]},
+        "/REST/2.0/queue/4": {"id": 4, "Name": "Refunds", "AdminCc": [{"id": "alice"}], "TicketCustomFields": [{"id": "2", "name": "Risk class"}]},
+        "/REST/2.0/queue/5": {"id": 5, "Name": "Support", "TicketCustomFields": [{"id": "2", "name": "Risk class"}, {"id": "3", "name": "Tone"}]},
+    },
     "intercom": {"/teams": {"teams": [{"id": "5", "name": "Tier 2"}]}},
     "tryton": {"/crm/rest/model/company.company": [{"id": 1, "__name__": "company.company", "rec_name": "Acme"}]},
     "servicenow": {
@@ -131,11 +142,17 @@ LISTINGS: dict[str, dict[str, Any]] = {
     },
 }
 EXPECTED = {
-    "zendesk": [("group", "1", "Billing"), ("custom:7", None, "Risk class"), ("reason", None, "Reason")],
+    "zendesk": [
+        ("group", "1", "Billing"),
+        ("brand", "3", "Acme Home"),
+        ("custom_status", "5", "Waiting for parts"),
+        ("custom:7", None, "Risk class"),
+        ("reason", None, "Reason"),
+    ],
     "hubspot": [("pipeline", "p", "Sales"), ("status", "s", "Won"), ("custom:tier", None, "Tier")],
     "jira": [("status", "3", "In Progress"), ("project", "10", "Support"), ("custom:7", None, "Risk class")],
-    "redmine": [("tracker", "2", "Bug")],
-    "request_tracker": [("queue", "4", "Refunds")],
+    "redmine": [("tracker", "2", "Bug"), ("custom:1", None, "Risk class")],
+    "request_tracker": [("queue", "4", "Refunds"), ("queue", "5", "Support"), ("custom:2", None, "Risk class"), ("tone", None, "Tone")],
     "intercom": [("team", "5", "Tier 2")],
     "tryton": [("company", "1", "Acme")],
     "servicenow": [
@@ -184,6 +201,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "zendesk": {"fields": {"8": "reason"}},
     "hubspot": {"objects": ("deals",)},
     "tryton": {"database": "crm"},
+    "request_tracker": {"fields": {"3": "tone"}},
     "servicenow": {
         "tables": ("incident", "change_request"),
         "fields": {"u_reason": "correction_reason", "cat_item": "item"},

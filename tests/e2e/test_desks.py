@@ -180,5 +180,6 @@ def test_a_first_workflow_is_discovered_with_the_systems_own_names(desk: Desk, f
     assert workflow.agents == {desk.person("agent")}
     assert f"set:{desk.decided}" in {item.action for item in workflow.decides}
     assert "lacks" not in text
+    assert [name for name in desk.called if f"({name})" not in text] == []
     people = {desk.person(who) for who in ("alice", "bob", "carol")}
     assert not [person for person in people if not person.isdigit() and person in text]

@@ -7,7 +7,7 @@ import msgspec
 from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
-from rollout_metrics.collect.names import named
+from rollout_metrics.collect.names import listing, named
 from rollout_metrics.collect.paging import LoopGuard, offsets
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Window, why
@@ -176,11 +176,14 @@ class Redmine(Reconciled):
     """Read booked time; needs the permission to view it."""
 
     def names(self, api: Api) -> Iterator[Named]:
-        """Names of statuses, trackers, priorities and projects."""
+        """Names of statuses, trackers, priorities and projects; to an administrator also of custom fields."""
         yield from named(api, "/issue_statuses.json", "status", key="issue_statuses")
         yield from named(api, "/trackers.json", "tracker", key="trackers")
         yield from named(api, "/enumerations/issue_priorities.json", "priority", key="issue_priorities")
         yield from named(api, "/projects.json", "project", key="projects", params={"limit": 100})
+        for field in listing(api, "/custom_fields.json", key="custom_fields"):
+            if field.get("customized_type") == "issue":
+                yield Named(self.fields.get(str(field["id"]), f"custom:{field['id']}"), None, str(field.get("name") or ""))
 
     def endpoint(self) -> Endpoint:
         """Basic authentication with the key for a name, as Redmine allows."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint
-from rollout_metrics.collect.names import named
+from rollout_metrics.collect.names import listing, named
 from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.errors import CredentialsError
@@ -32,6 +32,8 @@ ATTRIBUTES: Mapping[str, str] = {
 """Canonical names of RT's fields; custom fields become `custom:<id>`. Other fields are bookkeeping."""
 OWNERSHIP = frozenset(("Take", "Untake", "Steal", "Give", "Force"))
 """Types of transactions that change the owner, beside `Set`."""
+MOST_QUEUES = 20
+"""Queues whose custom fields are asked for, a request for each."""
 VISIBLE: Mapping[str, bool] = {"Comment": False, "Correspond": True}
 WORKED = "TimeWorked"
 
@@ -64,8 +66,14 @@ class RequestTracker(HttpSource):
         return Endpoint(base_url=self.base_url, authorization=SecretStr("token " + self.token.get_secret_value()), **self.connection())
 
     def names(self, api: Api) -> Iterator[Named]:
-        """Names of queues."""
-        return named(api, "/REST/2.0/queues/all", "queue", key="items", name="Name", params={"fields": "Name", "per_page": 100})
+        """Names of queues, and of the custom fields of the first of them: a listing of all fields is for administrators only."""
+        queues = list(named(api, "/REST/2.0/queues/all", "queue", key="items", name="Name", params={"fields": "Name", "per_page": 100}))
+        yield from queues
+        fields: dict[str, str] = {}
+        for queue in queues[:MOST_QUEUES]:
+            found = listing(api, f"/REST/2.0/queue/{queue.value}", key="TicketCustomFields")
+            fields |= {str(field["id"]): str(field.get("name") or "") for field in found}
+        yield from (Named(self.fields.get(number, f"custom:{number}"), None, name) for number, name in fields.items())
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Transactions created in the window, by id."""

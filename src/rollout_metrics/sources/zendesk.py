@@ -19,6 +19,8 @@ from rollout_metrics.sources._zendesk_updates import Translator
 
 TICKETS = "/agent/tickets/"
 """The address of tickets, beneath the help desk's."""
+NAMED = (("group", "groups", "name"), ("form", "ticket_forms", "name"), ("brand", "brands", "name"), ("custom_status", "custom_statuses", "agent_label"))
+"""Attribute, the listing of what its ids are called, and where a record says it."""
 
 
 class Zendesk(HttpSource):
@@ -125,10 +127,10 @@ class Zendesk(HttpSource):
                 yield f"side conversations cannot be read ({answer.status}): they need the Collaboration add-on and an administrator's token"
 
     def names(self, api: Api) -> Iterator[Named]:
-        """Names of groups and forms, titles of custom fields."""
+        """Names of groups, forms and brands, labels of custom statuses, titles of custom fields."""
         hundred = {"per_page": 100}
-        yield from named(api, "/api/v2/groups.json", "group", key="groups", params=hundred)
-        yield from named(api, "/api/v2/ticket_forms.json", "form", key="ticket_forms", params=hundred)
+        for attribute, listed, name in NAMED:
+            yield from named(api, f"/api/v2/{listed}.json", attribute, key=listed, name=name, params=hundred)
         for field in listing(api, "/api/v2/ticket_fields.json", key="ticket_fields", params=hundred):
             number = str(field["id"])
             yield Named(self.fields.get(number, f"custom:{number}"), None, str(field.get("title")))

@@ -34,6 +34,8 @@ class Desk:
     books_time = True
     approves = False
     """Whether it has approvals and mergers."""
+    called: tuple[str, ...] = ()
+    """Names that it has for ids in its events."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -104,6 +106,7 @@ class RequestTracker(Desk):
     package = "request-tracker5"
     low, high, urgent = "10", "50", "90"
     approves = True
+    called = ("Support", "Tone of voice")
 
     def command(self) -> tuple[list[str], Mapping[str, str]]:
         """Its own server, with two workers."""
@@ -172,6 +175,7 @@ class Redmine(Desk):
     kind = "redmine"
     installed = Path("/usr/share/redmine/config.ru")
     package = "redmine"
+    called = ("support", "Closed")
 
     def command(self) -> tuple[list[str], Mapping[str, str]]:
         """Puma, as Debian has it."""

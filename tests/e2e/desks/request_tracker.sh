@@ -39,6 +39,8 @@ my $approvals = RT::Queue->new($system); $approvals->Load('___Approvals');
 my $staff = RT::Group->new($system); $staff->LoadSystemInternalGroup('Privileged');
 my @rights = qw(SeeQueue ShowTicket ShowTicketComments CreateTicket ReplyToTicket CommentOnTicket OwnTicket TakeTicket StealTicket ReassignTicket ModifyTicket DeleteTicket SeeCustomField ModifyCustomField);
 for my $queue (values %queues, $approvals) { made($staff->PrincipalObj->GrantRight(Right => $_, Object => $queue)) for @rights }
+my $tone = RT::CustomField->new($system);
+made($tone->Create(Name => 'Tone of voice', Type => 'FreeformSingle', LookupType => RT::Ticket->CustomFieldLookupType)); made($tone->AddToObject($queues{Support}));
 my $template = RT::Template->new($system);
 made($template->Create(Queue => $queues{Refunds}->Id, Name => 'Approval', Type => 'Perl', Content => join("\n", '===Create-Ticket: approval', 'Queue: ___Approvals',
   'Type: approval', 'Subject: Approve', 'Owner: carol', 'Depended-On-By: TOP', 'Content: Please approve', 'ENDOFCONTENT', '')));
