@@ -190,3 +190,12 @@ def test_steps_and_reasons_are_told_with_what_the_source_calls_them() -> None:
     assert "follow one another (low, high (P2), urgent), so" in " ".join(text.replace("#", "").split())
     assert "reason_attribute: why" in text
     assert '# Wrong tone\n      - "3"' in text
+
+
+def test_the_state_by_which_cases_close_is_called_what_its_own_attribute_says() -> None:
+    closed = [ev(HOUR, "op-1", "closed", "state", "1", before="0", case="t1"), ev(0, "op-1", "changed", "status", "1", case="t1")]
+    names = {("status", "1"): "In Progress", ("state", "1"): "Resolved"}
+    findings, text = file_of(material(closed, names=names))
+
+    assert findings.closings == {("state", "1"): 1}
+    assert "Cases close by: 1 (Resolved) (1)." in text

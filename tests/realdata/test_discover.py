@@ -84,5 +84,5 @@ def test_a_service_desk_without_an_agent_is_told_so_and_no_workflow_is_invented(
     assert {one.standing for one in findings.candidates} <= {"uncertain"}
     assert "No account here behaves like an AI agent, so no workflow is written." in text
     assert text.endswith("workflows: []\n")
-    assert "Resolved" in findings.closings
+    assert ("status", "Resolved") in findings.closings
     assert results["all_cases"].baseline is not None

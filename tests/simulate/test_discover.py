@@ -144,8 +144,8 @@ def test_no_authority_goes_beyond_the_real_one(drafted: dict[str, dict[str, Any]
 
 
 def test_closing_states_and_queues_are_found_with_their_names(support: tuple[Findings, Any], sales: tuple[Findings, Any]) -> None:
-    assert set(support[0].closings) == {"solved"}
-    assert set(sales[0].closings) == CLOSED_STAGES
+    assert set(support[0].closings) == {("status", "solved")}
+    assert set(sales[0].closings) == {("status", stage) for stage in CLOSED_STAGES}
     text = written(*support, command="discover", beside=False)
     assert "514 (Support intake)" in text
     assert "9002 (General request)" in text

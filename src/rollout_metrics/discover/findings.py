@@ -18,10 +18,13 @@ from rollout_metrics.discover.scope import works
 from rollout_metrics.domain.events import Activity, CaseKey
 from rollout_metrics.domain.time import DAY, Span
 
+STATUS = "status"
 QUIET: Span = 3 * DAY
 """A case that nobody touched for so long rests."""
 
 
+State = tuple[str, str]
+"""The attribute that says whether cases are closed, and its value."""
 ABOUT = ("form", "category", "request_type", "type", "tracker", "pipeline", "project", "group")
 """What cases are about, most telling first."""
 MOST_SLICES = 5
@@ -46,15 +49,15 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """What was found. `closings`: states by which the source says that cases close; `resting`: other states in which cases were left alone; all with cases."""
+    """What was found. `closings`: states (attribute and value) by which the source says that cases close; `resting`: others in which they were left alone."""
 
     material: Material
     candidates: tuple[Candidate, ...]
     drafts: tuple[Draft, ...]
     weekly: float | None
     tallies: tuple[Tally, ...]
-    closings: dict[str, int]
-    resting: dict[str, int]
+    closings: dict[State, int]
+    resting: dict[State, int]
     unread: tuple[str, ...]
     """Attributes that the source has a name for and no event has."""
     fitness: tuple[Fitness, ...]
@@ -96,13 +99,18 @@ def discovered(material: Material, taken: Iterable[str] = ()) -> Findings:
         candidates=found,
         drafts=tuple(drafts),
         weekly=weekly(material, everything),
-        tallies=tuple(Tally(attribute, dict(tally(material, everything, attribute).most_common())) for attribute in dict.fromkeys(shown)),
+        tallies=tuple(Tally(attribute, _ordered(tally(material, everything, attribute))) for attribute in dict.fromkeys(shown)),
         closings=closings,
         resting=resting,
         unread=tuple(sorted(known - set(material.given))),
         fitness=fitness(material, everything, None),
         slices=() if drafts else _slices(material),
     )
+
+
+def _ordered(counted: Counter[str | None]) -> dict[str | None, int]:
+    """The most frequent first, then by name: two runs write the same."""
+    return dict(sorted(counted.items(), key=lambda one: (-one[1], one[0] or "")))
 
 
 def _slices(material: Material) -> tuple[Slice, ...]:
@@ -119,29 +127,32 @@ def _slices(material: Material) -> tuple[Slice, ...]:
     return tuple(Slice(about, value, len(of[value]), fitness(material, of[value], None)) for value in largest)
 
 
-def _states(material: Material) -> tuple[dict[str, int], dict[str, int]]:
-    """The states that close, and the states that do not and in which cases rest all the same."""
-    closings: Counter[str] = Counter()
-    resting: Counter[str] = Counter()
-    closed_to_closed = _moves_when_closed(material)
-    for events in material.cases.values():
+def _states(material: Material) -> tuple[dict[State, int], dict[State, int]]:
+    """The states that close, and the states that do not and in which cases rest all the same, with their cases."""
+    closings: Counter[State] = Counter()
+    resting: Counter[State] = Counter()
+    closed_by = {(event.case_source, event.attribute) for event in material.events if event.activity is Activity.CLOSED and event.attribute is not None}
+    told_by = dict(sorted(closed_by))
+    closed_to_closed = _moves_when_closed(material, told_by)
+    for (case_source, _), events in material.cases.items():
+        attribute = told_by.get(case_source, STATUS)
         state = None
         closed = events[-1].activity in ENDINGS
         for event in events:
             if event.activity is Activity.CLOSED:
                 closed, state = True, event.after or "closed"
-                closings[state] += 1
+                closings[attribute, state] += 1
             elif event.activity is Activity.REOPENED:
                 closed, state = False, event.after
-            elif event.attribute == "status":
+            elif event.attribute == attribute:
                 state = event.after
-        if not closed and state not in closed_to_closed and state is not None and material.until - events[-1].occurred_at > QUIET:
-            resting[state] += 1
+        if not closed and state is not None and (attribute, state) not in closed_to_closed and material.until - events[-1].occurred_at > QUIET:
+            resting[attribute, state] += 1
     return dict(closings.most_common()), dict(resting.most_common())
 
 
-def _moves_when_closed(material: Material) -> set[str | None]:
+def _moves_when_closed(material: Material, told_by: Mapping[str, str]) -> set[tuple[str, str | None]]:
     """States to which closed cases move without being opened again, and those they do so from."""
-    closing = {event.after for event in material.events if event.activity is Activity.CLOSED}
-    moved = {event.after for event in material.events if event.attribute == "status" and event.activity is Activity.CHANGED and event.before in closing}
-    return closing | moved
+    closing = {(told_by.get(event.case_source, STATUS), event.after) for event in material.events if event.activity is Activity.CLOSED}
+    moves = [event for event in material.events if event.activity is Activity.CHANGED and event.attribute == told_by.get(event.case_source, STATUS)]
+    return closing | {(str(event.attribute), event.after) for event in moves if (str(event.attribute), event.before) in closing}

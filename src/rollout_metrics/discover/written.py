@@ -1,11 +1,12 @@
 """Findings as a commented workflow file, and as values."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_metrics.discover.accounts import Candidate, Standing
 from rollout_metrics.discover.draft import effort_words
-from rollout_metrics.discover.findings import ALL, Findings, Slice
+from rollout_metrics.discover.findings import ALL, Findings, Slice, State
 from rollout_metrics.discover.fitness import Fitness, Grade, fit
 from rollout_metrics.discover.material import counted
 from rollout_metrics.discover.measured import Measured
@@ -69,8 +70,8 @@ def values(findings: Findings, results: Mapping[str, Measured]) -> dict[str, Any
             for one in findings.candidates
         ],
         "attributes": {one.attribute: one.values for one in findings.tallies},
-        "closing_states": findings.closings,
-        "resting_states": findings.resting,
+        "closing_states": _by_value(findings.closings),
+        "resting_states": _by_value(findings.resting),
         "fitness": _fitness_values(findings.fitness),
         "parts": [{one.attribute: one.value, "cases": one.cases, "fitness": _fitness_values(one.fitness)} for one in findings.slices],
         "workflows": [
@@ -131,17 +132,16 @@ def _cases(findings: Findings) -> Iterator[str]:
         rows = [f"{value}{_name(called(one.attribute, value))} {count:,}" for value, count in list(one.values.items())[:MOST_ROWS]]
         more = f", and {len(one.values) - MOST_ROWS} more" if len(one.values) > MOST_ROWS else ""
         yield from comment(f"- {one.attribute}: {', '.join(rows)}{more}")
-    states = [f"{state}{_name(called('status', state))} ({count:,})" for state, count in list(findings.closings.items())[:MOST_ROWS]]
+    states = [f"{value}{_name(called(attribute, value))} ({count:,})" for (attribute, value), count in list(findings.closings.items())[:MOST_ROWS]]
     yield from comment(
         f"Cases close by: {', '.join(states)}." if states else "No case closes in this sample. Where the source has an option for closing states, set it."
     )
-    resting = [f"{state}{_name(called('status', state))} ({count:,})" for state, count in list(findings.resting.items())[:MOST_ROWS]]
+    resting = [f"{value}{_name(called(attribute, value))} ({count:,})" for (attribute, value), count in list(findings.resting.items())[:MOST_ROWS]]
     if resting:
         yield from comment(f"Cases also rest in: {', '.join(resting)}, untouched for 3 days. If one of these closes, name it in the source's options.")
-    if findings.unread:
-        yield from comment(
-            f"The source knows these attributes too, and no event has them: {', '.join(findings.unread)}. Some sources read only those their options name."
-        )
+    unread = ", ".join(f"{attribute}{_name(called(attribute))}" for attribute in findings.unread)
+    if unread:
+        yield from comment(f"The source knows these attributes too, and no event has them: {unread}. Some sources read only those their options name.")
 
 
 def _fitness(fitness: tuple[Fitness, ...], title: str) -> tuple[str, ...]:
@@ -158,6 +158,13 @@ def _part(one: Slice, findings: Findings) -> str:
 
 def _fitness_values(fitness: tuple[Fitness, ...]) -> dict[str, Any]:
     return {one.name: {"grade": str(one.grade), "numbers": one.numbers} for one in fitness}
+
+
+def _by_value(states: Mapping[State, int]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for (_, value), count in states.items():
+        found[value] += count
+    return dict(found)
 
 
 def _name(name: str | None) -> str:
