@@ -219,7 +219,7 @@ COMMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @example(children=[{"event_type": "Change", "id": 5, "99": "low", "previous_value": "zd_es_approval_approved"}], via="Web", updater=5000, custom=None)
 @given(
     children=st.lists(CHANGES | COMMENTS, max_size=3),
