@@ -100,6 +100,16 @@ def test_a_trace_of_another_shape_stops_only_what_needs_it() -> None:
     assert [record.reason for record in found if isinstance(record, Rejected)] == ["malformed", "malformed"]
 
 
+def test_what_is_set_aside_holds_nothing_that_people_or_models_said() -> None:
+    words = {"input": "a customer's words", "output": "an answer"}
+    with server([observation(1, id=7, **words), observation(2, endTime="soon", **words)], [score(name=None, comment="words of ada")]) as running:
+        made = source(approvals={"ok": {"labels": ["True"]}}).model_copy(update={"base_url": running.url})
+        aside = [one for page in made.pages(Api(made.endpoint(), sleep=lambda _: None), WINDOW) for one in made.events(page) if isinstance(one, Rejected)]
+
+    assert len(aside) == 3
+    assert all(b"words" not in one.payload and b"answer" not in one.payload for one in aside)
+
+
 def test_what_a_trace_did_is_not_said_of_each_of_its_observations() -> None:
     trace = {"metadata": {**CASE, "rollout_metrics.activity": "escalated", "gen_ai.agent.version": "v9"}}
     with server([observation()], trace=trace) as running:

@@ -252,6 +252,7 @@ def test_the_sheet_on_data_protection_says_what_is_configured() -> None:
     assert "180d" in said
     assert "at least 5 operators" in said
     assert "3 entries of web.rights" in said
+    assert "set aside as it came, with the names and texts in it" in said
 
 
 def test_reviews_are_listed_by_quarter_of_the_calendar() -> None:

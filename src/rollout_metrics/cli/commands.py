@@ -301,7 +301,7 @@ def quarantine_retry(file: Path) -> None:
 @config_option
 @click.argument("actor")
 def erase(file: Path, actor: str) -> None:
-    """Remove a person's id from everything that is stored."""
+    """Remove a person's id from everything that is stored, but for records set aside."""
     with opened(read_configuration(file)) as pipeline:
         touched = pipeline.erase(actor)
     say(f"erased from {touched:,} cases")

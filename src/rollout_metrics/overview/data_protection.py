@@ -55,7 +55,7 @@ def sheet(terms: Terms) -> list[Answer]:
             (
                 "The audit trails that the ticketing and CRM systems keep anyway: who changed which field of a case when. Read-only, from the sources in the"
                 " configuration, for the cases in the scope of a configured workflow.",
-                "The texts of comments pass through memory and are not kept.",
+                "The texts of comments pass through memory and are not kept, but in records that could not be understood.",
                 "`rollout-metrics discover` reads a sample in the same way and stores nothing. The file it writes names the accounts that it takes for"
                 " machines; an account that may be a person's is told by what it did, without its id.",
             ),
@@ -69,6 +69,8 @@ def sheet(terms: Terms) -> list[Answer]:
                 " added to them (`privacy.person_attributes`); values of all others are kept as they are.",
                 f"Of free text, only keyed 32-bit hashes of its words, so that two texts can be compared and none be read. {key}",
                 "A change record names who signed it, as its file does.",
+                "A record that could not be understood is set aside as it came, with the names and texts in it, for a later version to understand it"
+                " (`rollout-metrics quarantine`). No page and no figure shows what is in it.",
             ),
         ),
         Answer(
@@ -77,7 +79,8 @@ def sheet(terms: Terms) -> list[Answer]:
                 f"References to persons are dropped {format_span(terms.persons_kept)} after a case's last event (`store.retention.persons`), its events after"
                 f" {format_span(terms.events_kept)} (`store.retention.events`). Counts stay, in which nobody can be told apart, and so do signed"
                 " reviews, which name nobody but who signed them.",
-                "`rollout-metrics erase ACTOR` takes one person out of everything at once.",
+                f"What was set aside goes once it is understood, at the latest after {format_span(terms.persons_kept)}.",
+                "`rollout-metrics erase ACTOR` takes one person out of everything at once, but not out of what was set aside.",
             ),
         ),
         Answer(

@@ -34,6 +34,8 @@ SESSION = "session.id"
 PEOPLE = "ANNOTATION"
 """The origin of scores that people gave in Langfuse."""
 ABOUT = frozenset((*ACTORS, *VERSIONS, *ENVIRONMENTS))
+SAID = frozenset(("input", "output", "comment"))
+"""What people and models said."""
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -202,7 +204,7 @@ class Langfuse(HttpSource, Runtime):
             revision = parse_instant(observation.updated_at) if observation.updated_at else 0
         except ValueError:
             if observation.end_time or observation.type == EVENT_TYPE:
-                yield Rejected("malformed", where, "has no time that can be read", bytes(raw))
+                yield Rejected("malformed", where, "has no time that can be read", _kept(raw))
             return
         attributes = self._attributes(observation, observation.trace_name)
         if observation.type == TOOL_TYPE:
@@ -220,7 +222,7 @@ class Langfuse(HttpSource, Runtime):
             try:
                 span = msgspec.structs.replace(span, attributes=traces(observation.trace_id).attributes | attributes)
             except ShapeError as error:
-                yield Rejected("malformed", where, str(error), bytes(raw))
+                yield Rejected("malformed", where, str(error), _kept(raw))
                 return
         yield span
 
@@ -233,7 +235,7 @@ class Langfuse(HttpSource, Runtime):
             try:
                 trace = traces(score.trace_id)
             except ShapeError as error:
-                yield Rejected("malformed", where, str(error), bytes(raw))
+                yield Rejected("malformed", where, str(error), _kept(raw))
             else:
                 yield _Scored(score, trace.attributes, trace.user)
 
@@ -367,7 +369,13 @@ def _decoded(raw: msgspec.Raw, where: str, decoder: msgspec.json.Decoder[T]) -> 
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        return Rejected("malformed", where, str(error), bytes(raw))
+        return Rejected("malformed", where, str(error), _kept(raw))
+
+
+def _kept(raw: msgspec.Raw) -> bytes:
+    """What is set aside of a record: without what people and models said, which older servers hand out unasked."""
+    record = msgspec.json.decode(raw)
+    return msgspec.json.encode({key: value for key, value in record.items() if key not in SAID} if isinstance(record, dict) else record)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
