@@ -212,7 +212,7 @@ class Pagerduty(HttpSource):
         elif kind in PLAIN:
             yield event(Activity.CHANGED, change=PLAIN[kind])
         elif kind in VALUES:
-            for number, change in enumerate(self._values(channel.get("changeset"))):
+            for number, change in enumerate(self._values(channel)):
                 yield event(Activity.CHANGED, change=change, part=f":{number:02d}")
         elif kind == "escalate":
             yield event(Activity.ESCALATED, more={"reason": "timeout"} if through == "timeout" else NOTHING)
@@ -220,8 +220,11 @@ class Pagerduty(HttpSource):
             assignees = text_value([one.id for one in entry.assignees])
             yield event(Activity.CHANGED, change=("assignee", None, assignees), part=":assignee")
 
-    def _values(self, changeset: Any) -> Iterator[Change]:
-        """Fields with their old and new values; elsewhere a changeset may be a mere list of words."""
+    def _values(self, channel: Mapping[str, Any]) -> Iterator[Change]:
+        """Fields with their old and new values; elsewhere a changeset may be a mere list of words. Entries of the priority alone hold its two sides."""
+        if "new_priority" in channel:
+            yield self.fields.get("priority", "priority"), _id_of(channel.get("old_priority")), _id_of(channel["new_priority"])
+        changeset = channel.get("changeset")
         if not isinstance(changeset, dict):
             return
         for group, prefix in (("customer_fields", "custom:"), ("application_fields", "")):
@@ -230,6 +233,10 @@ class Pagerduty(HttpSource):
                 kept = name in self.fields or (name in PLAIN_VALUES and not prefix)  # of others only the fact: they may hold free text
                 sides = (text_value(one.get("old_value")), text_value(one.get("value"))) if kept else (None, None)
                 yield self.fields.get(name) or prefix + name, *sides
+
+
+def _id_of(reference: Any) -> str | None:
+    return text_value(reference.get("id")) if isinstance(reference, dict) else None
 
 
 def _read(answer: Answer) -> tuple[_Entries, list[Rejected]]:
