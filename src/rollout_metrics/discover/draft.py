@@ -71,11 +71,11 @@ def _options(draft: Draft, material: Material, found: tuple[Candidate, ...], res
     yield Option("authority", (Item(tuple(_authority(draft))),), ("What the agent does today and no more; what stands on no list is a violation.",))
     yield Option("escalation", tuple(_escalation(deeds, material)), tuple(_handed_over(work, deeds, material)))
     if deeds.correction_reason is not None:
-        why = f"People set it{_called(material, deeds.correction_reason)} when they correct the agent: {deeds.corrections.total():,} times."
+        why = f"People set it{material.beside(deeds.correction_reason)} when they correct the agent: {deeds.corrections.total():,} times."
         yield Option("reason_attribute", deeds.correction_reason, (why,))
         categories = [value for value, _ in deeds.corrections.most_common(MOST_NAMED)]
-        named_as = [material.called(deeds.correction_reason, value) for value in categories]
-        yield Option("error_categories", tuple(Item(value, (name,) if name else ()) for value, name in zip(categories, named_as, strict=True)))
+        named_as = {value: material.called(deeds.correction_reason, value) for value in categories}
+        yield Option("error_categories", tuple(Item(value, (name,) if name else ()) for value, name in named_as.items()))
     yield from _bypass(draft, material)
     yield from _baseline(result)
 
@@ -89,7 +89,8 @@ def _cases(work: Work, material: Material) -> Iterator[Option]:
         return
     yield Option("sources", sources)
     rows = [
-        f"{value or 'unset'}{_called(material, scope.attribute, value)}: {hit:,} of {count:,}" for value, (count, hit) in list(scope.rows.items())[:MOST_NAMED]
+        f"{'unset' if value is None else value + material.beside(scope.attribute, value)}: {hit:,} of {count:,}"
+        for value, (count, hit) in list(scope.rows.items())[:MOST_NAMED]
     ]
     why = f"{scope.attribute.capitalize()} tells best where the agent works; it came to (of cases that began in the sample) {'; '.join(rows)}."
     yield Option("scope", (Option(scope.attribute, tuple(map(Item, scope.within))),), (why,))
@@ -110,7 +111,7 @@ def _known_by(one: Candidate) -> str:
 def _decided(doing: Doing, material: Material, result: Measured | None) -> Item:
     attribute = doing.action.removeprefix("set:")
     did = [f"{word} on {counted(count, 'case')}" for word, count in (("acted", doing.acted), ("asked", doing.asked), ("proposed", doing.proposed)) if count]
-    why = f"{', '.join(did)}{_called(material, *_about(doing.action))}; people did it {counted(doing.by_people, 'time')}"
+    why = f"{', '.join(did)}{material.beside(*_about(doing.action))}; people did it {counted(doing.by_people, 'time')}"
     why += f" and put another value in place of the agent's on {counted(doing.replaced, 'case')}" if doing.replaced else ""
     accepted, decided, opened = (0, 0, 0) if result is None else result.acceptance(doing.action)
     why += f". In this sample {accepted:,} of {decided:,} decided were accepted; not decided: {opened - decided:,}" if opened else ""
@@ -123,7 +124,7 @@ def _decided(doing: Doing, material: Material, result: Measured | None) -> Item:
         value["type"] = doing.kind
     if doing.steps:
         value["progress"] = list(doing.steps)
-        steps = [f"{step}{_called(material, attribute, step)}" for step in doing.steps]
+        steps = [f"{step}{material.beside(attribute, step)}" for step in doing.steps]
         shown = f" ({', '.join(steps)})" if tuple(steps) != doing.steps else ""
         why += f". Its values follow one another{shown}, so that a later one is no correction"
     elif doing.onward:
@@ -134,7 +135,7 @@ def _decided(doing: Doing, material: Material, result: Measured | None) -> Item:
 def _not_decided(deeds: Deeds, material: Material) -> Iterator[str]:
     yield "What people accept or override."
     for doing in deeds.of(Role.UNJUDGED):
-        yield f"Left out: {doing.action}{_called(material, *_about(doing.action))}, on {doing.cases:,} cases. {_unjudged(doing)}"
+        yield f"Left out: {doing.action}{material.beside(*_about(doing.action))}, on {doing.cases:,} cases. {_unjudged(doing)}"
 
 
 def _unjudged(doing: Doing) -> str:
@@ -177,10 +178,10 @@ def _escalation(deeds: Deeds, material: Material) -> Iterator[Option]:
     yield Option("attributes", tuple(map(Item, attributes)))
     if deeds.targets and all(deeds.targets.values()):
         values = sorted({value for values in deeds.targets.values() for value in values})
-        names = [f"{value}{_called(material, attribute, value)}" for attribute, given in deeds.targets.items() for value in given]
+        names = [f"{value}{material.beside(attribute, value)}" for attribute, given in deeds.targets.items() for value in given]
         yield Option("to", tuple(map(Item, values)), (f"The agent handed over to {', '.join(names)} only.",))
     if deeds.handover_reason is not None:
-        yield Option("reason_attribute", deeds.handover_reason, (f"The agent sets it when it hands over{_called(material, deeds.handover_reason)}.",))
+        yield Option("reason_attribute", deeds.handover_reason, (f"The agent sets it when it hands over{material.beside(deeds.handover_reason)}.",))
 
 
 def _handed_over(work: Work, deeds: Deeds, material: Material) -> Iterator[str]:
@@ -190,7 +191,7 @@ def _handed_over(work: Work, deeds: Deeds, material: Material) -> Iterator[str]:
     yield f"The agent handed over {deeds.escalated:,} of {len(work.touched):,} cases."
     if deeds.handover_reasons:
         about = deeds.handover_reason or "reason"
-        reasons = ", ".join(f"{reason}{_called(material, about, reason)} ({count:,})" for reason, count in deeds.handover_reasons.most_common(MOST_NAMED))
+        reasons = ", ".join(f"{reason}{material.beside(about, reason)} ({count:,})" for reason, count in deeds.handover_reasons.most_common(MOST_NAMED))
         yield f"Reasons: {reasons}. Give each an owner, target and next step under `paths`."
 
 
@@ -245,11 +246,6 @@ def _about(action: str) -> tuple[str, str | None]:
     """What an action sets, or the kind of action and what it is done with, as names are told for: `set:priority`, `ai_agent:5f2a0b1c`."""
     verb, _, rest = action.partition(":")
     return (rest, None) if verb == "set" else (verb, rest or None)
-
-
-def _called(material: Material, attribute: str, value: str | None = None) -> str:
-    name = material.called(attribute, value)
-    return f" ({name})" if name and name != (value if value is not None else attribute) else ""
 
 
 _LEVELS = {

@@ -127,6 +127,11 @@ class Material(msgspec.Struct, frozen=True, dict=True):
         """What people call a value, or the attribute itself, where the source told."""
         return self.names.get((attribute, value))
 
+    def beside(self, attribute: str, value: str | None = None) -> str:
+        """That name as it stands beside the id: ` (Refunds)`; nothing where it would only repeat the id."""
+        name = self.called(attribute, value)
+        return f" ({name})" if name and name.casefold() != (attribute if value is None else value).casefold() else ""
+
 
 def values_given(event: Event) -> Iterator[tuple[str, str | None]]:
     """The attributes an event sets, with their new values."""

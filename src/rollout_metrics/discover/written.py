@@ -125,21 +125,21 @@ def _accounts(candidates: tuple[Candidate, ...]) -> Iterator[str]:
 
 
 def _cases(findings: Findings) -> Iterator[str]:
-    called = findings.material.called
+    beside = findings.material.beside
     if findings.tallies:
         yield from comment("What the cases are (cases that ever had the value):")
     for one in findings.tallies:
-        rows = [f"{value}{_name(called(one.attribute, value))} {count:,}" for value, count in list(one.values.items())[:MOST_ROWS]]
+        rows = [f"{value}{beside(one.attribute, value)} {count:,}" for value, count in list(one.values.items())[:MOST_ROWS]]
         more = f", and {len(one.values) - MOST_ROWS} more" if len(one.values) > MOST_ROWS else ""
         yield from comment(f"- {one.attribute}: {', '.join(rows)}{more}")
-    states = [f"{value}{_name(called(attribute, value))} ({count:,})" for (attribute, value), count in list(findings.closings.items())[:MOST_ROWS]]
+    states = [f"{value}{beside(attribute, value)} ({count:,})" for (attribute, value), count in list(findings.closings.items())[:MOST_ROWS]]
     yield from comment(
         f"Cases close by: {', '.join(states)}." if states else "No case closes in this sample. Where the source has an option for closing states, set it."
     )
-    resting = [f"{value}{_name(called(attribute, value))} ({count:,})" for (attribute, value), count in list(findings.resting.items())[:MOST_ROWS]]
+    resting = [f"{value}{beside(attribute, value)} ({count:,})" for (attribute, value), count in list(findings.resting.items())[:MOST_ROWS]]
     if resting:
         yield from comment(f"Cases also rest in: {', '.join(resting)}, untouched for 3 days. If one of these closes, name it in the source's options.")
-    unread = ", ".join(f"{attribute}{_name(called(attribute))}" for attribute in findings.unread)
+    unread = ", ".join(f"{attribute}{beside(attribute)}" for attribute in findings.unread)
     if unread:
         yield from comment(f"The source knows these attributes too, and no event has them: {unread}. Some sources read only those their options name.")
 
@@ -152,7 +152,7 @@ def _fitness(fitness: tuple[Fitness, ...], title: str) -> tuple[str, ...]:
 def _part(one: Slice, findings: Findings) -> str:
     """A part of the work, in a line."""
     grades = ", ".join(f"{item.name}: {_FIT[item.grade]}" for item in one.fitness)
-    name = _name(findings.material.called(one.attribute, one.value))
+    name = findings.material.beside(one.attribute, one.value)
     return f"- {one.attribute} {one.value}{name}, {counted(one.cases, 'new case')}: {fit(one.fitness)} ({grades})"
 
 
@@ -165,7 +165,3 @@ def _by_value(states: Mapping[State, int]) -> dict[str, int]:
     for (_, value), count in states.items():
         found[value] += count
     return dict(found)
-
-
-def _name(name: str | None) -> str:
-    return f" ({name})" if name else ""
