@@ -135,6 +135,14 @@ def test_no_persons_name_is_written() -> None:
         assert name not in str(values(findings, {}))
 
 
+def test_reasons_that_are_texts_are_not_written() -> None:
+    reasons = ["fraud", "fraud", "fraud", "Ada Lovelace asked for it", "call grace@example.com", "call grace@example.com"]
+    handed = [ev(number * HOUR, "4711", "escalated", case=f"t{2 * number}", kind="agent", reason=reason) for number, reason in enumerate(reasons)]
+    _, text = file_of(material([*desk("4711", kind="agent"), *handed]))
+
+    assert "Reasons: fraud (3), other (3)." in text
+
+
 def test_people_are_no_scope_even_where_they_tell_the_agents_cases_best() -> None:
     people = {"a": "Barbara Liskov", "b": "Tony Hoare"}
     events = [

@@ -10,7 +10,7 @@ from math import isfinite
 import msgspec
 
 from rollout_metrics.derive.history import ACTS, CHANGES
-from rollout_metrics.discover.material import Material, share
+from rollout_metrics.discover.material import LONGEST_VALUE, REPEATED, Material, share
 from rollout_metrics.discover.scope import Work
 from rollout_metrics.domain.choices import choices
 from rollout_metrics.domain.events import Activity, ActorKind, CaseKey, Event, text_value
@@ -30,6 +30,7 @@ ONWARD = 0.95
 LEAST_MOVES = 20
 SELDOM = 0.1
 FEW_TARGETS = 3
+OTHER = "other"
 SIZE = re.compile(r"(?!seconds$)[A-Za-z_]\w*", re.ASCII)
 """Numbers of an event by which an authority may be bounded."""
 
@@ -115,7 +116,7 @@ def deeds(material: Material, work: Work, agent_of: Callable[[Event], str | None
         escalated=len(escalated),
         targets=targets,
         handover_reason=reason,
-        handover_reasons=notes.reasons if reason is None else Counter(notes.values(notes.agent_sets[reason])),
+        handover_reasons=_coded(notes.reasons) if reason is None else Counter(notes.values(notes.agent_sets[reason])),
         correction_reason=correction,
         corrections=Counter(notes.values(notes.people_sets[correction])) if correction else Counter(),
         alone=len(notes.alone),
@@ -306,6 +307,14 @@ def _limit(sizes: dict[str, dict[bool, list[float]]]) -> tuple[str, str] | None:
         if len(unasked) >= LEAST and len(asked) >= LEAST and max(unasked) < min(asked):
             return name, str(text_value(max(unasked)))
     return None
+
+
+def _coded(reasons: Counter[str]) -> Counter[str]:
+    """Reasons that look like codes, and all others as one: a text may name anybody."""
+    coded: Counter[str] = Counter()
+    for reason, count in reasons.items():
+        coded[reason if count >= REPEATED and len(reason) <= LONGEST_VALUE and "@" not in reason else OTHER] += count
+    return coded
 
 
 def _cases(updates: set[Update] | dict[Update, str | None]) -> set[CaseKey]:
