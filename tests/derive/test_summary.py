@@ -260,6 +260,12 @@ class TestOperators:
         assert summed(*events).should_escalate is None
 
 
+def test_of_two_recommendations_in_one_instant_the_first_in_the_order_of_the_history_is_the_evidence_of_handling() -> None:
+    found = summed(ev("1h", "bot", "closed", id="a-closes"), ev("1h", "bot", "changed", "priority", "high", id="b-sets"), decides=["set:priority", "close"])
+
+    assert found.evidence[0] == ("desk", "b-sets")
+
+
 def test_the_evidence_is_the_first_handling_the_complaint_and_the_close_in_order() -> None:
     found = summed(
         ev("1h", "bot", "changed", "priority", "high", id="handled"),

@@ -11,7 +11,7 @@ import msgspec
 from rollout_metrics.derive.approvals import approvals
 from rollout_metrics.derive.history import ACTS, History, Step
 from rollout_metrics.derive.kept import kept
-from rollout_metrics.derive.levels import levels_of
+from rollout_metrics.derive.levels import Levels, levels_of
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, members_of, text_value
 from rollout_metrics.domain.facts import Blocked, Recommendation, Used, Violation, ViolationKind
@@ -26,7 +26,7 @@ UNSPECIFIED = "unspecified"
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
 _AGENT, _BLOCKED, _SHADOW = ActorKind.AGENT, Activity.BLOCKED, Level.SHADOW
-_OUT_OF_SCOPE, _LEVEL = ViolationKind.OUT_OF_SCOPE, ViolationKind.LEVEL
+_OUT_OF_SCOPE = ViolationKind.OUT_OF_SCOPE
 
 SIZES: dict[str, Callable[[Decimal, Decimal], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
@@ -43,8 +43,7 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
     steps = history.steps if _BLOCKED in history.of else history.by[_AGENT]
     if not steps:
         return []
-    own_workflow = history.workflow
-    levels, lists = (None, None) if own_workflow is None else (levels_of(own_workflow), _lists_of(own_workflow))
+    bounds = None if history.workflow is None else _bounds(history.workflow)
     found: list[Violation | Blocked | Used] = []
     used: dict[str, Step] = {}
     previous: dict[str | None, int] = {}
@@ -56,19 +55,16 @@ def violations(history: History, company: Company, _surroundings: Surroundings, 
             action = step.action or activity.value
             previous_act = previous.get(step.action, -1)
             previous[step.action] = step.place
-            if own_workflow is None or levels is None or lists is None or not step.own or step.place < history.start:
+            if bounds is None or not step.own or step.place < history.start:
                 found.append(Violation(_outside(step, history, company), _OUT_OF_SCOPE, action, step.at, (step.ref,)))
                 continue
-            if action in lists.automatic:
+            if action in bounds.automatic:
                 used[action] = step
-            if levels.when_acting(step.at) <= _SHADOW:
-                kind: ViolationKind | None = _LEVEL
-            else:
-                kind = lists.violated(action, step, history, previous_act)
+            kind = bounds.left_by(step, action, history, previous_act)
             if kind is not None:
-                found.append(Violation(own_workflow.name, kind, action, step.at, (step.ref,)))
-    if used and own_workflow is not None:
-        found += [Used(own_workflow.name, action, used[action].at, (used[action].ref,)) for action in sorted(used)]
+                found.append(Violation(bounds.workflow, kind, action, step.at, (step.ref,)))
+    if bounds is not None:
+        found += [Used(bounds.workflow, action, used[action].at, (used[action].ref,)) for action in sorted(used)]
     return found
 
 
@@ -88,18 +84,23 @@ class _Conditions(msgspec.Struct, frozen=True):
 _NOT_LISTED = _Conditions()
 
 
-class _Lists(msgspec.Struct, frozen=True):
-    """A workflow's lists by action: from `since[n]` to before `since[n + 1]` those of `by_action[n]` are in force.
+class _Bounds(msgspec.Struct, frozen=True):
+    """What a workflow allows its agents when: its levels, and its lists by action; from `since[n]` to before `since[n + 1]` those of `by_action[n]` are in
+    force.
 
     `automatic`: the actions that any of them ever allowed automatically, under whatever conditions.
     """
 
+    workflow: str
+    levels: Levels
     since: tuple[Instant, ...]
     by_action: tuple[dict[str, _Conditions], ...]
     automatic: frozenset[str]
 
-    def violated(self, action: str, step: Step, history: History, previous_act: int) -> ViolationKind | None:
-        """How an act by the workflow's own agent leaves the lists, None if it does not."""
+    def left_by(self, step: Step, action: str, history: History, previous_act: int) -> ViolationKind | None:
+        """How an act of the workflow's own agent on one of its cases leaves them, None if it does not."""
+        if self.levels.when_acting(step.at) <= _SHADOW:
+            return ViolationKind.LEVEL
         place = bisect_right(self.since, step.at) - 1
         if place < 0:  # what nobody wrote down cannot be violated, so then only scope and level are checked
             return None
@@ -114,9 +115,11 @@ class _Lists(msgspec.Struct, frozen=True):
 
 
 @kept
-def _lists_of(workflow: Workflow) -> _Lists:
-    """All lists a workflow had and will have."""
-    return _Lists(
+def _bounds(workflow: Workflow) -> _Bounds:
+    """All levels and lists a workflow had and will have."""
+    return _Bounds(
+        workflow=workflow.name,
+        levels=levels_of(workflow),
         since=tuple(_BEGINNING if lists.since is None else lists.since for lists in workflow.authority),
         by_action=tuple(map(_by_action, workflow.authority)),
         automatic=frozenset(grant.action for lists in workflow.authority for grant in lists.automatic),

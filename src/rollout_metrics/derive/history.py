@@ -47,11 +47,6 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     action: str | None
     own: bool
 
-    @property
-    def acts(self) -> bool:
-        """Whether it is an agent's event that acts."""
-        return self.kind is _AGENT and self.activity in ACTS
-
 
 class History(msgspec.Struct, frozen=True, dict=True):
     """A case as of T: steps in order up to T and up to the case's end, the workflow it belongs to and since when.
@@ -232,7 +227,19 @@ def read(events: Iterable[Event], company: Company, as_of: Mapping[str, Instant]
         # It will come into this workflow once that workflow's T, which may lag behind ours, is there.
         # What a later event tells of the past waits for that event.
         next_event_at = whole.found[1] if next_event_at is None else min(next_event_at, whole.found[1])
-    return History(ordered[0].case, until, company, workflow, scoped_at, steps, of, by, start, cut.values, next_event_at)
+    return History(
+        case=ordered[0].case,
+        as_of=until,
+        company=company,
+        workflow=workflow,
+        scoped_at=scoped_at,
+        steps=steps,
+        of=of,
+        by=by,
+        start=start,
+        values=cut.values,
+        next_event_at=next_event_at,
+    )
 
 
 def _cut(events: list[Event], company: Company) -> _Cut:
