@@ -57,7 +57,8 @@ def sheet(terms: Terms) -> list[Answer]:
                 " configuration, for the cases in the scope of a configured workflow.",
                 "The texts of comments pass through memory and are not kept, but in records that could not be understood.",
                 "`rollout-metrics discover` reads a sample in the same way and stores nothing. The file it writes names the accounts that it takes for"
-                " machines; an account that may be a person's is told by what it did, without its id.",
+                " machines; an account that may be a person's is told by what it did, without its id. It asks for the names of groups, queues,"
+                " types and fields, never for those of persons.",
             ),
         ),
         Answer(
