@@ -42,6 +42,7 @@ LISTINGS: dict[str, dict[str, Any]] = {
     },
     "jira": {
         "/rest/api/3/status": [{"id": "3", "name": "In Progress"}],
+        "/rest/api/3/resolution": [{"id": "10000", "name": "Done"}],
         "/rest/api/3/project/search": {"values": [{"id": "10", "name": "Support"}]},
         "/rest/api/3/field": [{"id": "customfield_7", "name": "Risk class"}, {"id": "summary", "name": "Summary"}],
     },
@@ -56,7 +57,7 @@ LISTINGS: dict[str, dict[str, Any]] = {
         "/REST/2.0/queue/4": {"id": 4, "Name": "Refunds", "AdminCc": [{"id": "alice"}], "TicketCustomFields": [{"id": "2", "name": "Risk class"}]},
         "/REST/2.0/queue/5": {"id": 5, "Name": "Support", "TicketCustomFields": [{"id": "2", "name": "Risk class"}, {"id": "3", "name": "Tone"}]},
     },
-    "intercom": {"/teams": {"teams": [{"id": "5", "name": "Tier 2"}]}},
+    "intercom": {"/teams": {"teams": [{"id": "5", "name": "Tier 2"}]}, "/ticket_types": {"type": "list", "data": [{"id": "1", "name": "Refund"}]}},
     "tryton": {"/crm/rest/model/company.company": [{"id": 1, "__name__": "company.company", "rec_name": "Acme"}]},
     "servicenow": {
         f"{SNOW}/sys_user_group": {"result": [{"sys_id": "g1", "name": "Network"}]},
@@ -150,10 +151,10 @@ EXPECTED = {
         ("reason", None, "Reason"),
     ],
     "hubspot": [("pipeline", "p", "Sales"), ("status", "s", "Won"), ("custom:tier", None, "Tier")],
-    "jira": [("status", "3", "In Progress"), ("project", "10", "Support"), ("custom:7", None, "Risk class")],
+    "jira": [("status", "3", "In Progress"), ("resolution", "10000", "Done"), ("project", "10", "Support"), ("custom:7", None, "Risk class")],
     "redmine": [("tracker", "2", "Bug"), ("custom:1", None, "Risk class")],
     "request_tracker": [("queue", "4", "Refunds"), ("queue", "5", "Support"), ("custom:2", None, "Risk class"), ("tone", None, "Tone")],
-    "intercom": [("team", "5", "Tier 2")],
+    "intercom": [("team", "5", "Tier 2"), ("ticket_type", "1", "Refund")],
     "tryton": [("company", "1", "Acme")],
     "servicenow": [
         ("group", "g1", "Network"),
@@ -201,6 +202,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "zendesk": {"fields": {"8": "reason"}},
     "hubspot": {"objects": ("deals",)},
     "tryton": {"database": "crm"},
+    "intercom": {"only": "all"},
     "request_tracker": {"fields": {"3": "tone"}},
     "servicenow": {
         "tables": ("incident", "change_request"),

@@ -211,8 +211,8 @@ def worded(value: Any) -> Any:
 
 
 def names(api: Api, rest: str, fields: Mapping[str, str], *, cloud: bool) -> Iterator[Named]:
-    """Names of statuses, priorities, types, projects and custom fields. `fields`: custom field -> the attribute it is."""
-    for listed, attribute in (("status", "status"), ("priority", "priority"), ("issuetype", "type")):
+    """Names of statuses, priorities, types, resolutions, projects and custom fields. `fields`: custom field -> the attribute it is."""
+    for listed, attribute in (("status", "status"), ("priority", "priority"), ("issuetype", "type"), ("resolution", "resolution")):
         yield from named(api, f"{rest}/{listed}", attribute)
     yield from named(api, f"{rest}/project/search", "project", key="values") if cloud else named(api, f"{rest}/project", "project")
     for field in listing(api, f"{rest}/field"):

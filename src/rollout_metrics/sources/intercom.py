@@ -120,8 +120,10 @@ class Intercom(Reconciled):
         return (CONVERSATIONS, TICKETS) if self.only == "all" else (self.only,)
 
     def names(self, api: Api) -> Iterator[Named]:
-        """Names of teams."""
-        return named(api, "/teams", "team", key="teams")
+        """Names of teams and, where tickets are read, of their types."""
+        yield from named(api, "/teams", "team", key="teams")
+        if TICKETS in self.kinds:
+            yield from named(api, "/ticket_types", "ticket_type", key="data")
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Stretches of at most a day: what a search finds there, each read whole; a page is one conversation or ticket."""
