@@ -90,7 +90,7 @@ def _measurable(material: Material, cases: Collection[CaseKey]) -> Fitness:
     covered = share(sum(part for part, _ in parts), sum(whole for _, whole in parts)) if parts else 1.0
     numbers = f"{closed:.0%} of {len(ripe):,} cases of the sample's older half have closed; people acted on {people:.0%} of all"
     numbers += f"; {covered:.0%} of the histories are complete" if parts else ""
-    numbers += f"; {len(lacking)} things stand in the way of a whole reading, see above" if lacking else ""
+    numbers += f"; {len(lacking)} {'thing stands' if len(lacking) == 1 else 'things stand'} in the way of a whole reading, see above" if lacking else ""
     if not ripe:
         return Fitness("measurable", Grade.UNKNOWN, "no case began in the sample's older half")
     good, poor = closed >= 0.8 and people >= 0.5 and covered >= 0.95 and not lacking, closed < 0.3 or people < 0.1 or covered < 0.5
