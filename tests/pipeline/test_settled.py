@@ -118,3 +118,24 @@ def test_a_deadline_that_only_says_when_a_thing_is_counted_divides_no_case(place
             return [case for _, case in made.store.straddling(at, at)]
 
         assert [divided(T0 + hours * HOUR) for hours in (-1, 1, 2, 12, 20)] == [[], ["1"], ["2"], [], []]
+
+
+def test_a_decision_that_turned_out_later_to_have_been_one_is_judged_without_it_and_with_it(place: Place, paged: Configuration) -> None:
+    """On one case nobody had said which team it is for; a later change tells by its `before` that it was in the workflow all along."""
+    with desk(paged, place) as made:
+        for case, attributes in (("1", {"team": "b"}), ("2", {})):
+            made.land([ev("5h", "customer-1", "created", id=f"{case}a", case=case, attributes=attributes)])
+            made.land([ev("5h10m", "other-bot", "approval_requested", "priority", "high", id=f"{case}b", case=case)])
+            made.land([ev("6h30m", "op-1", "approved", id=f"{case}c", case=case, action="set:priority")])
+        made.land([ev("9h", "rule-1", "changed", "team", "c", before="b", id="2d", case="2")])
+        made.figures_at(T0 + 20 * HOUR)
+
+        def glanced(at: Instant) -> int:
+            as_of = dict.fromkeys(("w", "v", ""), at)
+            quick = settled_then(made.store, made.pipeline.company, as_of, watch=silent, what="", note=lambda *_: None)
+            assert quick is not None
+            assert figures(quick) == figures(whole_then(made, as_of))
+            return sum(quick.ledger.trail.sums("v", "glanced_decisions", T0, at).values())
+
+        # an hour and twenty minutes for one decision is a look, for two it is none
+        assert (glanced(T0 + 8 * HOUR), glanced(T0 + 10 * HOUR)) == (0, 2)

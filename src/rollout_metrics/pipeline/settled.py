@@ -6,29 +6,33 @@ Equal to deriving everything (`as_of.then_of`) but for counters of all there eve
 from collections import defaultdict
 from collections.abc import Mapping
 
+import msgspec
+
 from rollout_metrics import rollup
 from rollout_metrics.derive.case import derive_each
 from rollout_metrics.derive.surroundings import Surroundings
-from rollout_metrics.domain.events import CaseKey
-from rollout_metrics.domain.facts import Fact
+from rollout_metrics.domain.events import CaseKey, EventRef
+from rollout_metrics.domain.facts import Fact, Recommendation
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import MINUTE, Instant
 from rollout_metrics.figures import Ledger, Trail, situation, starts
 from rollout_metrics.pipeline.as_of import Cut, Noted, Then
-from rollout_metrics.pipeline.deriving import glances_of
+from rollout_metrics.pipeline.deriving import glances_of, stamped
 from rollout_metrics.pipeline.engine import Watch
 from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers
 from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.pipeline.sampled import strands
 from rollout_metrics.pipeline.state import named
 from rollout_metrics.rollup import Bucket, Sample
-from rollout_metrics.store import Store
+from rollout_metrics.store import Judgement, Store
 
 CHUNK = 2000
 
 
 def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *, watch: Watch, what: str, note: Noted) -> Then | None:
-    """The state at these T, all due cases having been derived. None where only deriving everything tells: a decision or an agent's beginning has moved."""
+    """The state at these T, all due cases having been derived. None where only deriving everything tells: an agent's beginning has moved,
+    or a decision by somebody who is forgotten.
+    """
     workflows = {workflow.name: workflow for workflow in company.workflows}
     divided, last = store.straddling(min(as_of.values()), max(as_of.values())), max(as_of.values()) // MINUTE
     apart = frozenset(divided)
@@ -38,14 +42,17 @@ def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *
     glance = glances_of(workflows)
     difference: dict[Bucket, int] = {}
     samples: list[Sample] = []
+    together: set[tuple[str, Instant]] = set()
+    otherwise: dict[CaseKey, tuple[Recommendation, ...]] = {}
     for start in range(0, len(divided), CHUNK):
         keys = divided[start : start + CHUNK]
         stood = store.facts(keys)
         moved = defaultdict(int, {bucket: -amount for bucket, amount in store.contributed(keys).items()})
         for case, derived in derive_each(store.histories(keys), company, as_of, around):
             before, facts = stood.get(case, ()), derived.facts
-            if _decided(before, glance, as_of) != _decided(facts, glance, as_of):
-                return None
+            if moved_groups := _decided(before, glance, as_of) ^ _decided(facts, glance, as_of):
+                together |= {(decider, at) for _, at, decider, _ in moved_groups if decider is not None}
+                otherwise[case] = tuple(looked_at(facts, glance))
             made = list(rollup.contributions(facts, workflows, of_strangers(case, facts, glance)))
             for series, minute, amount in made:
                 moved[series, minute] += amount
@@ -55,6 +62,12 @@ def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *
             if amount and bucket[1] <= last:
                 difference[bucket] = difference.get(bucket, 0) + amount
         watch(what, start + len(keys), len(divided), f"{start + len(keys):,} cases that go on")
+    for operator, at in together:
+        stands = store.decided_together(operator, at)
+        if stands is None:
+            return None
+        for bucket, amount in _judged_otherwise(stands, otherwise, glance).items():
+            difference[bucket] = difference.get(bucket, 0) + amount
     return _loaded(store, company, as_of, around, difference, samples, apart)
 
 
@@ -102,13 +115,23 @@ def _least(*instants: Instant | None) -> Instant | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-def _decided(facts: tuple[Fact, ...], glance: Glance, as_of: Mapping[str, Instant]) -> set[tuple[object, ...]]:
-    """The first decisions up to T: what was decided at a glance is judged across cases, so none of them may have moved."""
+def _decided(facts: tuple[Fact, ...], glance: Glance, as_of: Mapping[str, Instant]) -> set[tuple[EventRef, Instant, str | None, int]]:
+    """The first decisions up to T, by what dwell depends on: what was decided at a glance is judged across cases."""
     return {
         (fact.opened, fact.first_decided_at, fact.decider, fact.row)
         for fact in looked_at(facts, glance)
         if fact.first_decided_at is not None and fact.first_decided_at <= as_of[fact.workflow]
     }
+
+
+def _judged_otherwise(stands: Judgement, otherwise: Mapping[CaseKey, tuple[Recommendation, ...]], glance: Glance) -> dict[Bucket, int]:
+    """What an operator's decisions at one instant count less or more as glances, where some cases had other decisions at T than they have now."""
+    then = [(case, fact) for case, fact in stands.decisions if case not in otherwise]
+    then += [(case, fact) for case, facts in otherwise.items() for fact in facts if (fact.decider, fact.first_decided_at) == (stands.operator, stands.at)]
+    difference = {bucket: -amount for bucket, amount in stamped(stands, glance).items()}
+    for bucket, amount in stamped(msgspec.structs.replace(stands, decisions=tuple(then)), glance).items():
+        difference[bucket] = difference.get(bucket, 0) + amount
+    return difference
 
 
 def began(store: Store, workflow: str) -> Instant | None:
