@@ -43,7 +43,6 @@ class Item(msgspec.Struct, gc=False):
     merged_by: User | None = None
     source_branch: str | None = None
     target_branch: str | None = None
-    moved_to_id: int | None = None
 
 
 class Change(msgspec.Struct, gc=False):
