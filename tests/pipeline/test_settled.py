@@ -68,7 +68,7 @@ def figures(then: Then) -> list[str]:
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(LAWFUL, max_examples=6)
+@hypothesis_settings(LAWFUL, max_examples=4)
 def test_figures_as_of_any_instant_are_those_of_deriving_everything(place: Place, paged: Configuration, seed: int) -> None:
     random = Random(seed)
     events = world_of(random, cases=8) + incidents_and_runs(random)

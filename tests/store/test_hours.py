@@ -28,7 +28,7 @@ def add(store: Store, counts: Mapping[tuple[tuple[str, ...], int], int], into: d
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sums_between_cuts_are_those_of_the_minutes(new_url: NewUrl, seed: int) -> None:
     random = Random(seed)
     with open_store(new_url(), clock=lambda: 0) as store:
