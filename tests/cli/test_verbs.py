@@ -116,7 +116,7 @@ def test_a_count_that_its_cases_do_not_bear_out_fails_the_check(run: Run, copied
     assert "rollout-metrics rebuild" in checked.err
 
 
-def test_what_was_set_aside_is_listed_and_retried(run: Run, copied: Copied, collected: Collected, tmp_path: Path) -> None:
+def test_what_was_set_aside_is_listed_retried_and_let_go(run: Run, copied: Copied, collected: Collected, tmp_path: Path) -> None:
     feed = tmp_path / "feeds"
     shutil.copytree(collected.folder / "feeds" / "runtime", feed)
     (feed / "zz.jsonl").write_text('{"nonsense": true}\n', encoding="utf-8")
@@ -129,6 +129,11 @@ def test_what_was_set_aside_is_listed_and_retried(run: Run, copied: Copied, coll
     assert [(row["source"], row["reason"]) for row in listed.json] == [("runtime", "format")]
     assert listed.json[0]["where"].endswith("zz.jsonl:1")
     assert retried.err.strip().endswith("0 records understood now, 1 still set aside")
+
+    assert run("quarantine", "drop", "--config", file).code == 2
+    assert run("quarantine", "drop", "--config", file, listed.json[0]["id"]).err.strip() == "1 records let go"
+    assert run("quarantine", "list", "--config", file, "--json").json == []
+    assert run("quarantine", "drop", "--config", file, "--source", "runtime").err.strip() == "0 records let go"
 
 
 def test_erasing_a_person_leaves_every_count_as_it_was(run: Run, copied: Copied) -> None:

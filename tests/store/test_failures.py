@@ -106,7 +106,7 @@ def test_a_file_removed_under_us_is_told(tmp_path: Path) -> None:
 
         upgrade(f"sqlite:///{path}")
         with pytest.raises(StorageError, match=re.escape(f"{path} was replaced by another file while it was open")):
-            store.ping()
+            store.feeds()
 
 
 def test_a_newer_schema_is_told(url: str) -> None:
@@ -171,7 +171,7 @@ def test_a_server_that_goes_away_is_told_and_found_again() -> None:
         with pytest.raises(StorageError, match="the server"):
             store.land("desk", [ev("2m", "op-1", "closed", id="b")])
         with pytest.raises(StorageError, match="the server cannot be reached or went away"):
-            store.ping()
+            store.feeds()
 
         server.start()
         assert store.land("desk", [ev("2m", "op-1", "closed", id="b")]).new == 1

@@ -297,11 +297,27 @@ def quarantine_retry(file: Path) -> None:
     say(f"{released:,} records understood now, {left:,} still set aside")
 
 
+@quarantine.command(name="drop")
+@config_option
+@click.option("--source", help="Everything of this source.")
+@click.argument("ids", nargs=-1, type=int)
+def quarantine_drop(file: Path, source: str | None, ids: tuple[int, ...]) -> None:
+    """Let records go for good, by the ids that `quarantine list` shows: what a person wants erased, or what nobody will ever understand.
+
+    They no longer count against coverage.
+    """
+    if (source is None) == (not ids):
+        raise click.UsageError("name ids as `quarantine list` shows them, or a --source; not both")
+    with opened_store(read_configuration(file)) as store:
+        dropped = store.drop_quarantined(source=source, ids=ids)
+    say(f"{dropped:,} records let go")
+
+
 @program.command()
 @config_option
 @click.argument("actor")
 def erase(file: Path, actor: str) -> None:
-    """Remove a person's id from everything that is stored, but for records set aside."""
+    """Remove a person's id from everything that is stored, but for records set aside: see `quarantine list` and `quarantine drop`."""
     with opened(read_configuration(file)) as pipeline:
         touched = pipeline.erase(actor)
     say(f"erased from {touched:,} cases")

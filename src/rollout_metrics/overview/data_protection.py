@@ -81,7 +81,8 @@ def sheet(terms: Terms) -> list[Answer]:
                 f" {format_span(terms.events_kept)} (`store.retention.events`). Counts stay, in which nobody can be told apart, and so do signed"
                 " reviews, which name nobody but who signed them.",
                 f"What was set aside goes once it is understood, at the latest after {format_span(terms.persons_kept)}.",
-                "`rollout-metrics erase ACTOR` takes one person out of everything at once, but not out of what was set aside.",
+                "`rollout-metrics erase ACTOR` takes one person out of everything at once, but not out of what was set aside: `quarantine list` shows that,"
+                " `quarantine drop` lets it go.",
             ),
         ),
         Answer(

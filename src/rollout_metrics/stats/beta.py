@@ -1,7 +1,7 @@
 """The regularised incomplete beta function, accurate for small and for very large parameters alike, and Student's t by it."""
 
 from functools import lru_cache
-from math import exp, inf, isnan, lgamma, log, pi, sqrt
+from math import exp, inf, lgamma, log, pi, sqrt
 from statistics import NormalDist
 
 EPSILON = 2.0**-53
@@ -11,18 +11,11 @@ NORMAL_FROM = 1e5
 """Degrees of freedom from which the expansion around the normal is exact to double precision."""
 
 
-def incomplete_beta(x: float, a: float, b: float) -> float:
-    """I_x(a, b): the chance that a Beta(a, b) variable is at most `x`. Relative error under 1e-9 for a, b up to ten million.
+def incomplete_beta(x: float, y: float, a: float, b: float) -> float:
+    """I_x(a, b): the chance that a Beta(a, b) variable is at most `x`, for x in [0, 1] and a, b > 0. Relative error under 1e-9 for a, b up to ten million.
 
-    Raises `ValueError` for a, b <= 0 or x outside [0, 1].
+    y = 1 - x is given on its own, since the caller may know the small one of them better.
     """
-    if isnan(x) or not (0 <= x <= 1 and 0 < a < inf and 0 < b < inf):
-        raise ValueError(f"I_x(a, b) needs 0 <= x <= 1 and a, b > 0, not x={x}, a={a}, b={b}")
-    return _incomplete_beta(x, 1 - x, a, b)
-
-
-def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
-    """As above with y = 1 - x given on its own, since the caller may know the small one of them better."""
     if x == 0 or y == 0:
         return float(y == 0)
     front = a * b / (a + b) * _binomial(a, b, x, y)
@@ -123,8 +116,8 @@ def _excess(t: float, tail: float, degrees: float) -> tuple[float, float]:
     x, y = degrees / (degrees + square), square / (degrees + square)
     density = degrees * 0.5 / (degrees + 1) * _binomial(degrees / 2, 0.5, x, y) / t if t else 0.0
     if tail < 0.25:
-        return _incomplete_beta(x, y, degrees / 2, 0.5) / 2 - tail, density
-    return (0.5 - tail) - _incomplete_beta(y, x, 0.5, degrees / 2) / 2, density
+        return incomplete_beta(x, y, degrees / 2, 0.5) / 2 - tail, density
+    return (0.5 - tail) - incomplete_beta(y, x, 0.5, degrees / 2) / 2, density
 
 
 def _expansion(tail: float, degrees: float) -> float:

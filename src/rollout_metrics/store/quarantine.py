@@ -77,6 +77,12 @@ class Quarantine(Tables):
         with self._database.reading() as connection:
             return [Quarantined(*row) for row in connection.execute(query)]
 
+    def drop_quarantined(self, *, source: str | None = None, ids: Sequence[int] = ()) -> int:
+        """Let go for good all of a source, or those with these ids; how many there were."""
+        which = quarantine.c.source == source if source is not None else quarantine.c.id.in_(ids)
+        with self._database.writing() as connection:
+            return connection.execute(quarantine.delete().where(which)).rowcount
+
     def quarantine_counts(self) -> dict[tuple[str, str], int]:
         """How many records are in quarantine, by source and reason."""
         query = select(quarantine.c.source, quarantine.c.reason, func.count()).group_by(quarantine.c.source, quarantine.c.reason)

@@ -64,12 +64,6 @@ class Store(
         """Give all connections back."""
         self._database.close()
 
-    def ping(self) -> None:
-        """Ask the database for a sign of life; a `StorageError` says what is wrong."""
-        self._dialect.still_there()
-        with self._database.reading() as connection:
-            connection.execute(text("SELECT 1"))
-
     def pseudonym_key(self) -> bytes:
         """The key of this store's pseudonyms: random at the very first call, the same ever after."""
         with self._writing() as connection:
