@@ -56,7 +56,7 @@ def test_old_counts_are_read_by_the_hour_and_young_ones_by_the_minute(store: Sto
     add(store, {(SERIES[0], minute): 1 for minute in (1, 2, 61, STEP + 1, STEP + 2)}, defaultdict(int))
     store.sum_up(STEP * MINUTE + LEFT + DAY - MINUTE)
 
-    ((_, minutes, amounts), (_, hours, sums)) = store.tracks([("w", 0, 2 * STEP)], {"w": {90}})
+    ((_, hours, sums), (_, minutes, amounts)) = store.tracks([("w", 0, 2 * STEP)], {"w": {90}})
 
     assert (minutes.tolist(), amounts.tolist()) == ([61, STEP + 1, STEP + 2], [1, 1, 1])
     assert (hours.tolist(), sums.tolist()) == ([60], [2])

@@ -64,13 +64,13 @@ class Hours(Counts):
         with self._database.reading() as connection:
             summed = meta_number(connection, SUMMED)
             plans = [_Plan(stretch, cuts.get(stretch[0], ()), summed) for stretch in stretches]
-            minutes = self._numbered_stretches(piece for plan in plans for piece in plan.minutes)
-            yield from _tracks(self._dialect.rows(connection, self._dialect.minutes, minutes), names)
             for plan in plans:
                 series = [(number, *plan.hours) for name, number in list(self._names.series.items()) if name[0] == plan.workflow] if plan.hours else []
                 for name, hours, amounts in _tracks(self._dialect.rows(connection, self._dialect.hours, series), names):
                     whole = ~np.isin(hours, plan.cut)
                     yield name, hours[whole] * HOUR, amounts[whole]
+            minutes = self._numbered_stretches(piece for plan in plans for piece in plan.minutes)
+            yield from _tracks(self._dialect.rows(connection, self._dialect.minutes, minutes), names)
 
 
 class _Plan:
