@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -11,7 +10,7 @@ from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import CaseFacts, CaseSummary, Fact, Handling, HandlingKind
 from rollout_metrics.domain.time import Instant, minute_of
 from rollout_metrics.store.arrivals import ALWAYS
-from rollout_metrics.store.bulk import Difference, Numbered, in_order
+from rollout_metrics.store.bulk import Contributed, Difference, Numbered, Postings
 from rollout_metrics.store.codec import NOTHING, Counted, Sample, Series, decode_facts, decode_recorded, encode_facts, encode_numbers, encode_samples
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.judgements import add_for_good
@@ -89,8 +88,7 @@ class _Changes(msgspec.Struct):
     gone_elsewhere: set[Row] = set()
     stretched: list[Row] = []
     unstretched: list[Row] = []
-    posted: list[int] = []
-    """`series, minute, place of the case, amount`, one after another."""
+    posted: Postings = msgspec.field(default_factory=Postings)
     unposted: list[Row] = []
     changed: int = 0
 
@@ -218,7 +216,7 @@ class Cases(Persons, Receipts, Stretches):
             return
         if old is None or old[_COUNTED] != packed or old[_SAMPLED] != packed_samples:
             before = {} if old is None else self._postings(old[_COUNTED], old[_SAMPLED])
-            self._post(changes, place, before, self._posts(chain(counted, sampled)))
+            self._post(changes, place, before, (*counted, *sampled))
         row = (*key, *self._columns(derived, span_of(derived)), facts, recorded, packed, packed_samples)
         if row != old:
             changes.rows.append(row)
@@ -226,11 +224,9 @@ class Cases(Persons, Receipts, Stretches):
             if old is None or (old[_WORKFLOW], old[_FIRST_AGENT]) != (row[_WORKFLOW], row[_FIRST_AGENT]):
                 changes.led |= {row[_WORKFLOW]} if old is None else {row[_WORKFLOW], old[_WORKFLOW]}
 
-    def _post(self, changes: _Changes, place: int, before: dict[tuple[int, int], int], after: Sequence[tuple[int, int, int]]) -> None:
+    def _post(self, changes: _Changes, place: int, before: dict[tuple[int, int], int], after: Sequence[Contributed]) -> None:
         """What leads to a case is exchanged row by row, so that a rewritten case costs what changed in it."""
-        for series, minute, amount in after:
-            if before.pop((series, minute), None) != amount:
-                changes.posted += (series, minute, place, amount)
+        changes.posted.add(place, [row for row in after if before.pop(row[:2], None) != row[2]] if before else after)
         changes.unposted += [(*where, *changes.keys[place]) for where in before]
 
     def _columns(self, derived: CaseFacts, span: Span | None) -> Row:
@@ -272,8 +268,7 @@ class Cases(Persons, Receipts, Stretches):
         dialect.delete(connection, stretches, sorted(changes.unstretched))
         dialect.upsert(connection, stretches, sorted(changes.stretched))
         dialect.delete(connection, receipts, sorted(changes.unposted))
-        keys, posted = changes.keys, in_order(changes.posted)
-        dialect.upsert(connection, receipts, [(series, minute, *keys[place], amount) for series, minute, place, amount in posted])
+        dialect.upsert(connection, receipts, changes.posted.rows(changes.keys, self._leads))
         if changes.groups:
             mark, forgotten = self._next_mark(connection), meta_number(connection, PERSONS_UNTIL)
             dialect.delete(connection, decisions, sorted(changes.undecided))

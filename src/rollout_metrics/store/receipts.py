@@ -1,7 +1,7 @@
 """From a number to its cases: which cases contributed to a series, by minute, the newest first; a page costs what is on it."""
 
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, text
@@ -100,10 +100,9 @@ class Receipts(Tables):
         """The rows of a case: `(series, minute) -> amount`."""
         if sampled is None:
             return {}
-        posted = self._posts((*decode_counted(counted), *decode_counted(sampled)))
-        return {(series, minute): amount for series, minute, amount in posted}
+        posted = (*decode_counted(counted), *decode_counted(sampled))
+        return {(series, minute): amount for series, minute, amount in posted if self._leads(series)}
 
-    def _posts(self, counted: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-        """Those contributions that lead to their case."""
-        names = self._names.series.names
-        return [row for row in counted if names[row[0]][1] not in UNPOSTED]
+    def _leads(self, series: int) -> bool:
+        """Whether a series leads to its cases."""
+        return self._names.series.names[series][1] not in UNPOSTED
