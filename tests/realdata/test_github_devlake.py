@@ -46,7 +46,7 @@ def events() -> list[Event]:
         number, data = row["data"]["number"], row["data"]
         issue = msgspec.convert({**data, "pull_request": {}}, Issue)
         bundles[number, True] = Bundle(REPOSITORY, issue, list(reviews.get(number, {}).values()), msgspec.convert(data, Pull))
-    records = list(source.events(Page(([bundles[key] for key in sorted(bundles)], []), "recorded")))
+    records = list(source.events(Page([bundles[key] for key in sorted(bundles)], "recorded")))
     assert [record for record in records if isinstance(record, Rejected)] == []
     return [record for record in records if isinstance(record, Event)]
 

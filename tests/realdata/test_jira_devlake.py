@@ -48,7 +48,7 @@ def records() -> list[Event | Rejected | Coverage]:
     for number, histories in separate.items():  # issues of which only the changelog was recorded
         fields = {"created": "2020-01-01T00:00:00.000+0000", "updated": "2022-01-01T00:00:00.000+0000"}
         bundles.append(Bundle(Issue(number, fields), closing, histories))
-    return list(source.events(Page((bundles, []), "recorded")))
+    return list(source.events(Page(bundles, "recorded")))
 
 
 def test_no_record_is_set_aside(records: list[Any]) -> None:

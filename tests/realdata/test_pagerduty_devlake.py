@@ -32,7 +32,7 @@ def events(incidents: list[dict[str, Any]]) -> list[Event]:
     source = Pagerduty(name="pagerduty", token=SecretStr("t"))
     entries = [entry for incident in incidents for entry in incident["log_entries"]]
     page, rejected = _read(Answer(msgspec.json.encode({"log_entries": entries, "more": False}), "recorded", 200, {}))
-    records = list(source.events(Page((page.log_entries, rejected), "recorded")))
+    records = list(source.events(Page([*rejected, *page.log_entries], "recorded")))
     assert len(page.log_entries) == len(entries)
     assert [record for record in records if isinstance(record, Rejected)] == []
     return [record for record in records if isinstance(record, Event)]
