@@ -44,15 +44,16 @@ class Renderer:
 
     def render(self, families: Iterable[FamilyLike]) -> tuple[bytes, bytes]:
         """The same families in the text format and in OpenMetrics."""
-        text: list[str] = []
-        openmetrics: list[str] = []
+        text: list[bytes] = []
+        openmetrics: list[bytes] = []
         for family in families:
-            body = self._body(family)
+            body = self._body(family).encode()
             named = family.name + _TEXT_SUFFIXES.get(family.type, "")
-            text.append(f"# HELP {named} {_help(family.help, quotes=False)}\n# TYPE {named} {_TEXT_TYPES.get(family.type, family.type)}\n{body}")
-            openmetrics.append(f"{header(family)}{body}")
-        openmetrics.append("# EOF\n")
-        return "".join(text).encode(), "".join(openmetrics).encode()
+            described = f"# HELP {named} {_help(family.help, quotes=False)}\n# TYPE {named} {_TEXT_TYPES.get(family.type, family.type)}\n"
+            text += (described.encode(), body)
+            openmetrics += (header(family).encode(), body)
+        openmetrics.append(b"# EOF\n")
+        return b"".join(text), b"".join(openmetrics)
 
     def _body(self, family: FamilyLike) -> str:
         prefixes, name = self._prefixes, family.name
