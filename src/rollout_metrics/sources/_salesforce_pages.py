@@ -125,6 +125,8 @@ class Bundle(msgspec.Struct):
     """What statuses are called -> their API names: the history may hold either."""
     tracked: bool = True
     """The history could be read."""
+    odd: list[dict[str, Any]] = []
+    """Rows of the history that have another shape."""
 
 
 class Records(msgspec.Struct, rename="camel"):

@@ -167,6 +167,7 @@ class Salesforce(Reconciled):
         return told(page, partial(self._told, terms), lambda bundle: f"{bundle.name} {bundle.record.get('Id')}")
 
     def _told(self, terms: Mapping[str, "_Terms"], bundle: Bundle) -> list[Told]:
+        bundle.histories += [msgspec.convert(row, History) for row in bundle.odd]  # as odd as before, the record is set aside with them
         story = _Story(self, terms[bundle.name], bundle)
         return [*story.events(), Coverage("history", int(story.whole), 1)]
 
@@ -307,7 +308,10 @@ class _Reading(msgspec.Struct):
             asked = select(columns, kind.history, among(kind.parent, ids), order="CreatedDate, Id")
             for row in rows(api, root, asked, deleted=True):
                 if (bundle := bundles.get(str(row.get(kind.parent)))) is not None:
-                    bundle.histories.append(msgspec.convert(row, History))
+                    try:
+                        bundle.histories.append(msgspec.convert(row, History))
+                    except msgspec.ValidationError:
+                        bundle.odd.append(row)
         for name, child in self.children().items():
             for row in rows(api, root, child.of(name, ids), deleted=True):
                 if (bundle := bundles.get(parent_of(row, child.parent) or "")) is not None:
