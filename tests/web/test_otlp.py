@@ -177,6 +177,13 @@ def test_one_span_that_is_wrong_stops_no_other_and_is_told(receiver: Receiver, c
     assert "refunded" not in caplog.text
 
 
+def test_of_many_different_mistakes_some_are_set_aside_and_all_are_counted(receiver: Receiver) -> None:
+    receiver.post(request_of(*(span(number, rollout_metrics__activity=f"odd {number}") for number in range(150))))
+    ((_, rejected, spans),) = receiver.taken
+
+    assert (len(rejected), spans) == (100, {Outcome.REJECTED: 150})
+
+
 def test_partial_success_is_told_in_protobuf_to_those_who_speak_it(receiver: Receiver) -> None:
     answer = receiver.post(binary(span(1), span(2, rollout_metrics__actor_kind="operator")), PROTOBUF)
     partial = ExportTraceServiceResponse.FromString(answer.data).partial_success

@@ -23,6 +23,8 @@ SHOWN = 3
 """So many problems are told to the sender; the others are like them."""
 WORDS = 400
 """Longest telling of one problem."""
+ASIDE = 100
+"""So many mistakes of one request are set aside: each holds the value that is wrong, so there could be as many as spans."""
 
 
 class SpanSource(Receiving, Protocol):
@@ -84,7 +86,8 @@ def otlp_blueprint(sources: Iterable[SpanSource], take: TakeSpans, clock: Callab
 
 def _aside(door: SpanDoor, wrong: Mapping[int, str]) -> list[Rejected]:
     """What is said wrongly, once for each mistake: a runtime repeats its own with every span, and to know of it once is enough."""
-    return [Rejected("format", f"POST {PATH} by {door.token.name}", message, message.encode()) for message in dict.fromkeys(wrong.values())]
+    mistakes = list(dict.fromkeys(wrong.values()))[:ASIDE]
+    return [Rejected("format", f"POST {PATH} by {door.token.name}", message, message.encode()) for message in mistakes]
 
 
 def _beyond(door: SpanDoor, said: Sequence[Said], judge: Judge, held: Held) -> dict[int, str]:
