@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from rollout_metrics.collect.change_options import ChangeOptions
+from rollout_metrics.collect.story import Who
 from rollout_metrics.domain.events import ActorKind, text_value
 from rollout_metrics.domain.time import SECOND, Instant, format_instant, parse_instant
 
@@ -17,7 +18,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _EPOCH = parse_instant("1970-01-01T00:00:00Z")
 
 Row = dict[str, Any]
-Who = tuple[ActorKind, str | None]
 
 
 class Bundle(msgspec.Struct, gc=False):

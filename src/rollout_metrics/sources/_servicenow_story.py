@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollout_metrics.collect.source import Coverage, Told
+from rollout_metrics.collect.story import Story, Who
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND, Instant
-from rollout_metrics.sources._servicenow_rows import MACHINES, Account, Bundle, Row, Who, dated, instant_of, seconds_of, text_of
+from rollout_metrics.sources._servicenow_rows import MACHINES, Account, Bundle, Row, dated, instant_of, seconds_of, text_of
 
 CLOSING: Mapping[str, frozenset[str]] = {
     "incident": frozenset(("6", "7", "8")),
@@ -50,7 +51,7 @@ RECORD: Mapping[str, str] = {"id": "number", "title": "short_description", "prop
 
 def record_told(account: Account, bundle: Bundle) -> list[Told]:
     """The events of a record, whether its audit is whole, and the change record that it may be."""
-    story = Story(account, bundle)
+    story = RowStory(account, bundle)
     found: list[Told] = [*story.events(), Coverage("history", int(story.whole), 1)]
     if account.changes is not None and bundle.table == "change_request":
         said = {name: dated(text_of(value)) for name, value in bundle.row.items()}
@@ -58,7 +59,7 @@ def record_told(account: Account, bundle: Bundle) -> list[Told]:
     return found
 
 
-class Story:
+class RowStory(Story):
     """One record's events, oldest first."""
 
     whole = True
@@ -66,7 +67,7 @@ class Story:
 
     def __init__(self, account: Account, bundle: Bundle) -> None:
         self.account, self.bundle, self.row = account, bundle, bundle.row
-        self.case_id = str(bundle.row["sys_id"])
+        self.name, self.case_id = account.name, str(bundle.row["sys_id"])
         self.made_at = instant_of(bundle.row["sys_created_on"])
         self.read_at = instant_of(bundle.row["sys_updated_on"]) // SECOND
         self.names = account.attributes
@@ -102,11 +103,11 @@ class Story:
         untouched = not rows and str(self.row.get("sys_mod_count") or "0") == "0"
         self.whole = now["state"] == present if "state" in now else untouched or bool(rows)
         initial["table"] = self.bundle.table
-        who, facts = self._who(text_of(self.row.get("sys_created_by"))), {**self.link, "attributes": dict(sorted(initial.items()))}
+        who, facts = self._who(text_of(self.row.get("sys_created_by"))), {"attributes": dict(sorted(initial.items()))}
         made = [self._event("created", self.made_at, Activity.CREATED, who, facts, revision=self.read_at)]
         # Where a record that was worked on has no audit of its state, when it was closed is not known.
         if initial.get("status") in self.closing and ("state" in first or str(self.row.get("sys_mod_count") or "0") == "0"):
-            made.append(self._event("made_closed", self.made_at, Activity.CLOSED, who, dict(self.link), change=("status", None, initial["status"])))
+            made.append(self._event("made_closed", self.made_at, Activity.CLOSED, who, change=("status", None, initial["status"])))
         return [*made, *changes, *map(self._said, self.bundle.journal)]
 
     def _change(self, one: Row, field: str, at: Instant, before: str | None, after: str | None) -> Event | None:
@@ -114,17 +115,17 @@ class Story:
         if field == TIME:
             seconds = seconds_of(after) - seconds_of(before)
             if seconds > 0 and not self.account.timed:
-                return self._event(number, at, Activity.TIME_LOGGED, who, {**self.link, "seconds": seconds})
+                return self._event(number, at, Activity.TIME_LOGGED, who, {"seconds": seconds})
             return None
         kept = field in self.names
         change = (self.names.get(field, field), before if kept else None, after if kept else None)
         activity = Activity.CHANGED
         if field == "state" and (before in self.closing) != (after in self.closing):
             activity = Activity.CLOSED if after in self.closing else Activity.REOPENED
-        return self._event(number, at, activity, who, self.link.copy(), change=change)
+        return self._event(number, at, activity, who, change=change)
 
     def _said(self, one: Row) -> Event:
-        detail: dict[str, Any] = {**self.link, "public": JOURNAL[str(one["element"])]}
+        detail: dict[str, Any] = {"public": JOURNAL[str(one["element"])]}
         if text := own_words(str(one.get("value") or "")):
             detail["value"] = text
         return self._event(
@@ -136,17 +137,3 @@ class Story:
         if user is None or user in MACHINES:
             return ActorKind.SYSTEM, user
         return (ActorKind.CUSTOMER if user == self.bundle.caller else ActorKind.OPERATOR), user
-
-    def _event(
-        self,
-        number: str,
-        at: Instant,
-        activity: Activity,
-        who: Who,
-        detail: dict[str, Any],
-        *,
-        change: tuple[str | None, str | None, str | None] = (None, None, None),
-        revision: int = 0,
-    ) -> Event:
-        name, case_id, (kind, actor), (attribute, before, after) = self.account.name, self.case_id, who, change
-        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, kind, actor, attribute, before, after, detail, revision)

@@ -14,6 +14,7 @@ from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.source import Coverage, Page, Rejected, Told, Window
+from rollout_metrics.collect.story import Story, Who
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -61,8 +62,6 @@ RECORD: Mapping[str, str] = {
 }
 """Place in a change record -> the field that usually says it."""
 NOREPLY = "@users.noreply.github.com"
-
-Who = tuple[ActorKind, str | None]
 
 
 class Github(Reconciled):
@@ -245,7 +244,7 @@ class _Number(msgspec.Struct):
     number: int
 
 
-class _Story:
+class _Story(Story):
     """One issue's events."""
 
     whole = True
@@ -253,7 +252,8 @@ class _Story:
 
     def __init__(self, source: Github, bundle: Bundle) -> None:
         self.source, self.bundle, self.issue = source, bundle, bundle.issue
-        self.case_id = f"{bundle.repository}#{self.issue.number}"
+        self.name, self.case_id = source.name, f"{bundle.repository}#{self.issue.number}"
+        self.link = {"url": self.issue.html_url}
         self.is_pull = self.issue.pull_request is not None
         self.author = self.issue.user.login if self.issue.user is not None else None
         self.from_outside = self.issue.author_association in OUTSIDE
@@ -285,20 +285,6 @@ class _Story:
         if self.is_pull:  # it asks to be merged
             made.append(self._event("opened", made_at, Activity.APPROVAL_REQUESTED, who, {"via": via, "action": "merge"}))
         return made + later + list(self._untold(later))
-
-    def _event(
-        self,
-        number: str,
-        at: Instant,
-        activity: Activity,
-        who: Who,
-        detail: dict[str, Any],
-        *,
-        change: tuple[str | None, str | None, str | None] = (None, None, None),
-        revision: int = 0,
-    ) -> Event:
-        name, facts = self.source.name, {"url": self.issue.html_url, **detail}
-        return Event(name, name, self.case_id, f"{self.case_id}/{number}", at, activity, *who, *change, facts, revision)
 
     def _of(self, item: Item) -> Iterator[Event]:
         """The events of one entry, last first."""

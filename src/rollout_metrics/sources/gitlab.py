@@ -15,6 +15,7 @@ from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.source import Coverage, Page, Told, Window
+from rollout_metrics.collect.story import Story, Who
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import CredentialsError, PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -57,7 +58,6 @@ SAID: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 """What a system note begins with -> what it means. GitLab writes them in English; all others repeat events or say nothing of the item."""
 
 T = TypeVar("T")
-Who = tuple[ActorKind, str | None]
 
 
 class Gitlab(Reconciled):
@@ -199,7 +199,7 @@ def _list(api: Api, path: str, params: Mapping[str, Any], decoder: msgspec.json.
     return found
 
 
-class _Story:
+class _Story(Story):
     """One item's events."""
 
     whole = True
@@ -208,7 +208,8 @@ class _Story:
     def __init__(self, source: Gitlab, bundle: Bundle) -> None:
         self.source, self.bundle, self.item = source, bundle, bundle.item
         self.is_merge = bundle.kind == MERGE_REQUESTS
-        self.case_id = f"{bundle.project}{SIGNS[bundle.kind]}{self.item.iid}"
+        self.name, self.case_id = source.name, f"{bundle.project}{SIGNS[bundle.kind]}{self.item.iid}"
+        self.link = {"url": self.item.web_url}
         self.read_at = parse_instant(self.item.updated_at) // 1000
         """Members are worked out backwards from the present ones, which may be older than the events: the latest reading holds."""
         self.revision = 0
@@ -232,20 +233,6 @@ class _Story:
         if self.is_merge:  # it asks to be merged
             made.append(self._event("opened", made_at, Activity.APPROVAL_REQUESTED, who, {"via": [], "action": "merge"}))
         return made + told
-
-    def _event(
-        self,
-        number: str,
-        at: Instant,
-        activity: Activity,
-        who: Who,
-        detail: dict[str, Any],
-        *,
-        change: tuple[str | None, str | None, str | None] = (None, None, None),
-        revision: int = 0,
-    ) -> Event:
-        name, facts = self.source.name, {"url": self.item.web_url, **detail}
-        return Event(name, name, self.case_id, f"{self.case_id}/{number}", at, activity, *who, *change, facts, revision)
 
     def _state(self, change: Change) -> Iterator[Event]:
         at, who, number = parse_instant(change.created_at), _who(change.user), f"state/{change.id:020d}"

@@ -14,6 +14,7 @@ from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
+from rollout_metrics.collect.story import Story, Who
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, SECOND, Instant, Span
@@ -43,9 +44,6 @@ PREVIEWS = frozenset(("workflow_preview", "fin_preview"))
 """Where Fin talked to those who set it up."""
 HANDED_OVER = frozenset(("escalated", "procedure_handoff"))
 FIN = "ai_agent"
-Who = tuple[ActorKind, str | None]
-Change = tuple[str | None, str | None, str | None]
-UNCHANGED: Change = (None, None, None)
 
 
 class _App(msgspec.Struct):
@@ -186,13 +184,13 @@ class Intercom(Reconciled):
         return iter(sorted(found, key=lambda one: (one[0].updated_at, one[0].id)))
 
 
-class _Story:
+class _Story(Story):
     """One conversation's events."""
 
     def __init__(self, source: Intercom, bundle: _Bundle) -> None:
         self.source, self.record = source, bundle.record
-        self.case_id = _prefix(bundle.kind) + str(self.record["id"])
-        self.link = bundle.link
+        self.name, self.case_id = source.name, _prefix(bundle.kind) + str(self.record["id"])
+        self.link = {"url": f"{bundle.link}{self.record['id']}"} if bundle.link else {}
         self.is_ticket = bundle.kind == TICKETS
         listed = self.record.get(PARTS[bundle.kind]) or {}
         self.parts = sorted(listed.get(PARTS[bundle.kind]) or (), key=lambda part: (part["created_at"], str(part["id"]).zfill(20)))
@@ -222,11 +220,6 @@ class _Story:
 
     def _fields(self) -> Iterator[tuple[str, str]]:
         return iter(self.source.fields.items())
-
-    def _event(self, number: str, at: Instant, activity: Activity, who: Who, detail: dict[str, Any], *, change: Change = UNCHANGED, revision: int = 0) -> Event:
-        name, case_id, (kind, actor), (attribute, before, after) = self.source.name, self.case_id, who, change
-        facts = {"url": f"{self.link}{self.record['id']}", **detail} if self.link else detail
-        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, kind, actor, attribute, before, after, facts, revision)
 
     def _part(self, part: dict[str, Any]) -> Iterator[Event]:
         kind, at, number = str(part["part_type"]), _at(part["created_at"]), f"part/{str(part['id']).zfill(20)}"

@@ -15,6 +15,7 @@ from rollout_metrics.collect.paging import LoopGuard, offsets, whole
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Told, Window
+from rollout_metrics.collect.story import Story
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError, TruncatedError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -344,7 +345,7 @@ class _Terms:
         self.single = [key for key in self.names if key not in MEMBERS]
 
 
-class _Story:
+class _Story(Story):
     """One issue's events, oldest first."""
 
     whole = True
@@ -353,8 +354,8 @@ class _Story:
     def __init__(self, terms: _Terms, bundle: Bundle) -> None:
         self.terms, self.bundle, self.issue = terms, bundle, bundle.issue
         self.source, self.names, self.closing = terms.source, terms.names, terms.closing
-        self.case_id = bundle.issue.id
-        self.link: dict[str, Any] = {"url": terms.link + self.case_id} if terms.link else {}
+        self.name, self.case_id = terms.name, bundle.issue.id
+        self.link = {"url": terms.link + self.case_id} if terms.link else {}
         self.read_at = parse_instant(bundle.issue.fields["updated"]) // 1000
         """Members are worked out backwards from the present ones, which may be older than the changelog: the latest reading holds."""
         self.revision = 0
@@ -366,30 +367,16 @@ class _Story:
         made_at = parse_instant(fields["created"])
         creator = fields.get("creator") or fields.get("reporter")
         kind, actor, via = _actor(creator)
-        facts = {**self.link, "via": via, "attributes": initial}
+        facts = {"via": via, "attributes": initial}
         made = [self._event("created", made_at, Activity.CREATED, (kind, actor), facts, revision=self.revision)]
         if initial.get("status") in self.closing:  # made done
-            made.append(self._event("closed", made_at, Activity.CLOSED, (kind, actor), {**self.link, "via": via}, change=("status", None, initial["status"])))
+            made.append(self._event("closed", made_at, Activity.CLOSED, (kind, actor), {"via": via}, change=("status", None, initial["status"])))
         made += changes
         made += (self._comment(one) for one in self.bundle.comments)
         made += (self._worklog(one) for one in self.bundle.worklogs)
         made += self._approvals()
         made += self._rating()
         return made
-
-    def _event(
-        self,
-        number: str,
-        at: Instant,
-        activity: Activity,
-        who: tuple[ActorKind, str | None],
-        detail: dict[str, Any],
-        *,
-        change: tuple[str | None, str | None, str | None] = (None, None, None),
-        revision: int = 0,
-    ) -> Event:
-        name, case_id = self.terms.name, self.case_id
-        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, *who, *change, detail, revision)
 
     def _changes(self) -> tuple[list[Event], dict[str, str]]:
         """The changelog, oldest first, and what the issue began with: the `from` of a field's first change, else what it is now."""
@@ -444,14 +431,14 @@ class _Story:
     def _comment(self, one: dict[str, Any]) -> Event:
         kind, actor, via = _actor(one.get("author"))
         public = one.get("jsdPublic", True) is not False and not one.get("visibility")
-        said = {**self.link, "via": via, "public": public}
+        said = {"via": via, "public": public}
         if text := own_words(words(one.get("body"))):
             said["value"] = text
         return self._event(f"comment/{one['id'].zfill(20)}", parse_instant(one["created"]), Activity.COMMENTED, (kind, actor), said, revision=_revision(one))
 
     def _worklog(self, one: dict[str, Any]) -> Event:
         kind, actor, via = _actor(one.get("author"))
-        detail = {**self.link, "via": via, "seconds": int(one["timeSpentSeconds"])}
+        detail = {"via": via, "seconds": int(one["timeSpentSeconds"])}
         return self._event(
             f"worklog/{one['id'].zfill(20)}", parse_instant(one["created"]), Activity.TIME_LOGGED, (kind, actor), detail, revision=_revision(one)
         )
@@ -468,7 +455,7 @@ class _Story:
             asked_at, over = _stamp(one.get("createdDate")), _stamp(one.get("completedDate"))
             system = (ActorKind.SYSTEM, None)
             if asked_at is not None:
-                yield self._event(f"approval/{number}", asked_at, Activity.APPROVAL_REQUESTED, system, self.link)
+                yield self._event(f"approval/{number}", asked_at, Activity.APPROVAL_REQUESTED, system)
             decided = [(one_.get("approver"), DECISIONS.get(str(one_.get("approverDecision")))) for one_ in one.get("approvers") or ()]
             decided = [(who, activity) for who, activity in decided if activity is not None]
             final = DECISIONS.get(str(one.get("finalDecision")))
@@ -476,14 +463,14 @@ class _Story:
                 continue
             for who, activity in decided or [(None, final)]:
                 kind, actor, via = _actor(who)
-                yield self._event(f"approval/{number}/{actor or 'system'}", over, activity or final, (kind, actor), {**self.link, "via": via})
+                yield self._event(f"approval/{number}/{actor or 'system'}", over, activity or final, (kind, actor), {"via": via})
 
     def _rating(self) -> Iterator[Event]:
         rated, dated = (self.issue.fields.get(name or "") for name in (self.source.satisfaction_field, self.source.satisfaction_date_field))
         stars = rated.get("rating") if isinstance(rated, dict) else rated
         if isinstance(stars, int | float) and stars != 3 and isinstance(dated, str):
             who, at = (ActorKind.CUSTOMER, None), parse_instant(dated)
-            yield self._event("rating", at, Activity.RATED, who, {**self.link, "score": "good" if stars > 3 else "bad"}, revision=at // 1000)
+            yield self._event("rating", at, Activity.RATED, who, {"score": "good" if stars > 3 else "bad"}, revision=at // 1000)
 
 
 def _side(value: Any, said: Any, words: bool) -> str | None:

@@ -15,6 +15,7 @@ from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
+from rollout_metrics.collect.story import UNCHANGED, Story, Who
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import Instant, parse_instant
@@ -73,9 +74,6 @@ STEP: Mapping[str, tuple[Activity, str | None]] = {
 }
 """What a step of an approval process is; all else says nothing new."""
 DECISIONS: Mapping[str, Activity] = {"approved": Activity.APPROVED, "rejected": Activity.REJECTED}
-Who = tuple[ActorKind, str | None]
-Change = tuple[str | None, str | None, str | None]
-UNCHANGED: Change = (None, None, None)
 NOBODY: Who = (ActorKind.SYSTEM, None)
 
 
@@ -167,7 +165,8 @@ class Salesforce(Reconciled):
         return told(page, partial(self._told, terms), lambda bundle: f"{bundle.name} {bundle.record.get('Id')}")
 
     def _told(self, terms: Mapping[str, "_Terms"], bundle: Bundle) -> list[Told]:
-        bundle.histories += [msgspec.convert(row, History) for row in bundle.odd]  # as odd as before, the record is set aside with them
+        if bundle.odd:  # as odd as before, the record is set aside with them
+            bundle = msgspec.structs.replace(bundle, histories=bundle.histories + [msgspec.convert(row, History) for row in bundle.odd], odd=[])
         story = _Story(self, terms[bundle.name], bundle)
         return [*story.events(), Coverage("history", int(story.whole), 1)]
 
@@ -380,7 +379,7 @@ class _Terms:
         return found
 
 
-class _Story:
+class _Story(Story):
     """One record's events."""
 
     whole: bool
@@ -412,21 +411,6 @@ class _Story:
             ended = Activity.ABSORBED if absorbed else Activity.DELETED
             made.append(self._event("deleted", parse_instant(record["SystemModstamp"]), ended, self._who(record.get("LastModifiedById")), revision=1))
         return made
-
-    def _event(
-        self,
-        number: str,
-        at: Instant,
-        activity: Activity,
-        who: Who,
-        detail: Mapping[str, Any] | None = None,
-        *,
-        change: Change = UNCHANGED,
-        revision: int = 0,
-    ) -> Event:
-        name, case_id, (kind, actor), (attribute, before, after) = self.name, self.case_id, who, change
-        said = self.link.copy() if detail is None else {**self.link, **detail}
-        return Event(name, name, case_id, f"{case_id}/{number}", at, activity, kind, actor, attribute, before, after, said, revision)
 
     def _changes(self, now: dict[str, str | None]) -> tuple[list[Event], dict[str, str | None]]:
         """The history, and what the record began with: the old value of a field's first change, else what it is now."""
