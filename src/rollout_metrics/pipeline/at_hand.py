@@ -10,7 +10,7 @@ from rollout_metrics.figures import Stretch, situation
 from rollout_metrics.figures.at_hand import AtHand, Evidence
 from rollout_metrics.pipeline import harm_readings
 from rollout_metrics.pipeline.coverage import coverage_of
-from rollout_metrics.pipeline.freshness import NOTHING, as_of_all, reading, stale_sources
+from rollout_metrics.pipeline.freshness import NOTHING, as_of_all, readings_of, stale_sources
 from rollout_metrics.rollup import Contribution
 from rollout_metrics.store import Store
 
@@ -19,11 +19,7 @@ def evidence_at_hand(configuration: Configuration, store: Store, now: Instant) -
     """By workflow, at each one's live T; those whose sources have not been read are left out. Counts are taken as they were last derived."""
     configuration, _ = configuration.with_changes_of(store.change_readings())
     company = configuration.company(Pseudonyms(b"", frozenset(), frozenset()))  # no person and no text is looked at
-    settings = configuration.settings
-    readings = {
-        name: reading(source, store.progress(name), now, heartbeat=settings.schedule.heartbeat, stale_after=settings.alerts.stale_after)
-        for name, source in configuration.sources.items()
-    }
+    readings = readings_of(configuration.sources, configuration.settings, store, now)
     as_of = as_of_all(company, readings)
     around, promotions = store.surroundings(as_of), store.promotions()
     feeds, aside = store.feeds(), store.quarantine_counts()

@@ -24,7 +24,7 @@ from rollout_metrics.overview import Picture
 from rollout_metrics.pipeline.coverage import COVERAGE, UNDERIVABLE, added, coverage_of, covered
 from rollout_metrics.pipeline.deriving import derive_due
 from rollout_metrics.pipeline.freezing import freeze
-from rollout_metrics.pipeline.freshness import Reading, as_of_all, reading, stale_sources
+from rollout_metrics.pipeline.freshness import Reading, as_of_all, readings_of, stale_sources
 from rollout_metrics.pipeline.harm_readings import HarmReader
 from rollout_metrics.pipeline.landing import Landing
 from rollout_metrics.pipeline.reach import source_states
@@ -239,15 +239,11 @@ class Pipeline:
 
     def readings(self) -> dict[str, Reading]:
         """How far each source has been read."""
-        settings = self.configuration.settings
         now = self.clock()
-        found = {
-            name: reading(source, self.store.progress(name), now, heartbeat=settings.schedule.heartbeat, stale_after=settings.alerts.stale_after)
-            for name, source in self.sources.items()
-        }
+        found = readings_of(self.sources, self.configuration.settings, self.store, now)
         for name, item in found.items():
             self.metrics.set("source_partial", item.partial, source=name)
-            self.metrics.set("source_stale_after_seconds", (self.sources[name].stale_after or settings.alerts.stale_after) / SECOND, source=name)
+            self.metrics.set("source_stale_after_seconds", item.stale_after / SECOND, source=name)
             if item.watermark is not None:
                 self.metrics.set("source_watermark_timestamp_seconds", item.watermark / SECOND, source=name)
                 self.metrics.set("source_lag_seconds", max(0, now - item.watermark) / SECOND, source=name)

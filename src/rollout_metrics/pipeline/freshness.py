@@ -6,27 +6,30 @@ import msgspec
 
 from rollout_metrics.collect.received import Received
 from rollout_metrics.collect.source import Source
+from rollout_metrics.config.model import Settings
 from rollout_metrics.domain.policy import Company, Workflow
 from rollout_metrics.domain.time import Instant, Span, floor_minute
+from rollout_metrics.store import Store
 
 NOTHING: Instant = 0
 """The T of a workflow none of whose sources has been read: no event is that old."""
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How far a source has been read: its watermark, whether its history is still being read, and whether it is stale."""
+    """How far a source has been read: its watermark, whether its history is still being read, whether it is stale, and from which age on it is."""
 
     watermark: Instant | None
     partial: bool
     stale: bool
+    stale_after: Span
 
 
-def reading(source: Source, progress: Mapping[str, object] | None, now: Instant, *, heartbeat: Span, stale_after: Span) -> Reading:
+def _reading(source: Source, progress: Mapping[str, object] | None, now: Instant, *, heartbeat: Span, stale_after: Span) -> Reading:
     """What a source's saved progress says; `stale_after`: of sources that have none of their own.
 
     A push source is read up to now while its last accepted request is at most its own `heartbeat`, or this one, old; else up to that request.
     """
-    progress = progress or {}
+    progress, limit = progress or {}, source.stale_after or stale_after
     if source.pulled:
         watermark = progress.get("watermark")
         partial = bool(progress.get("partial", not progress))
@@ -36,8 +39,14 @@ def reading(source: Source, progress: Mapping[str, object] | None, now: Instant,
         watermark = now if isinstance(heard, int) and now - heard <= patience else heard
         partial = False
     if not isinstance(watermark, int):
-        return Reading(None, partial, stale=True)
-    return Reading(min(watermark, now), partial, stale=now - watermark > (source.stale_after or stale_after))
+        return Reading(None, partial, True, limit)
+    return Reading(min(watermark, now), partial, now - watermark > limit, limit)
+
+
+def readings_of(sources: Mapping[str, Source], settings: Settings, store: Store, now: Instant) -> dict[str, Reading]:
+    """How far each source has been read, as the store has it."""
+    heartbeat, stale_after = settings.schedule.heartbeat, settings.alerts.stale_after
+    return {name: _reading(source, store.progress(name), now, heartbeat=heartbeat, stale_after=stale_after) for name, source in sources.items()}
 
 
 def live_as_of(workflow: Workflow, readings: Mapping[str, Reading]) -> Instant:
