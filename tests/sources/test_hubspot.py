@@ -1,5 +1,6 @@
 """HubSpot's search limit, bulk imports and merges, against a server that searches like HubSpot."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.source import Page, Window
-from rollout_metrics.domain.errors import CredentialsError, RetryLater
+from rollout_metrics.domain.errors import CredentialsError, PayloadError, RetryLater
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import DAY
 from rollout_metrics.sources._hubspot_pages import closing_stages
@@ -28,8 +29,8 @@ def iso(at: int) -> str:
 class Crm:
     """Records with their time of change; answers search and batch reads."""
 
-    def __init__(self, changed: dict[int, int]) -> None:
-        self.changed = changed
+    def __init__(self, changed: dict[int, int], spoilt: Mapping[int, Any] = {}) -> None:
+        self.changed, self.spoilt = changed, spoilt
         self.deepest = 0
 
     def answer(self, request: Request) -> Reply:
@@ -50,12 +51,13 @@ class Crm:
         rows.sort(key=lambda row: row[0] if body["sorts"] == ["hs_object_id"] else row[1])
         offset = int(body["after"])
         self.deepest = max(self.deepest, offset + body["limit"])
-        found = [{"id": str(number), "properties": {"hs_lastmodifieddate": iso(at)}} for number, at in rows[offset : offset + body["limit"]]]
+        page = rows[offset : offset + body["limit"]]
+        found = [self.spoilt.get(number, {"properties": {"hs_lastmodifieddate": iso(at)}}) | {"id": str(number)} for number, at in page]
         return Reply({"total": len(rows), "results": found})
 
 
-def read_all(changed: dict[int, int]) -> tuple[set[str], Crm]:
-    crm = Crm(changed)
+def read_all(changed: dict[int, int], spoilt: Mapping[int, Any] = {}) -> tuple[set[str], Crm]:
+    crm = Crm(changed, spoilt)
     source = Hubspot(name="crm", token=SecretStr("secret-token"), objects=("deals",), deletions=False)
     with serving(crm.answer, packed=False) as server:
         source = source.model_copy(update={"base_url": server.url})
@@ -75,6 +77,25 @@ def test_every_changed_record_is_read_however_many_share_a_millisecond(bulks: li
 
     assert found == {f"deals/{number}" for number in changed}
     assert crm.deepest <= 200
+
+
+SPOILT = st.sampled_from([{}, *({"properties": {"hs_lastmodifieddate": stamp}} for stamp in (None, "yesterday", 5, iso(START + 10**9)))])
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9_999), st.integers(1, 450)), max_size=3), SPOILT, st.integers(2, 5))
+def test_a_time_of_change_that_cannot_be_read_loses_no_record(bulks: list[tuple[int, int]], spoilt: dict[str, Any], every: int) -> None:
+    changed: dict[int, int] = {}
+    for at, count in bulks:
+        changed |= {len(changed) + number + 1: START + at for number in range(count)}
+    found, _ = read_all(changed, {number: spoilt for number in changed if number % every})
+
+    assert found == {f"deals/{number}" for number in changed}
+
+
+def test_where_no_time_of_change_can_be_read_and_more_are_to_come_the_sweep_stops() -> None:
+    with pytest.raises(PayloadError, match="has no record whose hs_lastmodifieddate can be read, and more are to come"):
+        read_all(dict.fromkeys(range(1, 300), START), {number: {} for number in range(1, 300)})
 
 
 @pytest.mark.parametrize(("policy", "seconds"), [("DAILY", 3600), ("TEN_SECONDLY_ROLLING", 10), ("SECONDLY", 1)])

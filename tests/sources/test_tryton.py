@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.source import Rejected, Window
 from rollout_metrics.domain.events import Activity, Event, resolve
+from rollout_metrics.domain.time import DAY
 from rollout_metrics.sources._tryton_pages import FOREVER, looks
 from rollout_metrics.sources.tryton import ATTRIBUTES, Tryton
 from sources.server import Reply, Request, serving
@@ -19,6 +21,7 @@ from sources.upstream.simulator import Simulator
 from sources.upstream.tryton import PROFILE, last_saved
 from sources.upstream.world import World
 
+LISTING = "/crm/rest/model/sale.opportunity"
 HISTORIES = st.dictionaries(st.integers(1, 4), st.lists(st.integers(0, 9), unique=True, max_size=4).map(sorted), max_size=4)
 
 
@@ -66,6 +69,30 @@ def test_a_deletion_is_dated_by_history_and_notes_are_found_though_nothing_chang
     assert [(event.case_id, event.occurred_at) for event in found if event.activity is Activity.DELETED] == [("1", last_saved(gone))]
     assert noted
     assert {event.event_id for event in found if event.activity is not Activity.DELETED} == noted
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([None, "yesterday", {"year": 2026, "month": 13, "day": 1}, {"year": 9999, "month": 1, "day": 1}]))
+def test_a_time_of_change_that_cannot_be_read_loses_no_record(seed: int, spoilt: Any) -> None:
+    random = Random(seed)
+    world = World(random)
+    while len(world.cases) < 12:
+        world.step()
+    simulator = Simulator(PROFILE, world)
+
+    def spoiling(request: Request) -> Reply:
+        reply = simulator(request)
+        if request.line == f"GET {LISTING}" and "last_modified_at" in request.query["f"] and isinstance(reply.body, list):
+            for row in reply.body[1:] if random.random() < 0.5 else reply.body[:-1]:
+                row["last_modified_at"] = spoilt
+        return reply
+
+    with serving(spoiling) as server:
+        source = tryton(server.url)
+        found = [one for page in source.pages(api(source), Window(0, world.now + DAY)) for one in source.events(page)]
+
+    assert not [one for one in found if isinstance(one, Rejected)]
+    assert {one.case_id for one in found if isinstance(one, Event)} == {str(case.number) for case in world.living()}
 
 
 def answers(there: set[str], rows: list[dict[str, Any]]) -> Any:

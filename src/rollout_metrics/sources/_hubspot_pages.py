@@ -67,12 +67,20 @@ class _RawBatch(msgspec.Struct):
 
 class _Hit(msgspec.Struct, gc=False):
     id: str
-    properties: dict[str, str | None]
+    properties: dict[str, Any] = {}
+
+    def changed_at(self, modified: str, end: int) -> int | None:
+        """When, in milliseconds; None where that cannot be read: the record itself can be all the same."""
+        try:
+            at = milliseconds(self.properties.get(modified))
+        except (AttributeError, TypeError, ValueError):
+            return None
+        return at if at < end else None
 
 
 class _Found(msgspec.Struct):
     total: int
-    results: list[_Hit]
+    results: list[msgspec.Raw]
 
 
 class After(msgspec.Struct):
@@ -90,7 +98,7 @@ class Paging(msgspec.Struct):
 class ArchivedList(msgspec.Struct):
     """A page of deleted records."""
 
-    results: list[Archived]
+    results: list[msgspec.Raw]
     paging: Paging | None = None
 
 
@@ -151,7 +159,9 @@ _BATCH = msgspec.json.Decoder(_Batch)
 _RAW_BATCH = msgspec.json.Decoder(_RawBatch)
 RECORD = msgspec.json.Decoder(Record)
 _FOUND = msgspec.json.Decoder(_Found)
-_ARCHIVED = msgspec.json.Decoder(ArchivedList)
+_HIT = msgspec.json.Decoder(_Hit)
+_ARCHIVED_LIST = msgspec.json.Decoder(ArchivedList)
+_ARCHIVED = msgspec.json.Decoder(Archived)
 _OWNERS = msgspec.json.Decoder(_Owners)
 _PROPERTIES = msgspec.json.Decoder(_Properties)
 _PIPELINES = msgspec.json.Decoder(_Pipelines)
@@ -166,71 +176,89 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     owners: dict[str, str] | None = None
 
 
-def changed(api: Api, kind: str, since: int, end: int) -> Iterator[tuple[list[str], int]]:
-    """The ids of records changed in [since, end) milliseconds, and up to when all have been given.
+class _Hits(msgspec.Struct, frozen=True):
+    """A page of a search. `whole`: no more are to come."""
+
+    hits: list[_Hit]
+    rejected: list[Rejected]
+    whole: bool
+    where: str
+
+
+Listed = tuple[list[str], list[Rejected], int]
+"""Ids of records, what is no record, and up to when all have been given."""
+
+
+def changed(api: Api, kind: str, since: int, end: int) -> Iterator[Listed]:
+    """The records changed in [since, end) milliseconds.
 
     The filter moves with each page instead of an offset: no query comes near the vendor's limit of 10,000, and records
-    that change while we page cannot push others over a page's edge.
+    that change while we page cannot push others over a page's edge. One whose time cannot be read leads nowhere: the others of its page do.
     """
     modified = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
     seen: set[str] = set()
     while since < end:
         filters = [_filter(modified, "GTE", since), _filter(modified, "LT", end)]
-        found, where = _search(api, kind, filters, modified, f"changed since {since}")
-        times = [milliseconds(hit.properties[modified]) for hit in found.results]
+        found = _search(api, kind, filters, modified, f"changed since {since}")
+        stamps = [hit.changed_at(modified, end) for hit in found.hits]
+        times = [at for at in stamps if at is not None]
         if times != sorted(times) or (times and times[0] < since):
-            raise PayloadError(f"{where} is not in order of {modified}: the sort is being ignored")
-        fresh = [hit.id for hit in found.results if hit.id not in seen]
+            raise PayloadError(f"{found.where} is not in order of {modified}: the sort is being ignored")
+        if not times and not found.whole:
+            raise PayloadError(f"{found.where} has no record whose {modified} can be read, and more are to come: its shape is unknown to this version")
+        fresh = [hit.id for hit in found.hits if hit.id not in seen]
         last = times[-1] if times else end
-        if found.total <= len(found.results):
-            if fresh:
-                yield fresh, last
+        if found.whole:
+            if fresh or found.rejected:
+                yield fresh, found.rejected, last
             return
         if last > since:
-            yield fresh, last
-            seen = {hit.id for hit, at in zip(found.results, times, strict=True) if at == last}
+            yield fresh, found.rejected, last
+            seen = {hit.id for hit, at in zip(found.hits, stamps, strict=True) if at in (last, None)}
             since = last
         else:
             yield from _at_once(api, kind, modified, since)
             since, seen = since + 1, set()
 
 
-def _at_once(api: Api, kind: str, modified: str, at: int) -> Iterator[tuple[list[str], int]]:
-    """The ids of records that all changed in one millisecond (bulk imports), by ranges of ids."""
+def _at_once(api: Api, kind: str, modified: str, at: int) -> Iterator[Listed]:
+    """The records that all changed in one millisecond (bulk imports), by ranges of ids."""
     last = 0
     while True:
         filters = [_filter(modified, "EQ", at), _filter("hs_object_id", "GT", last)]
-        found, where = _search(api, kind, filters, "hs_object_id", f"changed at {at} after {last}")
-        ids = [int(hit.id) for hit in found.results]
-        if ids != sorted(ids) or (ids and ids[0] <= last):
-            raise PayloadError(f"{where} repeats records: paging runs in a loop and would never end")
-        if ids:
-            yield [hit.id for hit in found.results], at
-            last = ids[-1]
-        if found.total <= len(ids):
+        found = _search(api, kind, filters, "hs_object_id", f"changed at {at} after {last}")
+        ids = [int(hit.id) for hit in found.hits]
+        if ids != sorted(ids) or (ids and ids[0] <= last) or not (ids or found.whole):
+            raise PayloadError(f"{found.where} repeats records: paging runs in a loop and would never end")
+        if ids or found.rejected:
+            yield [hit.id for hit in found.hits], found.rejected, at
+        if found.whole:
             return
+        last = ids[-1]
 
 
-def _search(api: Api, kind: str, filters: list[dict[str, str]], sort: str, label: str) -> tuple[_Found, str]:
+def _search(api: Api, kind: str, filters: list[dict[str, str]], sort: str, label: str) -> _Hits:
     body = {"filterGroups": [{"filters": filters}], "sorts": [sort], "properties": [filters[0]["propertyName"]], "limit": FOUND, "after": "0"}
     answer = api.post(f"/crm/v3/objects/{kind}/search", body, label=label)
     found = decode(answer, _FOUND)
-    if found.total > len(found.results) and len(found.results) < FOUND:
-        raise PayloadError(f"{answer.where} holds {len(found.results)} of {found.total} records: the page was cut short without saying so")
-    return found, answer.where
+    count = len(found.results)
+    if found.total > count and count < FOUND:
+        raise PayloadError(f"{answer.where} holds {count} of {found.total} records: the page was cut short without saying so")
+    return _Hits(*decoded(found.results, _HIT, f"{answer.where} record", Body(kind).kept), found.total <= count, answer.where)
 
 
 def _filter(name: str, operator: str, value: int) -> dict[str, str]:
     return {"propertyName": name, "operator": operator, "value": str(value)}
 
 
-def archived(api: Api, kind: str) -> Iterator[tuple[ArchivedList, Answer]]:
-    """All deleted records of a type."""
+def archived(api: Api, kind: str) -> Iterator[tuple[list[Archived], list[Rejected], str]]:
+    """All deleted records of a type, what is none, and where they stand."""
     params = {"archived": "true", "limit": 100, "properties": "hs_object_id"}
-
-    return tokens(
-        api, f"/crm/v3/objects/{kind}", params, _ARCHIVED, parameter="after", token=lambda page: following(page.paging), records=lambda page: page.results
-    )
+    path = f"/crm/v3/objects/{kind}"
+    for page, answer in tokens(
+        api, path, params, _ARCHIVED_LIST, parameter="after", token=lambda page: following(page.paging), records=lambda page: page.results
+    ):
+        yield *decoded(page.results, _ARCHIVED, f"{answer.where} record", Body(kind).kept), answer.where
 
 
 def following(paging: Paging | None) -> str | None:

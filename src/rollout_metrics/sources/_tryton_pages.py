@@ -10,6 +10,8 @@ import msgspec
 
 from rollout_metrics.collect.http import Answer, Api, decode
 from rollout_metrics.collect.paging import LoopGuard, whole
+from rollout_metrics.collect.records import decoded
+from rollout_metrics.collect.source import Rejected
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.time import Instant, instant, moment
 
@@ -61,10 +63,18 @@ class Present(msgspec.Struct, gc=False, kw_only=True):
     notes: list[msgspec.Raw] = []
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class Changed(Present, gc=False, kw_only=True):
     """A record that changed."""
 
-    last_modified_at: Stamp
+    last_modified_at: msgspec.Raw = _NOTHING
+
+    @property
+    def at(self) -> Instant | None:
+        """When; None where that cannot be read: the record itself can be all the same."""
+        return _at(self.last_modified_at)
 
 
 class State(msgspec.Struct, gc=False):
@@ -98,11 +108,12 @@ class _Member(msgspec.Struct, gc=False):
     employees: list[int] = []
 
 
-_REVISIONS = msgspec.json.Decoder(list[tuple[Stamp, int, str | None]])
+_STAMP = msgspec.json.Decoder(Stamp)
+_REVISIONS = msgspec.json.Decoder(list[tuple[msgspec.Raw, int, str | None]])
 _MEMBERS = msgspec.json.Decoder(list[_Member])
 _NAMES = msgspec.json.Decoder(list[str])
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_CHANGED = msgspec.json.Decoder(list[Changed])
+_CHANGED = msgspec.json.Decoder(Changed)
 _PRESENT = msgspec.json.Decoder(list[Present])
 _REF = msgspec.json.Decoder(Present)
 _RAW = msgspec.json.Decoder(list[msgspec.Raw])
@@ -132,26 +143,32 @@ class Rest:
         known = decode(self._api.post(f"{self.path(self.model)}/fields_get", {"fields_names": wanted}), _FIELDS)
         return [field for field in wanted if field in known]
 
-    def changed(self, start: Instant, end: Instant) -> Iterator[tuple[list[Changed], Answer]]:
-        """Records last changed in [start, end), oldest change first, each page asked for by the last record before it: nothing shifts while we read."""
+    def changed(self, start: Instant, end: Instant) -> Iterator[tuple[list[Changed], list[Rejected], Instant, Answer]]:
+        """Records last changed in [start, end), oldest change first, each page asked for by the last record before it: nothing shifts while we read.
+
+        Beside them what is no record, and up to when all have been given. A record whose time cannot be read leads nowhere: the others of its page do.
+        """
         guard = LoopGuard()
         at, last = start, -1
         while True:
             later = ["OR", [["last_modified_at", ">", _wire(at)]], [["last_modified_at", "=", _wire(at)], ["id", ">", last]]]
             answer = self._search(self.model, [later, ["last_modified_at", "<", _wire(end)]], ("last_modified_at", *NOTES), order="last_modified_at")
-            page = _complete(answer, _CHANGED)
-            guard.check((at, last), answer, records=len(page))
-            if not page:
+            rows = _complete(answer, _RAW)
+            guard.check((at, last), answer, records=len(rows))
+            page, rejected = decoded(rows, _CHANGED, f"{answer.where} record")
+            if not rows:
                 return
-            try:
-                reached = max((one.last_modified_at.at, one.id) for one in page)
-            except ValueError as error:
-                raise PayloadError(f"{answer.where} holds a time that is none ({error})") from None
-            if reached <= (at, last):
-                raise PayloadError(f"{answer.where} repeats records up to {reached[1]}: the condition on the time of change is being ignored")
-            yield page, answer
-            (at, last) = reached
-            if len(page) == _total(answer):
+            times = [(known, one.id) for one in page if (known := one.at) is not None and known < end]
+            done = len(rows) == _total(answer)
+            if times and max(times) <= (at, last):
+                raise PayloadError(f"{answer.where} repeats records up to {last}: the condition on the time of change is being ignored")
+            if not times and not done:
+                raise PayloadError(
+                    f"{answer.where} has no record whose last_modified_at can be read, and more are to come: its shape is unknown to this version"
+                )
+            (at, last) = max(times, default=(at, last))
+            yield page, rejected, at, answer
+            if done:
                 return
 
     def as_of(self, at: Instant, ids: Sequence[int], fields: Sequence[str]) -> dict[int, msgspec.Raw]:
@@ -168,16 +185,17 @@ class Rest:
         """One record that may be seen, if there is one."""
         return decode(self._search(self.model, [], fields, limit=1), _RAW)
 
-    def revisions(self, ids: Sequence[int]) -> dict[int, list[Instant]]:
-        """When each record was saved, oldest first; the last one of a deleted record is its end."""
+    def revisions(self, ids: Sequence[int]) -> tuple[dict[int, list[Instant]], frozenset[int]]:
+        """When each record was saved, oldest first; the last one of a deleted record is its end. Beside it those of which not every time can be read."""
         found: dict[int, set[Instant]] = {}
-        answer = self._api.post(f"{self.path(self.model)}/history_revisions", {"ids": list(ids)})
-        try:
-            for stamp, number, _ in decode(answer, _REVISIONS):
-                found.setdefault(number, set()).add(stamp.at)
-        except ValueError as error:
-            raise PayloadError(f"{answer.where} holds a time that is none ({error})") from None
-        return {number: sorted(instants) for number, instants in found.items()}
+        unread: set[int] = set()
+        for raw, number, _ in decode(self._api.post(f"{self.path(self.model)}/history_revisions", {"ids": list(ids)}), _REVISIONS):
+            at = _at(raw)
+            if at is None:
+                unread.add(number)
+            else:
+                found.setdefault(number, set()).add(at)
+        return {number: sorted(instants) for number, instants in found.items()}, frozenset(unread)
 
     def logins(self, employees: Sequence[int]) -> dict[int, str]:
         """Employee -> the login of the user that it is, where it is one user only. Users who have left are among them."""
@@ -217,6 +235,14 @@ def looks(revisions: Mapping[int, Sequence[Instant]]) -> Iterator[tuple[Instant,
         while place < len(begins) and begins[place][0] <= looked:
             place += 1
         yield looked, sorted(number for _, number in begins[first:place])
+
+
+def _at(raw: msgspec.Raw) -> Instant | None:
+    """A time, if it is one."""
+    try:
+        return _STAMP.decode(raw).at
+    except ValueError:
+        return None
 
 
 def _complete(answer: Answer, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:

@@ -204,10 +204,12 @@ class Hubspot(HttpSource):
             return
         body = Body(part, self._closing(api, part), owners=owners) if part in self.objects else None
         if body is not None and self.deletions and window.start // DAY != window.end // DAY:
-            for gone, answer in archived(api, part):
-                yield replace(body, archived=tuple(gone.results)), answer.where, since
+            for gone, rejected, where in archived(api, part):
+                yield replace(body, archived=tuple(gone), rejected=tuple(rejected)), where, since
         try:
-            for ids, reached in changed(api, part, since, window.end // MILLISECOND):
+            for ids, rejected, reached in changed(api, part, since, window.end // MILLISECOND):
+                if rejected:
+                    yield Body(part, rejected=tuple(rejected)), part, since
                 for start in range(0, len(ids), READ):
                     chunk = ids[start : start + READ]
                     read, where = self._read(api, body, chunk) if body is not None else engagements(api, part, chunk, self.objects)

@@ -17,7 +17,7 @@ from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import MINUTE, Instant, Span, format_instant
-from rollout_metrics.sources._tryton_pages import EMPLOYED, NOTE, NOTES, PER_PAGE, STATE, Changed, Rest, Stamp, State, User, looks
+from rollout_metrics.sources._tryton_pages import EMPLOYED, FOREVER, NOTE, NOTES, PER_PAGE, STATE, Changed, Rest, Stamp, State, User, looks
 
 MODEL = "sale.opportunity"
 STATUS, EMPLOYEE = "state", "employee"
@@ -51,6 +51,7 @@ REFUSED: dict[int, str] = {
     404: "check the address and the name of the database",
 }
 NO_HISTORY = "install the module sale_opportunity, which keeps it; without it no change can be seen"
+UNDATED = "a time of its history cannot be read: correct it in the database; the record is read anew when it changes, and by `collect --since`"
 
 Found = Event | Rejected | Coverage
 
@@ -69,6 +70,7 @@ class Kept(msgspec.Struct):
 class _Body(msgspec.Struct, frozen=True):
     kept: tuple[Kept, ...] = ()
     ended: tuple[Event, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
 
 
 _VALUES = msgspec.json.Decoder(dict[str, Any])
@@ -109,12 +111,15 @@ class Tryton(Reconciled):
         if not rest.keeps_history():
             raise CredentialsError(f"{self.base_url} keeps no history of {MODEL} in {self.database}: {NO_HISTORY}")
         fields = (*rest.there(self.attributes()), *WHO_AND_WHEN)
-        for changed, answer in rest.changed(window.start, window.end):
-            yield Page(_Body(_read(rest, fields, changed)), answer.where, changed[-1].last_modified_at.at)
+        for changed, rejected, reached, answer in rest.changed(window.start, window.end):
+            kept, unread = _read(rest, fields, changed)
+            aside = (Rejected("malformed", f"{answer.where} opportunity {number}", UNDATED, msgspec.json.encode(Kept(number))) for number in unread)
+            yield Page(_Body(kept, rejected=(*rejected, *aside)), answer.where, reached)
 
     def events(self, page: Page) -> Iterator[Found]:
         """For each opportunity `created` and an event for each attribute that a revision changed; one for each note."""
         body: _Body = page.body
+        yield from body.rejected
         yield from body.ended
         looked_for = [kept for kept in body.kept if kept.revisions is not None]
         whole = 0
@@ -139,7 +144,7 @@ class Tryton(Reconciled):
         for batch in batches(roll(), PER_PAGE):
             present, answer = rest.present([int(case_id) for case_id, _ in batch])
             gone = self.gone(batch, {str(one.id) for one in present})
-            saved = rest.revisions([int(event.case_id) for event in gone]) if gone else {}
+            saved = rest.revisions([int(event.case_id) for event in gone])[0] if gone else {}
             ended = tuple(replace(event, occurred_at=max((event.occurred_at, *saved.get(int(event.case_id), ())))) for event in gone)
             noted = tuple(Kept(one.id, notes=one.notes) for one in present if one.notes)
             yield Page(_Body(noted, ended), f"{answer.where} of {len(batch)}")
@@ -161,10 +166,15 @@ class Tryton(Reconciled):
         return Rest(api, self.database, MODEL)
 
 
-def _read(rest: Rest, fields: tuple[str, ...], changed: list[Changed]) -> tuple[Kept, ...]:
-    """Each record with every state it was in until it was listed; what has become of it since is left to the next sweep."""
-    saved = rest.revisions([one.id for one in changed])
-    revisions = {one.id: [at for at in saved.get(one.id, ()) if at <= one.last_modified_at.at] for one in changed}
+def _read(rest: Rest, fields: tuple[str, ...], changed: list[Changed]) -> tuple[tuple[Kept, ...], list[int]]:
+    """Each record with every state it was in until it was listed; what has become of it since is left to the next sweep.
+
+    Beside them those whose history has a time that cannot be read: a state of it would be missed, and its changes be another's.
+    """
+    saved, unread = rest.revisions([one.id for one in changed])
+    listed = {one.id: one for one in changed if one.id not in unread}
+    until = {number: FOREVER if (at := one.at) is None else at for number, one in listed.items()}
+    revisions = {number: [at for at in saved.get(number, ()) if at <= until[number]] for number in listed}
     states: dict[int, list[msgspec.Raw]] = {number: [] for number in revisions}
     for at, numbers in looks(revisions):
         seen = rest.as_of(at, numbers, fields)
@@ -176,7 +186,8 @@ def _read(rest: Rest, fields: tuple[str, ...], changed: list[Changed]) -> tuple[
     employees = {number: {employee for state in each if (employee := _employee(state)) is not None} for number, each in states.items()}
     logins = rest.logins(sorted(set().union(*employees.values())))
     own = {number: {str(employee): logins[employee] for employee in each if employee in logins} for number, each in employees.items()}
-    return tuple(Kept(one.id, states[one.id], one.notes, own[one.id], len(revisions[one.id])) for one in changed)
+    kept = tuple(Kept(number, states[number], one.notes, own[number], len(revisions[number])) for number, one in listed.items())
+    return kept, sorted(unread & {one.id for one in changed})
 
 
 def _saved_at(state: msgspec.Raw) -> Instant | None:
