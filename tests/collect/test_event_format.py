@@ -53,6 +53,12 @@ def test_an_action_that_sets_an_attribute_is_read_as_attribute_and_value() -> No
     assert (found.attribute, found.after) == ("priority", "high")
 
 
+def test_the_new_value_of_an_action_that_sets_an_attribute_may_be_its_after() -> None:
+    found = event(activity="recommended", actor_kind="agent", after="high", detail={"action": "set:priority"})
+
+    assert (found.attribute, found.after) == ("priority", "high")
+
+
 def test_an_evaluation_without_a_case_is_a_case_of_its_own() -> None:
     fields = {key: value for key, value in GOOD.items() if key != "case_id"} | {"case_source": "helpdesk", "activity": "evaluated", "detail": {"passed": False}}
     found = read_event(json.dumps(fields).encode(), "desk")

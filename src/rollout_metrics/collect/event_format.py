@@ -119,10 +119,7 @@ def _read(data: bytes, source: str) -> Event | tuple[Problem, ...]:
 
 def _event(record: Record, source: str) -> Event:
     detail = _details(record.detail) if record.detail else {}
-    attribute, after = record.attribute, record.after
-    action = detail.get("action", "")
-    if attribute is None and action.startswith(_SET):
-        attribute, after = action.removeprefix(_SET), detail.get("value")
+    attribute, after = set_by(record.attribute, record.after, detail)
     return Event(
         source,
         (record.case_id and record.case_source) or source,  # a run about no case is nobody else's
@@ -138,6 +135,14 @@ def _event(record: Record, source: str) -> Event:
         detail,
         record.revision,
     )
+
+
+def set_by(attribute: str | None, after: Any, detail: Mapping[str, Any]) -> tuple[str | None, Any]:
+    """The attribute and its new value, also where only `detail.action` names the attribute; then `detail.value` may hold the value instead of `after`."""
+    action = detail.get("action", "")
+    if attribute is None and action.startswith(_SET):
+        return action.removeprefix(_SET), after if after is not None else detail.get("value")
+    return attribute, after
 
 
 def canonical_text(value: Any) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rollout_metrics.collect.event_format import EARLIEST, lacking
+from rollout_metrics.collect.event_format import EARLIEST, lacking, set_by
 from rollout_metrics.collect.mapping import Row, TextOptions, TimeOptions, holds, padded, sort_key
 from rollout_metrics.collect.snapshots import Record
 from rollout_metrics.collect.source import Rejected
@@ -143,9 +143,8 @@ def _event(
         raise ValueError(f"activity: {activity!r} is none of {', '.join(Activity)}")
     if kind is None or kind not in ActorKind.__members__.values():
         raise ValueError(f"actor_kind: {kind!r} is none of {', '.join(ActorKind)}: map it, or say otherwise" if kind else "actor_kind: is empty: say otherwise")
-    attribute, before, after = change
-    if attribute is None and detail.get("action", "").startswith("set:"):
-        attribute, after = detail["action"].removeprefix("set:"), after if after is not None else detail.get("value")
+    named, before, after = change
+    attribute, after = set_by(named, after, detail)
     activity = Activity(activity)
     if problem := lacking(activity, attribute, detail):
         raise ValueError(str(problem))
