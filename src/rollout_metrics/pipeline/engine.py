@@ -27,6 +27,7 @@ from rollout_metrics.pipeline.freezing import freeze
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, readings_of, stale_sources
 from rollout_metrics.pipeline.harm_readings import HarmReader
 from rollout_metrics.pipeline.landing import Landing
+from rollout_metrics.pipeline.memory import collect_young
 from rollout_metrics.pipeline.reach import source_states
 from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.pipeline.telling import sent, swept
@@ -178,6 +179,7 @@ class Pipeline:
             self.metrics.set("pass_duration_seconds", time.monotonic() - begun)
             self.metrics.set("snapshot_timestamp_seconds", now / SECOND)
             self.board.hang(self._taken(families, readings, now), _unread(readings))
+        collect_young()
         return None
 
     def picture(self, *, watch: Watch = silent) -> Picture | None:
