@@ -15,7 +15,8 @@ from rollout_metrics.collect.source import Coverage, Page, Rejected
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import MINUTE, parse_instant
 from rollout_metrics.sources._jira_pages import Bundle, History, Issue
-from rollout_metrics.sources.jira import ATTRIBUTES, NAMES, OWN, Jira
+from rollout_metrics.sources._jira_story import ATTRIBUTES, NAMES, OWN
+from rollout_metrics.sources.jira import Jira
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "jira_devlake"
 ACCOUNT = "jira:JiraAccount:2:"

@@ -7,7 +7,8 @@ from pydantic import SecretStr
 from rollout_metrics.collect.http import Api
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.sources._gitlab_pages import User
-from rollout_metrics.sources.gitlab import Gitlab, _who
+from rollout_metrics.sources._gitlab_story import _who
+from rollout_metrics.sources.gitlab import Gitlab
 from sources.server import Reply, Request, serving
 
 AT = "2026-01-15T09:00:00.000Z"

@@ -13,7 +13,8 @@ from rollout_metrics.collect.source import Window
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import HOUR, MINUTE, instant
 from rollout_metrics.sources._jira_pages import wall_time, words
-from rollout_metrics.sources.jira import Jira, _instant
+from rollout_metrics.sources._jira_story import _instant
+from rollout_metrics.sources.jira import Jira
 from sources.server import Reply, Request, serving
 from sources.upstream import profiles
 from sources.upstream.simulator import Simulator

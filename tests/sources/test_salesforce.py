@@ -10,7 +10,8 @@ from rollout_metrics.collect.source import Window
 from rollout_metrics.domain.errors import RetryLater
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import parse_instant
-from rollout_metrics.sources.salesforce import Salesforce, full_id
+from rollout_metrics.sources._salesforce_pages import full_id
+from rollout_metrics.sources.salesforce import Salesforce
 from sources.server import Reply, Request, Server, recorded, serving
 
 TYPICAL = recorded(Path(__file__).parent / "salesforce" / "typical")

@@ -1,15 +1,18 @@
-"""The ways vendors cut a list into pages, each written once: next link, token, offset, Link header; endless and silently truncated lists are noticed."""
+"""The ways vendors cut a list into pages, each written once: next link, token, offset, Link header, a filter that moves; endless and cut lists are noticed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import requests
 
 from rollout_metrics.collect.http import Answer, Api, decode
+from rollout_metrics.collect.source import Rejected
 from rollout_metrics.domain.errors import TruncatedError
+from rollout_metrics.domain.time import Instant, parse_instant
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Ask = Callable[[str | None], Answer]
 """Asks for the page a link or token leads to; None: the first."""
@@ -58,7 +61,7 @@ def next_links(
 ) -> Iterator[tuple[T, Answer]]:
     """Pages whose body holds the next page's address."""
     ask: Ask = lambda following: api.get(following or path, None if following else params)  # noqa: E731
-    return _followed(ask, decoder, records, lambda page, _: link(page))
+    return followed(ask, decoder, records=records, following=lambda page, _: link(page))
 
 
 def tokens(
@@ -74,7 +77,7 @@ def tokens(
 ) -> Iterator[tuple[T, Answer]]:
     """Pages that hand out a token to ask for the next one with; `first` resumes."""
     ask: Ask = lambda current: api.get(path, {**params, parameter: current} if current else params)  # noqa: E731
-    return _followed(ask, decoder, records, lambda page, _: token(page), first)
+    return followed(ask, decoder, records=records, following=lambda page, _: token(page), first=first)
 
 
 def offsets(
@@ -115,7 +118,7 @@ def link_headers(
 ) -> Iterator[tuple[T, Answer]]:
     """Pages whose `Link` header names the next one."""
     ask: Ask = lambda following: api.get(following or path, None if following else params)  # noqa: E731
-    return _followed(ask, decoder, records, lambda _, answer: next_link(answer))
+    return followed(ask, decoder, records=records, following=lambda _, answer: next_link(answer))
 
 
 def next_link(answer: Answer) -> str | None:
@@ -124,10 +127,15 @@ def next_link(answer: Answer) -> str | None:
     return next((link["url"] for link in links if link.get("rel") == "next"), None)
 
 
-def _followed(
-    ask: Ask, decoder: msgspec.json.Decoder[T], records: Callable[[T], Sequence[Any]], following: Callable[[T, Answer], str | None], first: str | None = None
+def followed(
+    ask: Ask,
+    decoder: msgspec.json.Decoder[T],
+    *,
+    records: Callable[[T], Sequence[Any]],
+    following: Callable[[T, Answer], str | None],
+    first: str | None = None,
 ) -> Iterator[tuple[T, Answer]]:
-    """Pages each of which says where the next one is, by link or token, until one does not."""
+    """Pages each of which says where the next one is, by link or token, until one does not; `first` resumes."""
     guard = LoopGuard()
     current = first
     while True:
@@ -138,3 +146,61 @@ def _followed(
         current = following(page, answer)
         if not current:
             return
+
+
+class Slice(msgspec.Struct, Generic[R]):
+    """What one request brings of a list by time of change. `following`: the place where the list goes on (number, link, token); none: it has ended."""
+
+    records: list[R]
+    answer: Answer
+    following: Any = None
+    rejected: list[Rejected] = []
+
+
+def moving(
+    ask: Callable[[Instant, Any], Slice[R]],
+    start: Instant,
+    end: Instant,
+    *,
+    key: Callable[[R], Hashable],
+    changed_at: Callable[[R], Instant | None],
+    begins: Callable[[Instant], Instant] = lambda at: at,
+    exact: bool = True,
+) -> Iterator[tuple[list[tuple[R, Instant]], Slice[R]]]:
+    """What changed in [start, end), oldest first: each record once, with the instant up to which all have been given then, and the slice it came in.
+
+    The filter moves on with each page instead of the place in the list: what changes meanwhile goes to the end and would push another record over an edge.
+    Only where the filter would get no further, since all of a page share its finest step of time, the next page is asked for by place.
+
+    `ask`: the slice from an instant, and there from a place, on. `begins`: from when on the vendor lists for an instant that is asked for; `exact`: what it
+    lists beyond [start, end) is left out. `changed_at`: none where it cannot be read; such a record leads nowhere, those beside it do.
+    """
+    guard, seen, since, reached, place = LoopGuard(), set[tuple[Hashable, Instant | None]](), start, start, None
+    while True:
+        found = ask(since, place)
+        guard.check((since, place), found.answer, records=len(found.records) + len(found.rejected))
+        times, fresh = list[Instant](), list[tuple[R, Instant]]()
+        for record in found.records:
+            at = changed_at(record)
+            if at is not None:
+                times.append(at)
+            if (mark := (key(record), at)) not in seen:
+                seen.add(mark)
+                reached = reached if at is None else max(reached, min(at, end))
+                if at is None or not exact or start <= at < end:
+                    fresh.append((record, reached))
+        yield fresh, found
+        place = found.following
+        if place is None or (times and max(times) >= end):
+            return
+        if times and begins(max(times)) > min(times):
+            since, place = max(times), None
+            seen = {(number, at) for number, at in seen if at is None or at >= begins(since)}  # what is older is not asked for again
+
+
+def time_of(text: Any) -> Instant | None:
+    """A time in ISO 8601, or none where it cannot be read."""
+    try:
+        return parse_instant(text)
+    except (TypeError, ValueError):
+        return None

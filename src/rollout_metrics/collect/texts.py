@@ -2,6 +2,7 @@
 
 import html
 import re
+from typing import Any
 
 _TAGS = re.compile(r"<[^<>]{1,2000}>")
 _INLINE = re.compile(r"</?(?:a|b|code|em|font|i|s|small|span|strong|u)\b[^<>]{0,2000}>", re.IGNORECASE)
@@ -36,3 +37,14 @@ def own_words(text: str) -> str:
 def without_markup(text: str) -> str:
     """Plain text of an HTML fragment."""
     return html.unescape(_TAGS.sub(" ", _BREAKS.sub("\n", _INLINE.sub("", text))))
+
+
+def plain(text: str) -> str:
+    """A text that may be an HTML fragment, without the markup."""
+    return without_markup(text) if text.lstrip().startswith("<") else text
+
+
+def said(text: str, *, public: bool) -> dict[str, Any]:
+    """The details of a comment: whether customers see it, and what its author wrote, if that is anything."""
+    words = own_words(text)
+    return {"public": public, "value": words} if words else {"public": public}

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from rollout_metrics.collect.http import Answer, ShapeError, decode
-from rollout_metrics.collect.records import decoded
+from rollout_metrics.collect.http import Answer
+from rollout_metrics.collect.records import Listing
 from rollout_metrics.collect.source import Rejected
 
 
@@ -131,9 +131,8 @@ class Kept(msgspec.Struct):
     issue: msgspec.Raw
 
 
-ISSUES = msgspec.json.Decoder(list[Issue])
+ISSUES: Listing[list[Issue], Issue] = Listing(list, Issue, "issue")
 RAW = msgspec.json.Decoder(list[msgspec.Raw])
-ISSUE = msgspec.json.Decoder(Issue)
 TIMELINE = msgspec.json.Decoder(list[Item])
 PULL = msgspec.json.Decoder(Pull)
 BUNDLE = msgspec.json.Decoder(Bundle)
@@ -141,8 +140,4 @@ BUNDLE = msgspec.json.Decoder(Bundle)
 
 def read_issues(answer: Answer, repository: str) -> tuple[list[Issue], list[Rejected]]:
     """The page with what in it is an issue, and what is not."""
-    try:
-        return decode(answer, ISSUES), []
-    except ShapeError:
-        raw = decode(answer, RAW)
-    return decoded(raw, ISSUE, f"{answer.where} issue", lambda one: msgspec.json.encode(Kept(repository, one)))
+    return ISSUES.read(answer, lambda one: msgspec.json.encode(Kept(repository, one)))

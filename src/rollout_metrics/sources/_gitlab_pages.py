@@ -1,10 +1,16 @@
 """GitLab's pages as they come: the shapes that are decoded, and what is done with items that have none of them."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from rollout_metrics.collect.http import Answer, ShapeError, decode
-from rollout_metrics.collect.records import decoded
+from rollout_metrics.collect.http import Answer
+from rollout_metrics.collect.records import Listing
 from rollout_metrics.collect.source import Rejected
+
+ISSUES, MERGE_REQUESTS = "issues", "merge_requests"
+SIGNS: Mapping[str, str] = {ISSUES: "#", MERGE_REQUESTS: "!"}
+"""What stands between a project and the number of an item."""
 
 
 class User(msgspec.Struct, gc=False):
@@ -45,7 +51,7 @@ class Item(msgspec.Struct, gc=False):
     target_branch: str | None = None
 
 
-class Change(msgspec.Struct, gc=False):
+class Moved(msgspec.Struct, gc=False):
     """A state, label or milestone event."""
 
     id: int
@@ -76,9 +82,9 @@ class Bundle(msgspec.Struct, gc=False):
     project: str
     kind: str
     item: Item
-    states: list[Change] = []
-    labels: list[Change] = []
-    milestones: list[Change] = []
+    states: list[Moved] = []
+    labels: list[Moved] = []
+    milestones: list[Moved] = []
     notes: list[Note] = []
 
 
@@ -116,10 +122,8 @@ class Project(msgspec.Struct):
     permissions: Permissions | None = None
 
 
-ITEMS = msgspec.json.Decoder(list[Item])
-RAW = msgspec.json.Decoder(list[msgspec.Raw])
-ITEM = msgspec.json.Decoder(Item)
-CHANGES = msgspec.json.Decoder(list[Change])
+ITEMS: Listing[list[Item], Item] = Listing(list, Item, "item")
+CHANGES = msgspec.json.Decoder(list[Moved])
 NOTES = msgspec.json.Decoder(list[Note])
 NUMBERS = msgspec.json.Decoder(list[Number])
 BUNDLE = msgspec.json.Decoder(Bundle)
@@ -128,8 +132,4 @@ PROJECT = msgspec.json.Decoder(Project)
 
 def read_items(answer: Answer, project: str, kind: str) -> tuple[list[Item], list[Rejected]]:
     """The page with what in it is an issue or merge request, and what is not."""
-    try:
-        return decode(answer, ITEMS), []
-    except ShapeError:
-        raw = decode(answer, RAW)
-    return decoded(raw, ITEM, f"{answer.where} item", lambda one: msgspec.json.encode(Kept(project, kind, one)))
+    return ITEMS.read(answer, lambda one: msgspec.json.encode(Kept(project, kind, one)))

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
+from rollout_metrics.collect.http import Answer, Api
 from rollout_metrics.collect.names import listing, named
-from rollout_metrics.collect.records import decoded
+from rollout_metrics.collect.paging import time_of
+from rollout_metrics.collect.records import Listing
 from rollout_metrics.collect.source import Named, Rejected
 from rollout_metrics.domain.time import MINUTE, Instant, instant, moment
+
+R = TypeVar("R")
 
 
 class History(msgspec.Struct, rename="camel", gc=False):
@@ -39,20 +42,16 @@ class Issue(msgspec.Struct, gc=False):
     changelog: Histories | None = None
     key: str | None = None
 
+    @property
+    def updated_at(self) -> Instant | None:
+        """When it last changed, where that can be read."""
+        return time_of(self.fields.get("updated"))
 
-class Found(msgspec.Struct, rename="camel"):
+
+class Found(msgspec.Struct, Generic[R], rename="camel"):
     """A page of a search."""
 
-    issues: list[Issue]
-    is_last: bool | None = None
-    next_page_token: str | None = None
-    total: int | None = None
-
-
-class RawFound(msgspec.Struct, rename="camel"):
-    """The same page with its issues as they came."""
-
-    issues: list[msgspec.Raw]
+    issues: list[R]
     is_last: bool | None = None
     next_page_token: str | None = None
     total: int | None = None
@@ -150,9 +149,7 @@ class Kept(msgspec.Struct):
     closing: list[str]
 
 
-FOUND = msgspec.json.Decoder(Found)
-RAW_FOUND = msgspec.json.Decoder(RawFound)
-ISSUE = msgspec.json.Decoder(Issue)
+ISSUES: Listing[Found[Issue], Issue] = Listing(Found, Issue, "issue", "issues")
 BULK = msgspec.json.Decoder(Bulk)
 PART = msgspec.json.Decoder(Part)
 APPROVALS = msgspec.json.Decoder(Approvals)
@@ -162,18 +159,10 @@ BUNDLE = msgspec.json.Decoder(Bundle)
 KNOWN = msgspec.json.Decoder(Known)
 RIGHTS = msgspec.json.Decoder(Rights)
 
-Body = tuple[list[Bundle], list[Rejected]]
-"""Issues, and what is none."""
 
-
-def read_issues(answer: Answer, closing: list[str]) -> tuple[Found, list[Rejected]]:
+def read_issues(answer: Answer, closing: list[str]) -> tuple[Found[Issue], list[Rejected]]:
     """The page with what in it is an issue, and what is not."""
-    try:
-        return decode(answer, FOUND), []
-    except ShapeError:
-        raw = decode(answer, RAW_FOUND)
-    issues, rejected = decoded(raw.issues, ISSUE, f"{answer.where} issue", lambda one: msgspec.json.encode(Kept(one, closing)))
-    return Found(issues, raw.is_last, raw.next_page_token, raw.total), rejected
+    return ISSUES.read(answer, lambda one: msgspec.json.encode(Kept(one, closing)))
 
 
 def wall_time(at: Instant, zone: ZoneInfo, side: int) -> tuple[str, Instant]:

@@ -5,13 +5,18 @@ from typing import Any
 
 import msgspec
 
-from rollout_metrics.collect.http import Answer, Api, decode
-from rollout_metrics.collect.paging import LoopGuard, whole
+from rollout_metrics.collect.http import Answer, Api
+from rollout_metrics.collect.paging import followed, whole
 from rollout_metrics.domain.errors import PayloadError, RetryLater, TruncatedError
 from rollout_metrics.domain.time import SECOND, Instant, format_instant
 
 AT_ONCE = 100
 """Records completed at once."""
+READ = 200
+"""Records looked up by id at once."""
+USER = "005"
+"""How ids of users begin."""
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 LOCATOR_GONE = b"INVALID_QUERY_LOCATOR"
 
 
@@ -187,28 +192,35 @@ def parent_of(record: Mapping[str, Any], path: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def full_id(short: str) -> str:
+    """An id in its 18 characters, whose last three tell which of the others are capitals."""
+    if len(short) != 15:
+        return short
+    bits = (sum(1 << place for place, letter in enumerate(short[start : start + 5]) if letter.isupper()) for start in (0, 5, 10))
+    return short + "".join(LETTERS[number] for number in bits)
+
+
 def soql(api: Api, root: str, query: str, *, deleted: bool = False) -> Iterator[tuple[list[dict[str, Any]], Answer]]:
     """Every page of a query; only `done` ends it. `deleted`: with what is in the recycle bin."""
-    guard = LoopGuard()
-    following: str | None = None
-    seen = 0
-    while True:
-        path, params = (following, None) if following else (f"{root}/{'queryAll' if deleted else 'query'}", {"q": query})
-        answer = api.get(path, params, accept=frozenset((400,)) if following else frozenset())
+
+    def ask(following: str | None) -> Answer:
+        if not following:
+            return api.get(f"{root}/{'queryAll' if deleted else 'query'}", {"q": query})
+        answer = api.get(following, accept=frozenset((400,)))
         if answer.status == 400:
             if LOCATOR_GONE in answer.body:
                 raise RetryLater(f"{answer.where}: Salesforce has forgotten how far this query was read: the next sweep goes on from what was landed")
             raise PayloadError(f"400 from {answer.where}")
-        page = decode(answer, RECORDS)
-        guard.check(following, answer, records=len(page.records))
+        return answer
+
+    seen = 0
+    for page, answer in followed(ask, RECORDS, records=lambda page: page.records, following=lambda page, _: None if page.done else page.next_records_url):
         seen += len(page.records)
         yield page.records, answer
         if page.done:
             whole(seen, page.total_size, answer.where)
-            return
-        if not page.next_records_url:
+        elif not page.next_records_url:
             raise TruncatedError(f"{answer.where} says there is more but not where: the list was cut short")
-        following = page.next_records_url
 
 
 def rows(api: Api, root: str, query: str, *, deleted: bool = False) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import msgspec
 
 from rollout_metrics.collect.change_options import gone
 from rollout_metrics.collect.source import Told
+from rollout_metrics.collect.story import NOBODY, Story
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND
@@ -32,19 +33,24 @@ class Beside(msgspec.Struct, frozen=True):
     stamp: str = "sys_updated_on"
 
 
+def _story(account: Account, table: str, case_id: str) -> Story:
+    return Story(account.name, case_id, {"url": account.link(table, case_id)})
+
+
+def _revision(row: Row) -> int:
+    return instant_of(row["sys_updated_on"]) // SECOND
+
+
 def _approval(account: Account, row: Row) -> Iterator[Event]:
     """One approver's part: asked when the row was made, decided when its state was last set. It is asked of a record of our tables only."""
     table, case_id = text_of(row.get("source_table")), text_of(row.get("sysapproval") or row.get("document_id"))
     if case_id is None or (table is not None and table not in account.tables):
         return
-    name, number, updated = account.name, f"{case_id}/approval/{row['sys_id']}", instant_of(row["sys_updated_on"])
-    link = {"url": account.link(table or "task", case_id)}
-    requested = (instant_of(row["sys_created_on"]), Activity.APPROVAL_REQUESTED, ActorKind.SYSTEM, None, None, None, None)
-    yield Event(name, name, case_id, f"{number}/requested", *requested, dict(link))
+    story, number, updated = _story(account, table or "task", case_id), f"approval/{row['sys_id']}", instant_of(row["sys_updated_on"])
+    yield story.event(f"{number}/requested", instant_of(row["sys_created_on"]), Activity.APPROVAL_REQUESTED, NOBODY)
     activity = DECISIONS.get(str(row.get("state")))
     if activity is not None:
-        who = worker(text_of(row.get("sys_updated_by")))
-        yield Event(name, name, case_id, f"{number}/decided", updated, activity, *who, None, None, None, dict(link), updated // SECOND)
+        yield story.event(f"{number}/decided", updated, activity, worker(text_of(row.get("sys_updated_by"))), revision=updated // SECOND)
 
 
 def _assisted(account: Account, row: Row) -> Iterator[Event]:
@@ -52,21 +58,18 @@ def _assisted(account: Account, row: Row) -> Iterator[Event]:
     table, case_id = text_of(row.get("metadata_table")), text_of(row.get("metadata_document"))
     if case_id is None or table not in account.tables:
         return
-    name, number = account.name, f"{case_id}/assist/{row['sys_id']}"
-    skill = text_of(row.get("skill_config")) or "unknown"
-    detail: dict[str, Any] = {"url": account.link(table, case_id), "action": f"now_assist:{skill}", "via": ["now_assist"]}
+    story, number = _story(account, table, case_id), f"assist/{row['sys_id']}"
+    about: dict[str, Any] = {"action": f"now_assist:{text_of(row.get('skill_config')) or 'unknown'}"}
     at = stamp_of(row.get("completed_at")) or instant_of(row["sys_created_on"])
-    proposed = {**detail, "value": text} if (text := own_words(text_of(row.get("response")) or "")) else detail
-    yield Event(name, name, case_id, f"{number}/answer", at, Activity.RECOMMENDED, ActorKind.AGENT, "now_assist", None, None, None, proposed)
+    proposed = {**about, "via": ["now_assist"], **_value(row.get("response"))}
+    yield story.event(f"{number}/answer", at, Activity.RECOMMENDED, (ActorKind.AGENT, "now_assist"), proposed)
     activity, decided_at = FEEDBACK.get((text_of(row.get("feedback")) or "").lower()), stamp_of(row.get("feedback_timestamp"))
     if activity is None or decided_at is None:  # what was ignored, or is only guessed from what people did, decides nothing
         return
-    said = {"url": detail["url"], "action": detail["action"], "recommendation": f"{number}/answer"}
-    if edited := own_words(text_of(row.get("edited_response")) or ""):
-        said["value"] = edited
-    by, revision = text_of(row.get("sys_updated_by")), instant_of(row["sys_updated_on"]) // SECOND
+    decided = {**about, "recommendation": f"{story.ids}{number}/answer", **_value(row.get("edited_response"))}
+    by = text_of(row.get("sys_updated_by"))
     user = None if by in MACHINES else by  # only people give feedback: the platform may have touched the row since
-    yield Event(name, name, case_id, f"{number}/feedback", decided_at, activity, ActorKind.OPERATOR, user, None, None, None, said, revision)
+    yield story.event(f"{number}/feedback", decided_at, activity, (ActorKind.OPERATOR, user), decided, revision=_revision(row))
 
 
 def _planned(account: Account, row: Row) -> Iterator[Event]:
@@ -74,10 +77,9 @@ def _planned(account: Account, row: Row) -> Iterator[Event]:
     table, case_id = text_of(row.get("related_task_table")), text_of(row.get("related_task_record"))
     if case_id is None or table not in account.tables or row.get("state") != "completed":
         return
-    name, what = account.name, text_of(row.get("usecase")) or text_of(row.get("agent")) or "unknown"
-    detail = {"url": account.link(table, case_id), "action": f"ai_agent:{what}", "via": ["ai_agent"]}
-    done = (instant_of(row["sys_created_on"]), Activity.EXECUTED, ActorKind.AGENT, "ai_agent", None, None, None)
-    yield Event(name, name, case_id, f"{case_id}/plan/{row['sys_id']}", *done, detail, instant_of(row["sys_updated_on"]) // SECOND)
+    what = text_of(row.get("usecase")) or text_of(row.get("agent")) or "unknown"
+    detail, at, who = {"action": f"ai_agent:{what}", "via": ["ai_agent"]}, instant_of(row["sys_created_on"]), (ActorKind.AGENT, "ai_agent")
+    yield _story(account, table, case_id).event(f"plan/{row['sys_id']}", at, Activity.EXECUTED, who, detail, revision=_revision(row))
 
 
 def _answered(account: Account, row: Row) -> Iterator[Event]:
@@ -87,11 +89,9 @@ def _answered(account: Account, row: Row) -> Iterator[Event]:
     answer = text_of(row.get("actual_value"))
     if case_id is None or table not in account.tables or least is None or answer is None or row.get("string_value") == UNANSWERED:
         return
-    name, at = account.name, stamp_of(row.get("instance.taken_on")) or instant_of(row["sys_created_on"])
-    by = text_of(row.get("sys_created_by"))
-    rated = (at, Activity.RATED, ActorKind.CUSTOMER, None if by in MACHINES else by, None, None, None)
-    detail = {"url": account.link(table, case_id), "score": "good" if float(answer) >= least else "bad"}
-    yield Event(name, name, case_id, f"{case_id}/survey/{row['sys_id']}", *rated, detail, instant_of(row["sys_updated_on"]) // SECOND)
+    at, by = stamp_of(row.get("instance.taken_on")) or instant_of(row["sys_created_on"]), text_of(row.get("sys_created_by"))
+    who, score = (ActorKind.CUSTOMER, None if by in MACHINES else by), {"score": "good" if float(answer) >= least else "bad"}
+    yield _story(account, table, case_id).event(f"survey/{row['sys_id']}", at, Activity.RATED, who, score, revision=_revision(row))
 
 
 def _worked(account: Account, row: Row) -> Iterator[Event]:
@@ -99,12 +99,10 @@ def _worked(account: Account, row: Row) -> Iterator[Event]:
     table, case_id = text_of(row.get("task.sys_class_name")), text_of(row.get("task"))
     if case_id is None or table not in account.tables:
         return
-    name, at = account.name, instant_of(row["sys_created_on"])
-    who = worker(text_of(row.get("user.user_name")) or text_of(row.get("sys_created_by")))
+    at, who = instant_of(row["sys_created_on"]), worker(text_of(row.get("user.user_name")) or text_of(row.get("sys_created_by")))
     kept = text_of(row.get("time_in_seconds"))
-    detail = {"url": account.link(table, case_id), "seconds": seconds_of(text_of(row.get("time_worked"))) if kept is None else int(kept)}
-    logged = (at, Activity.TIME_LOGGED, *who, None, None, None)
-    yield Event(name, name, case_id, f"{case_id}/time/{row['sys_id']}", *logged, detail, instant_of(row["sys_updated_on"]) // SECOND)
+    spent = {"seconds": seconds_of(text_of(row.get("time_worked"))) if kept is None else int(kept)}
+    yield _story(account, table, case_id).event(f"time/{row['sys_id']}", at, Activity.TIME_LOGGED, who, spent, revision=_revision(row))
 
 
 def _deleted(account: Account, row: Row) -> Iterator[Told]:
@@ -112,8 +110,12 @@ def _deleted(account: Account, row: Row) -> Iterator[Told]:
     case_id, at = text_of(row.get("documentkey")), instant_of(row["sys_created_on"])
     if case_id is None or text_of(row.get("tablename")) not in account.tables:
         return
-    name, who = account.name, worker(text_of(row.get("sys_created_by")))
-    yield from gone([Event(name, name, case_id, f"{case_id}/deleted", at, Activity.DELETED, *who, revision=at // SECOND)], account.changes)
+    ended = Story(account.name, case_id).event("deleted", at, Activity.DELETED, worker(text_of(row.get("sys_created_by"))), revision=at // SECOND)
+    yield from gone([ended], account.changes)
+
+
+def _value(text: Any) -> dict[str, str]:
+    return {"value": words} if (words := own_words(text_of(text) or "")) else {}
 
 
 def _ours(field: str) -> Callable[[Account], str]:

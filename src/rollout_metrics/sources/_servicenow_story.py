@@ -1,11 +1,10 @@
 """What a record of ServiceNow went through, told by its audit and its journal."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from rollout_metrics.collect.source import Coverage, Told
-from rollout_metrics.collect.story import Story, Who
-from rollout_metrics.collect.texts import own_words
+from rollout_metrics.collect.source import Told
+from rollout_metrics.collect.story import Story, Who, of_status
+from rollout_metrics.collect.texts import said
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.sources._servicenow_rows import MACHINES, Account, Bundle, Row, dated, instant_of, seconds_of, text_of
@@ -52,27 +51,24 @@ RECORD: Mapping[str, str] = {"id": "number", "title": "short_description", "prop
 def record_told(account: Account, bundle: Bundle) -> list[Told]:
     """The events of a record, whether its audit is whole, and the change record that it may be."""
     story = RowStory(account, bundle)
-    found: list[Told] = [*story.events(), Coverage("history", int(story.whole), 1)]
+    found = list(story.told())
     if account.changes is not None and bundle.table == "change_request":
-        said = {name: dated(text_of(value)) for name, value in bundle.row.items()}
-        found.append(account.changes.reading(story.case_id, story.read_at, said, RECORD))
+        fields = {name: dated(text_of(value)) for name, value in bundle.row.items()}
+        found.append(account.changes.reading(story.case_id, story.read_at, fields, RECORD))
     return found
 
 
 class RowStory(Story):
     """One record's events, oldest first."""
 
-    whole = True
-    """The audit leads without a gap from the first state to the present one."""
-
     def __init__(self, account: Account, bundle: Bundle) -> None:
+        case_id = str(bundle.row["sys_id"])
+        super().__init__(account.name, case_id, {"url": account.link(bundle.table, case_id)})
         self.account, self.bundle, self.row = account, bundle, bundle.row
-        self.name, self.case_id = account.name, str(bundle.row["sys_id"])
         self.made_at = instant_of(bundle.row["sys_created_on"])
         self.read_at = instant_of(bundle.row["sys_updated_on"]) // SECOND
         self.names = account.attributes
         self.closing = account.closing_states.get(bundle.table, CLOSING.get(bundle.table, OTHERS))
-        self.link = {"url": account.link(bundle.table, self.case_id)}
 
     def events(self) -> list[Event]:
         """All of it."""
@@ -103,11 +99,10 @@ class RowStory(Story):
         untouched = not rows and str(self.row.get("sys_mod_count") or "0") == "0"
         self.whole = now["state"] == present if "state" in now else untouched or bool(rows)
         initial["table"] = self.bundle.table
-        who, facts = self._who(text_of(self.row.get("sys_created_by"))), {"attributes": dict(sorted(initial.items()))}
-        made = [self._event("created", self.made_at, Activity.CREATED, who, facts, revision=self.read_at)]
         # Where a record that was worked on has no audit of its state, when it was closed is not known.
-        if initial.get("status") in self.closing and ("state" in first or str(self.row.get("sys_mod_count") or "0") == "0"):
-            made.append(self._event("made_closed", self.made_at, Activity.CLOSED, who, change=("status", None, initial["status"])))
+        dated_by_it = "state" in first or str(self.row.get("sys_mod_count") or "0") == "0"
+        who, closing, numbers = self._who(text_of(self.row.get("sys_created_by"))), self.closing if dated_by_it else (), ("created", "made_closed")
+        made = self.made(self.made_at, who, dict(sorted(initial.items())), closing=closing, numbers=numbers, revision=self.read_at)
         return [*made, *changes, *map(self._said, self.bundle.journal)]
 
     def _change(self, one: Row, field: str, at: Instant, before: str | None, after: str | None) -> Event | None:
@@ -115,22 +110,16 @@ class RowStory(Story):
         if field == TIME:
             seconds = seconds_of(after) - seconds_of(before)
             if seconds > 0 and not self.account.timed:
-                return self._event(number, at, Activity.TIME_LOGGED, who, {"seconds": seconds})
+                return self.event(number, at, Activity.TIME_LOGGED, who, {"seconds": seconds})
             return None
         kept = field in self.names
         change = (self.names.get(field, field), before if kept else None, after if kept else None)
-        activity = Activity.CHANGED
-        if field == "state" and (before in self.closing) != (after in self.closing):
-            activity = Activity.CLOSED if after in self.closing else Activity.REOPENED
-        return self._event(number, at, activity, who, change=change)
+        activity = of_status(before, after, self.closing) if field == "state" else Activity.CHANGED
+        return self.event(number, at, activity, who, change=change)
 
     def _said(self, one: Row) -> Event:
-        detail: dict[str, Any] = {"public": JOURNAL[str(one["element"])]}
-        if text := own_words(str(one.get("value") or "")):
-            detail["value"] = text
-        return self._event(
-            f"journal/{one['sys_id']}", instant_of(one["sys_created_on"]), Activity.COMMENTED, self._who(text_of(one.get("sys_created_by"))), detail
-        )
+        detail, who = said(str(one.get("value") or ""), public=JOURNAL[str(one["element"])]), self._who(text_of(one.get("sys_created_by")))
+        return self.event(f"journal/{one['sys_id']}", instant_of(one["sys_created_on"]), Activity.COMMENTED, who, detail)
 
     def _who(self, user: str | None) -> Who:
         """The platform is the system; whom the record is for is its customer; all others work here."""

@@ -1,6 +1,6 @@
 """Intercom: the parts of conversations and tickets, and what Fin says of itself, as their audit trail."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -9,13 +9,13 @@ from pydantic import Field, SecretStr
 from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.names import named
-from rollout_metrics.collect.paging import LoopGuard, whole
+from rollout_metrics.collect.paging import Ask, followed, whole
 from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
-from rollout_metrics.collect.story import Story, Who
-from rollout_metrics.collect.texts import own_words, without_markup
+from rollout_metrics.collect.source import Named, Page, Told, Window
+from rollout_metrics.collect.story import NOBODY, Story, Who, of_status
+from rollout_metrics.collect.texts import said, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, SECOND, Instant, Span
 
@@ -74,6 +74,14 @@ class _Found(msgspec.Struct):
     pages: _Pages | None = None
     conversations: list[_Stub] | None = None
     tickets: list[_Stub] | None = None
+
+    @property
+    def stubs(self) -> list[_Stub]:
+        return self.conversations or self.tickets or []
+
+    @property
+    def following(self) -> str | None:
+        return self.pages.next.starting_after if self.pages is not None and self.pages.next is not None else None
 
 
 class _Bundle(msgspec.Struct):
@@ -142,9 +150,9 @@ class Intercom(Reconciled):
         """What happened in each, and whether all its parts were there."""
         return told(page, self._told, lambda bundle: bundle.kind)
 
-    def _told(self, bundle: _Bundle) -> list[Told]:
+    def _told(self, bundle: _Bundle) -> Iterable[Told]:
         story = _Story(self, bundle)
-        return [] if story.preview else [*story.events(), Coverage("history", int(story.whole), 1)]
+        return () if story.preview else story.told()
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Searches that the app may not make, and a workspace in which Fin has not spoken yet."""
@@ -188,9 +196,9 @@ class _Story(Story):
     """One conversation's events."""
 
     def __init__(self, source: Intercom, bundle: _Bundle) -> None:
-        self.source, self.record = source, bundle.record
-        self.name, self.case_id = source.name, _prefix(bundle.kind) + str(self.record["id"])
-        self.link = {"url": f"{bundle.link}{self.record['id']}"} if bundle.link else {}
+        self.fields, self.record = source.fields, bundle.record
+        number = str(self.record["id"])
+        super().__init__(source.name, _prefix(bundle.kind) + number, {"url": f"{bundle.link}{number}"} if bundle.link else {})
         self.is_ticket = bundle.kind == TICKETS
         listed = self.record.get(PARTS[bundle.kind]) or {}
         self.parts = sorted(listed.get(PARTS[bundle.kind]) or (), key=lambda part: (part["created_at"], str(part["id"]).zfill(20)))
@@ -209,17 +217,13 @@ class _Story(Story):
         told = [event for part in self.parts for event in self._part(part)]
         told += self._of_fin()
         told += self._rating("rating", record.get("conversation_rating") or {})
-        known = {name: text_value((record.get("custom_attributes") or record.get("ticket_attributes") or {}).get(field)) for field, name in self._fields()}
+        known = {name: text_value((record.get("custom_attributes") or record.get("ticket_attributes") or {}).get(field)) for field, name in self.fields.items()}
         known |= {"channel": text_value(began.get("type")), "type": "ticket" if self.is_ticket else "conversation"}
         known |= {"ticket_type": text_value((record.get("ticket_type") or {}).get("id"))}
         known |= self.initial
-        facts = {"via": [], "attributes": {name: value for name, value in sorted(known.items()) if value is not None}}
         who, _ = _who(began.get("author"))
-        made = self._event("created", _at(record["created_at"]), Activity.CREATED, who, facts, revision=int(record.get("updated_at") or 0))
-        return [made, *told]
-
-    def _fields(self) -> Iterator[tuple[str, str]]:
-        return iter(self.source.fields.items())
+        made = self.made(_at(record["created_at"]), who, dict(sorted(known.items())), {"via": []}, revision=int(record.get("updated_at") or 0))
+        return [*made, *told]
 
     def _part(self, part: dict[str, Any]) -> Iterator[Event]:
         kind, at, number = str(part["part_type"]), _at(part["created_at"]), f"part/{str(part['id']).zfill(20)}"
@@ -233,39 +237,35 @@ class _Story(Story):
             self.values["status"] = text_value(part["previous_ticket_state"])
         if after is not None and after != self.values["status"]:
             before, self.values["status"] = self.values["status"], after
-            activity = (
-                Activity.CLOSED if after in DONE and before not in DONE else Activity.REOPENED if before in DONE and after not in DONE else Activity.CHANGED
-            )
-            yield self._event(number, at, activity, who, detail, change=("status", before, after))
+            yield self.event(number, at, of_status(before, after, DONE), who, detail, change=("status", before, after))
         to = part.get("assigned_to")
         if isinstance(to, dict) and to.get("type") in ASSIGNED:
             attribute = ASSIGNED[str(to["type"])]
             value = text_value(to.get("id"))
             if value != self.values.get(attribute):
-                yield self._event(f"{number}/{attribute}", at, Activity.CHANGED, who, detail, change=(attribute, self.values.get(attribute), value))
+                yield self.event(f"{number}/{attribute}", at, Activity.CHANGED, who, detail, change=(attribute, self.values.get(attribute), value))
                 self.values[attribute] = value
         about = part.get("event_details") or {}
         if kind.startswith(UPDATED):
             yield self._updated(number, at, who, detail, about)
         elif kind == "custom_action_finished":
             action = str((about.get("action") or {}).get("name") or "custom action")
-            yield self._event(number, at, Activity.EXECUTED, who, {**detail, "action": action})
+            yield self.event(number, at, Activity.EXECUTED, who, {**detail, "action": action})
         elif kind in ("comment", "note", "quick_reply", *STATES) and part.get("body") and not part.get("redacted"):
-            words = own_words(without_markup(str(part["body"])))
-            said = {**detail, "public": kind != "note", **({"value": words} if words else {})}
-            yield self._event(f"{number}/said", at, Activity.COMMENTED, who, said, revision=_edited(part))
+            words = said(without_markup(str(part["body"])), public=kind != "note")
+            yield self.event(f"{number}/said", at, Activity.COMMENTED, who, {**detail, **words}, revision=_edited(part))
 
     def _updated(self, number: str, at: Instant, who: Who, detail: dict[str, Any], about: dict[str, Any]) -> Event:
         """An attribute's new value; what a workflow set does not say what was there before."""
         name = str(about["attribute"]["name"])
-        attribute = self.source.fields.get(name)
+        attribute = self.fields.get(name)
         if attribute is None:
-            return self._event(number, at, Activity.CHANGED, who, detail, change=(f"custom:{name}", None, None))
+            return self.event(number, at, Activity.CHANGED, who, detail, change=(f"custom:{name}", None, None))
         value = about.get("value") or {}
         before = text_value(value["previous"]) if "previous" in value else self.values.get(attribute)
         self.initial.setdefault(attribute, before)
         self.values[attribute] = text_value(value.get("name"))
-        return self._event(number, at, Activity.CHANGED, who, detail, change=(attribute, before, self.values[attribute]))
+        return self.event(number, at, Activity.CHANGED, who, detail, change=(attribute, before, self.values[attribute]))
 
     def _of_fin(self) -> Iterator[Event]:
         """How Fin left the conversation, as it stands: it has no history, so a later reading replaces it."""
@@ -274,12 +274,12 @@ class _Story(Story):
             detail: dict[str, Any] = {"via": [FIN]}
             agent = (ActorKind.AGENT, self.agent or "fin")
             if state in HANDED_OVER:
-                yield self._event("fin", _at(stamp), Activity.ESCALATED, agent, {**detail, "reason": str(state)}, revision=int(stamp))
+                yield self.event("fin", _at(stamp), Activity.ESCALATED, agent, {**detail, "reason": str(state)}, revision=int(stamp))
             elif state == "negative_feedback":
-                yield self._event("fin", _at(stamp), Activity.RATED, (ActorKind.CUSTOMER, None), {**detail, "score": "bad"}, revision=int(stamp))
+                yield self.event("fin", _at(stamp), Activity.RATED, (ActorKind.CUSTOMER, None), {**detail, "score": "bad"}, revision=int(stamp))
             else:
                 change = ("ai_resolution", None, str(state))
-                yield self._event("fin", _at(stamp), Activity.CHANGED, (ActorKind.SYSTEM, None), detail, change=change, revision=int(stamp))
+                yield self.event("fin", _at(stamp), Activity.CHANGED, NOBODY, detail, change=change, revision=int(stamp))
         yield from self._rating("fin/rating", {**self.fin, "created_at": stamp})
 
     def _rating(self, number: str, rated: dict[str, Any]) -> Iterator[Event]:
@@ -287,23 +287,18 @@ class _Story(Story):
         stars, stamp = rated.get("rating"), rated.get("created_at")
         if isinstance(stars, int) and stars != 3 and stamp:
             detail: dict[str, Any] = {"via": [], "score": "good" if stars > 3 else "bad"}
-            yield self._event(number, _at(stamp), Activity.RATED, (ActorKind.CUSTOMER, None), detail, revision=int(stamp))
+            yield self.event(number, _at(stamp), Activity.RATED, (ActorKind.CUSTOMER, None), detail, revision=int(stamp))
 
 
 def _search(api: Api, kind: str, filters: list[dict[str, Any]], label: str) -> Iterator[tuple[list[_Stub], Answer]]:
     """Every page of a search; only a missing `next` ends it."""
-    guard, token, seen = LoopGuard(), None, 0
-    while True:
-        answer = api.post(f"/{kind}/search", _asked(filters, token, AT_ONCE), label=f"{label}, page {token or 1}"[:60])
-        page = decode(answer, _FOUND)
-        stubs = (page.conversations if kind == CONVERSATIONS else page.tickets) or []
-        guard.check(token, answer, records=len(stubs))
-        seen += len(stubs)
-        yield stubs, answer
-        token = page.pages.next.starting_after if page.pages is not None and page.pages.next is not None else None
-        if not token:
+    ask: Ask = lambda token: api.post(f"/{kind}/search", _asked(filters, token, AT_ONCE), label=f"{label}, page {token or 1}"[:60])  # noqa: E731
+    seen = 0
+    for page, answer in followed(ask, _FOUND, records=lambda page: page.stubs, following=lambda page, _: page.following):
+        seen += len(page.stubs)
+        yield page.stubs, answer
+        if not page.following:
             whole(seen, page.total_count, answer.where)
-            return
 
 
 def _asked(filters: list[dict[str, Any]], token: str | None, size: int) -> dict[str, Any]:
@@ -332,7 +327,7 @@ def _edited(part: dict[str, Any]) -> int:
 def _who(author: Any) -> tuple[Who, list[str]]:
     """Contacts are customers, teammates are operators; of bots, Fin says that it is the agent, all others are the system."""
     if not isinstance(author, dict):
-        return (ActorKind.SYSTEM, None), []
+        return NOBODY, []
     name = text_value(author.get("id"))
     if author.get("from_ai_agent"):
         return (ActorKind.AGENT, name), [FIN, *(["ai_answer"] if author.get("is_ai_answer") else [])]

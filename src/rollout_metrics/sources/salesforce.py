@@ -1,80 +1,47 @@
 """Salesforce: the field history, comments, emails and approvals of cases, leads and opportunities as their audit trail."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from operator import itemgetter
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 from pydantic import Field, SecretStr, model_validator
 
-from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer, decode
+from rollout_metrics.collect.http import Api, Endpoint, bearer, decode
 from rollout_metrics.collect.oauth import ClientCredentials, Grant, JwtBearer
 from rollout_metrics.collect.parts import parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
-from rollout_metrics.collect.story import UNCHANGED, Story, Who
-from rollout_metrics.collect.texts import own_words, without_markup
-from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
-from rollout_metrics.domain.time import Instant, parse_instant
-from rollout_metrics.sources._salesforce_names import names, own
+from rollout_metrics.collect.source import Named, Page, Told, Window
+from rollout_metrics.domain.time import parse_instant
+from rollout_metrics.sources._salesforce_names import names
 from rollout_metrics.sources._salesforce_pages import (
     ALWAYS,
-    AT_ONCE,
     BUNDLE,
     COMMENTS,
     DESCRIBED,
     FEED,
     KINDS,
     OBJECTS,
+    READ,
     STEPS,
     WHERE_THERE,
     WORK_ITEMS,
     Bundle,
     Child,
-    History,
     among,
-    between,
-    parent_of,
     rows,
     select,
     soql,
 )
-from rollout_metrics.sources._salesforce_sessions import Session, available, sessions
+from rollout_metrics.sources._salesforce_reading import Reading
+from rollout_metrics.sources._salesforce_sessions import available, sessions
+from rollout_metrics.sources._salesforce_story import Terms, record_told, session_ended
 
-READ = 200
-"""Records looked up by id at once."""
 SPENT = b"REQUEST_LIMIT_EXCEEDED"
 LONG = 3600.0
 """Seconds to stay away when the day's requests are used up: Salesforce counts over a rolling day and gives no date."""
-OWNER = frozenset(("Owner", "OwnerId", "ownerAssignment", "ownerAccepted", "ownerEscalated"))
-"""Names under which the history tells a change of the owner."""
-NOTHING_NEW = frozenset(("created", "feedEvent", "locked", "unlocked"))
-"""Entries of the history that are no change of a field."""
-WORDLESS = frozenset(("EntityId", "DynamicEnum", "StaticEnum", "Boolean", "MultiEnum", "Currency", "Double", "Percent", "Integer", "DateOnly", "DateTime"))
-"""Types of values that hold no free text."""
-ENTITY = "EntityId"
-ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?$")
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-AUTOMATIC = frozenset(("AutomatedProcess", "CloudIntegrationUser"))
-OUTSIDE = frozenset(("Guest", "PowerPartner", "PowerCustomerSuccess", "CustomerSuccess", "CspLitePortal", "SelfService"))
-"""Types of users of portals and sites."""
-USER = "005"
-SHORT = frozenset((USER, "00G", "012"))
-"""Beginnings of ids of users, groups and record types, which may come in 15 characters."""
-SESSIONS, AGENTFORCE = "sessions", "agentforce"
-STEP: Mapping[str, tuple[Activity, str | None]] = {
-    "Started": (Activity.APPROVAL_REQUESTED, None),
-    "Approved": (Activity.APPROVED, None),
-    "Rejected": (Activity.REJECTED, None),
-    "Removed": (Activity.CHANGED, "approval"),
-    "Reassigned": (Activity.CHANGED, "approver"),
-}
-"""What a step of an approval process is; all else says nothing new."""
-DECISIONS: Mapping[str, Activity] = {"approved": Activity.APPROVED, "rejected": Activity.REJECTED}
-NOBODY: Who = (ActorKind.SYSTEM, None)
+SESSIONS = "sessions"
 
 
 class Salesforce(Reconciled):
@@ -144,12 +111,13 @@ class Salesforce(Reconciled):
         for part in parts_of([*self.objects, *((SESSIONS,) if self.agent_sessions else ())], window):
             if part.name == SESSIONS:
                 for ended, answer in sessions(api, self.root, part.since, window.end):
-                    yield Page([self._ended(one) for one in ended], answer.where, *part.reached(part.since))
+                    yield Page([session_ended(self.name, self.base_url, one) for one in ended], answer.where, *part.reached(part.since))
                 yield Page([], part.name, *part.reached(window.end))
                 continue
             selected = self._selected(api, part.name)
             closing, labels = self._statuses(api, part.name)
-            reading = _Reading(self, api, part.name, selected, closing, labels, there, users)
+            tracked = KINDS[part.name].history in there
+            reading = Reading(api, self.root, part.name, selected, closing, labels, self._children(part.name, there), tracked, users)
             for bundles, answer in reading.of(reading.touched(part.since, window.end)):
                 yield Page(bundles, answer.where, *part.reached(part.since))
             at = part.since
@@ -161,14 +129,8 @@ class Salesforce(Reconciled):
 
     def events(self, page: Page) -> Iterator[Told]:
         """What happened to each record, and whether its history tells how it came to be as it is."""
-        terms = {one.name: _Terms(self, one) for one in page.body[:1] if isinstance(one, Bundle)}
-        return told(page, partial(self._told, terms), lambda bundle: f"{bundle.name} {bundle.record.get('Id')}")
-
-    def _told(self, terms: Mapping[str, "_Terms"], bundle: Bundle) -> list[Told]:
-        if bundle.odd:  # as odd as before, the record is set aside with them
-            bundle = msgspec.structs.replace(bundle, histories=bundle.histories + [msgspec.convert(row, History) for row in bundle.odd], odd=[])
-        story = _Story(self, terms[bundle.name], bundle)
-        return [*story.events(), Coverage("history", int(story.whole), 1)]
+        terms = {one.name: Terms(self.name, self.base_url, self.fields, one) for one in page.body[:1] if isinstance(one, Bundle)}
+        return told(page, partial(record_told, terms), lambda bundle: f"{bundle.name} {bundle.record.get('Id')}")
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Objects and fields that may not be read, fields whose history is not tracked, and approvals that nobody reads."""
@@ -215,15 +177,6 @@ class Salesforce(Reconciled):
                     where = answer.where
                 yield Page(self.gone(batch, present), where)
 
-    def _ended(self, session: Session) -> Event:
-        """A session's end: by handing over to people, or otherwise."""
-        handed = session.how == "escalated"
-        activity, change = (Activity.ESCALATED, UNCHANGED) if handed else (Activity.CHANGED, ("agent_session", None, session.how))
-        detail = {"url": f"{self.base_url}/{session.case_id}", "via": [AGENTFORCE], **({"reason": session.how} if handed else {})}
-        case_id, at = full_id(session.case_id), parse_instant(session.ended_at)
-        number = f"{case_id}/session/{session.id}"
-        return Event(self.name, self.name, case_id, number, at, activity, ActorKind.AGENT, AGENTFORCE, *change, detail)
-
     def _grant(self) -> Grant:
         where = {"token_url": f"{self.base_url}/services/oauth2/token", "client_id": self.client_id or ""}
         if self.client_secret is not None:
@@ -240,6 +193,12 @@ class Salesforce(Reconciled):
         wanted = (*WHERE_THERE, *KINDS[name].fields, *self.fields)
         return [*ALWAYS, *sorted(field for field in set(wanted) if field in readable)]
 
+    def _children(self, name: str, there: frozenset[str]) -> dict[str, Child]:
+        """What belongs to an object's records, of what is wanted and may be read."""
+        several = ((COMMENTS, self.comments and name == "Case"), (FEED, self.feed), (STEPS, self.approvals), (WORK_ITEMS, self.flow_approvals))
+        wanted = {other: child for children, read in several if read for other, child in children.items()}
+        return {other: child for other, child in sorted(wanted.items()) if other in there}
+
     def _statuses(self, api: Api, name: str) -> tuple[list[str], dict[str, str]]:
         """The statuses that close, and the API names of those that are called otherwise."""
         kind = KINDS[name]
@@ -250,273 +209,6 @@ class Salesforce(Reconciled):
         names = {named for named, _, _ in found}
         closing = {named for named, _, row in found if row.get(kind.said) is True}
         return sorted(self.closing_statuses | closing), {label: named for named, label, _ in found if label not in names}
-
-
-class _Reading(msgspec.Struct):
-    """Reads the records of one object with what belongs to them."""
-
-    source: Salesforce
-    api: Api
-    name: str
-    selected: list[str]
-    closing: list[str]
-    labels: dict[str, str]
-    there: frozenset[str]
-    users: dict[str, str]
-
-    def children(self) -> dict[str, Child]:
-        """What belongs to these records, of what may be read."""
-        source = self.source
-        wanted: dict[str, Child] = {**(STEPS if source.approvals else {}), **(WORK_ITEMS if source.flow_approvals else {}), **(FEED if source.feed else {})}
-        if source.comments and self.name == "Case":
-            wanted |= COMMENTS
-        return {name: child for name, child in sorted(wanted.items()) if name in self.there}
-
-    def touched(self, start: Instant, end: Instant) -> list[str]:
-        """Records whose children changed."""
-        prefix = KINDS[self.name].prefix
-        asked = [child.changed(name, start, end) for name, child in self.children().items()]
-        paths = [child.parent for child in self.children().values()]
-        found = {parent_of(row, path) for query, path in zip(asked, paths, strict=True) for row in rows(self.api, self.source.root, query)}
-        return sorted(case_id for case_id in found if case_id is not None and case_id.startswith(prefix))
-
-    def of(self, ids: list[str]) -> Iterator[tuple[list[Bundle], Answer]]:
-        """These records."""
-        for start in range(0, len(ids), AT_ONCE):
-            yield from self._found(among("Id", ids[start : start + AT_ONCE]))
-
-    def changed(self, start: Instant, end: Instant) -> Iterator[tuple[list[Bundle], Answer]]:
-        """What changed itself, in that order."""
-        return self._found(between(start, end))
-
-    def _found(self, condition: str) -> Iterator[tuple[list[Bundle], Answer]]:
-        query = select(self.selected, self.name, condition, order="SystemModstamp, Id")
-        for records, answer in soql(self.api, self.source.root, query, deleted=True):
-            for start in range(0, len(records), AT_ONCE):
-                yield self._complete(records[start : start + AT_ONCE]), answer
-
-    def _complete(self, records: list[dict[str, Any]]) -> list[Bundle]:
-        kind, root, api = KINDS[self.name], self.source.root, self.api
-        bundles = {str(record.get("Id")): Bundle(self.name, record, self.closing, labels=self.labels) for record in records}
-        ids = sorted(bundles)
-        tracked = kind.history in self.there
-        for each in bundles.values():
-            each.tracked = tracked
-        if tracked:
-            columns = ("Id", kind.parent, "Field", "DataType", "OldValue", "NewValue", "CreatedById", "CreatedDate")
-            asked = select(columns, kind.history, among(kind.parent, ids), order="CreatedDate, Id")
-            for row in rows(api, root, asked, deleted=True):
-                if (bundle := bundles.get(str(row.get(kind.parent)))) is not None:
-                    try:
-                        bundle.histories.append(msgspec.convert(row, History))
-                    except msgspec.ValidationError:
-                        bundle.odd.append(row)
-        for name, child in self.children().items():
-            for row in rows(api, root, child.of(name, ids), deleted=True):
-                if (bundle := bundles.get(parent_of(row, child.parent) or "")) is not None:
-                    bundle.children.append({**row, "object": name})
-        people = {case_id: _people(bundle) for case_id, bundle in bundles.items()}
-        self._look_up({one for found in people.values() for one in found})
-        for case_id, each in bundles.items():
-            each.users = {one: self.users[one] for one in sorted(people[case_id]) if one in self.users}
-        return [bundles[str(record.get("Id"))] for record in records]
-
-    def _look_up(self, people: set[str]) -> None:
-        """What kind of user each is, asked once a sweep."""
-        unknown = sorted(people - set(self.users))
-        for start in range(0, len(unknown), READ):
-            batch = unknown[start : start + READ]
-            self.users.update(dict.fromkeys(batch, ""))
-            for row in rows(self.api, self.source.root, select(("Id", "UserType"), "User", among("Id", batch))):
-                self.users[str(row["Id"])] = str(row.get("UserType") or "")
-
-
-class _Terms:
-    """What is the same for all records of a page; fields and people are worked out once."""
-
-    def __init__(self, source: Salesforce, bundle: Bundle) -> None:
-        self.names = {**KINDS[bundle.name].fields, **source.fields}
-        self.kept = frozenset(self.names.values())
-        self.closing = frozenset(bundle.closing)
-        self.fields: dict[str, tuple[str, bool]] = {}
-        """What `attribute` has said so far."""
-        self.people: dict[Any, Who] = {}
-        """What `meet` has said so far."""
-        self._texts: dict[str, str | None] = {}
-
-    def text(self, value: Any) -> str | None:
-        """A field's value as text; ids in 18 characters, several choices as a list. Records of a page hold the same few values."""
-        if not isinstance(value, str):
-            return text_value(value)
-        try:
-            return self._texts[value]
-        except KeyError:
-            id_of_15 = len(value) == 15 and value[:3] in SHORT and ID.match(value)
-            found = self._texts[value] = full_id(value) if id_of_15 else text_value(value.split(";") if ";" in value else value)
-            return found
-
-    def sides(self, row: History, *, known: bool) -> tuple[str | None, str | None]:
-        """What was and what is; names of people and free text are left out."""
-        if row.field in OWNER or row.data_type == ENTITY:
-            before, after = self.text(row.old), self.text(row.new)
-            return before if before and ID.match(before) else None, after if after and ID.match(after) else None
-        return (self.text(row.old), self.text(row.new)) if known or row.data_type in WORDLESS else (None, None)
-
-    def attribute(self, field: str) -> tuple[str, bool]:
-        """What a field of the history is called here, and whether its values are wanted whatever they are."""
-        named = self.names.get("OwnerId" if field in OWNER else field)
-        found = self.fields[field] = (own(field) if named is None else named, named is not None)
-        return found
-
-    def meet(self, user: Any, kind: str) -> Who:
-        """Staff, unless the user's type says a portal's, a site's or a machine's."""
-        if not isinstance(user, str) or not user.startswith(USER):
-            found: Who = ActorKind.SYSTEM, user if isinstance(user, str) else None
-        else:
-            is_a = ActorKind.SYSTEM if kind in AUTOMATIC else ActorKind.CUSTOMER if kind in OUTSIDE else ActorKind.OPERATOR
-            found = is_a, full_id(user)
-        self.people[user] = found
-        return found
-
-
-class _Story(Story):
-    """One record's events."""
-
-    whole: bool
-    """The history leads without a gap from the first status to the present one."""
-
-    def __init__(self, source: Salesforce, terms: _Terms, bundle: Bundle) -> None:
-        self.name, self.bundle, self.record = source.name, bundle, bundle.record
-        self.case_id = full_id(self.record["Id"])
-        self.terms, self.names, self.closing = terms, terms.names, terms.closing
-        self.whole = bundle.tracked
-        self.link = {"url": f"{source.base_url}/{self.case_id}", "via": []}
-
-    def events(self) -> list[Event]:
-        """All of it."""
-        record = self.record
-        made_at, who = parse_instant(record["CreatedDate"]), self._who(record.get("CreatedById"))
-        text = self.terms.text
-        now = {self.names[field]: text(record[field]) for field in self.names if record.get(field) is not None}
-        changes, initial = self._changes(now)
-        attributes = {"object": self.bundle.name} | {name: value for name, value in sorted(initial.items()) if value is not None}
-        made = [self._event("created", made_at, Activity.CREATED, who, {"attributes": attributes}, revision=_stamp(record))]
-        if initial.get("status") in self.closing:  # made closed
-            made.append(self._event("closed", made_at, Activity.CLOSED, who, change=("status", None, initial["status"])))
-        made += changes
-        for row in self.bundle.children:
-            made += self._child(row)
-        if record.get("IsDeleted"):
-            absorbed = record.get("MasterRecordId") is not None
-            ended = Activity.ABSORBED if absorbed else Activity.DELETED
-            made.append(self._event("deleted", parse_instant(record["SystemModstamp"]), ended, self._who(record.get("LastModifiedById")), revision=1))
-        return made
-
-    def _changes(self, now: dict[str, str | None]) -> tuple[list[Event], dict[str, str | None]]:
-        """The history, and what the record began with: the old value of a field's first change, else what it is now."""
-        initial, events = dict(now), list[Event]()
-        current: dict[str, str | None] = {}
-        labels, closing, terms = self.bundle.labels, self.closing, self.terms
-        for at, _, row in _once(self.bundle.histories):
-            attribute, known = terms.fields.get(row.field) or terms.attribute(row.field)
-            before, after = terms.sides(row, known=known)
-            status = attribute == "status"
-            if status:
-                before, after = labels.get(before or "", before), labels.get(after or "", after)
-            if attribute not in current and attribute in terms.kept:
-                initial[attribute] = before
-            elif status and current.get(attribute) != before:
-                self.whole = False
-            current[attribute] = after
-            activity = Activity.CHANGED
-            if status and (before in closing) != (after in closing):
-                activity = Activity.CLOSED if after in closing else Activity.REOPENED
-            elif row.field == "IsEscalated" and after == "true":
-                activity = Activity.ESCALATED
-            events.append(self._event(f"history/{row.id}", at, activity, self._who(row.by), change=(attribute, before, after)))
-        if "status" in current and current["status"] != now.get("status"):
-            self.whole = False
-        if "status" not in current and (untold := self._untold(now.get("status"))) is not None:
-            initial["status"], self.whole = None, False
-            events.append(untold)
-        return events, initial
-
-    def _untold(self, status: str | None) -> Event | None:
-        """A closing that the history lacks, as the record itself dates it: the history is kept for 18 to 24 months, and only where it is switched on."""
-        closed = self.record.get("ClosedDate")
-        if status not in self.closing or not isinstance(closed, str) or closed == self.record["CreatedDate"]:
-            return None
-        return self._event("closed", parse_instant(closed), Activity.CLOSED, NOBODY, change=("status", None, status))
-
-    def _child(self, row: dict[str, Any]) -> Iterator[Event]:
-        name, at = row["object"], parse_instant(row["CreatedDate"])
-        if name in STEPS:
-            activity, attribute = STEP.get(str(row.get("StepStatus")), (None, None))
-            if activity is not None:
-                change = UNCHANGED if attribute is None else (attribute, None, "removed" if attribute == "approval" else row.get("ActorId"))
-                who = self._who(row.get("OriginalActorId" if attribute == "approver" else "ActorId"))
-                yield self._event(f"step/{row['Id']}", at, activity, who, change=change)
-        elif name in WORK_ITEMS:
-            asked_by = (row.get("ApprovalSubmission") or {}).get("CreatedById")
-            yield self._event(f"approval/{row['Id']}", at, Activity.APPROVAL_REQUESTED, self._who(asked_by))
-            decided = DECISIONS.get(str(row.get("Status")).lower())
-            if decided is not None:
-                stamp = parse_instant(row["LastModifiedDate"])
-                yield self._event(f"approval/{row['Id']}/decided", stamp, decided, self._who(row.get("LastModifiedById")))
-        else:
-            yield self._said(row, at)
-
-    def _said(self, row: dict[str, Any], at: Instant) -> Event:
-        """A comment, an email or a post."""
-        incoming = row.get("Incoming") is True
-        public = row.get("IsPublished", row.get("Visibility", "AllUsers")) in (True, "AllUsers")
-        text = str(row.get("CommentBody") or row.get("TextBody") or row.get("Body") or "")
-        words = own_words(without_markup(text) if text.lstrip().startswith("<") else text)
-        who = (ActorKind.CUSTOMER, None) if incoming else self._who(row.get("CreatedById"))
-        detail = {"public": public, **({"value": words} if words else {})}
-        return self._event(f"comment/{row['Id']}", at, Activity.COMMENTED, who, detail, revision=_stamp(row))
-
-    def _who(self, user: Any) -> Who:
-        return self.terms.people.get(user) or self.terms.meet(user, self.bundle.users.get(user, ""))
-
-
-def full_id(short: str) -> str:
-    """An id in its 18 characters, whose last three tell which of the others are capitals."""
-    if len(short) != 15:
-        return short
-    bits = (sum(1 << place for place, letter in enumerate(short[start : start + 5]) if letter.isupper()) for start in (0, 5, 10))
-    return short + "".join(LETTERS[number] for number in bits)
-
-
-def _once(histories: Iterable[History]) -> list[tuple[Instant, str, History]]:
-    """Each change once, in order: of lookups the history has a row with names and one with ids."""
-    kept = [(parse_instant(row.at), row.id, row) for row in histories if row.field not in NOTHING_NEW]
-    if len(kept) > 1:
-        kept.sort(key=itemgetter(0, 1))
-    of_ids = [row for _, _, row in kept if row.data_type == ENTITY or (row.field in OWNER and _of_ids(row))]
-    if not of_ids:
-        return kept
-    numbers, twins = {row.id for row in of_ids}, {(row.at, row.field, row.by) for row in of_ids}
-    return [one for one in kept if one[1] in numbers or (one[2].at, one[2].field, one[2].by) not in twins]
-
-
-def _of_ids(row: History) -> bool:
-    """Whether this row of an owner's two holds ids."""
-    sides = [side for side in (row.old, row.new) if side is not None]
-    return bool(sides) and all(isinstance(side, str) and ID.match(side) is not None for side in sides)
-
-
-def _people(bundle: Bundle) -> set[str]:
-    """Everyone who had to do with a record."""
-    rows_of = [bundle.record, *bundle.children, *(row.get("ApprovalSubmission") or {} for row in bundle.children)]
-    found = {row.get(name) for row in rows_of for name in ("CreatedById", "LastModifiedById", "ActorId", "OriginalActorId")}
-    return {one for one in found | {row.by for row in bundle.histories} if isinstance(one, str) and one.startswith(USER)}
-
-
-def _stamp(record: Mapping[str, Any]) -> int:
-    """The time of its latest change in milliseconds: which of two readings is newer."""
-    stamp = record.get("SystemModstamp")
-    return parse_instant(stamp) // 1000 if isinstance(stamp, str) else 0
 
 
 def _wish(body: bytes) -> float | None:
