@@ -54,9 +54,9 @@ def findings(workflow: str = "refunds", text: str = "wrong amount", **fields: An
         "as_of": END,
         "recommended": Recommended(Proposal.HOLD, "Hold at 2 assisted", f"not passed: {text}", "2 assisted", "3 low risk autonomous", thin=False),
         "gates": (
-            Gate("override", Verdict.FAIL, "12.0% of 300, at most 10.0%", limit=0.1, ratio=0.12, lower=0.101, upper=0.17, cases=300, missing=0),
-            Gate("decisions", Verdict.INCONCLUSIVE, "300 of 500 decisions", cases=300, wanted=500, missing=200),
-            Gate("days", Verdict.PASS, "61 of 28 days of evidence", cases=61, wanted=28, missing=0),
+            Gate("override", Verdict.FAIL, "12.0 % of 300, at most 10.0 %", limit=0.1, ratio=0.12, lower=0.101, upper=0.17, cases=300, missing=0),
+            Gate("decisions", Verdict.INCONCLUSIVE, "300 decisions, at least 500", cases=300, wanted=500, missing=200),
+            Gate("days", Verdict.PASS, "61 days of evidence, at least 28", cases=61, wanted=28, missing=0),
         ),
         "passages": (
             Passage(

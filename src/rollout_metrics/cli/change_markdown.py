@@ -12,6 +12,7 @@ from rollout_metrics.config.yaml import written
 from rollout_metrics.derive.permissions import Difference, in_words
 from rollout_metrics.domain.time import format_instant
 from rollout_metrics.figures.at_hand import Evidence, Rate
+from rollout_metrics.overview.written import between, ratio
 
 MARKER = "<!-- rollout-metrics changes check -->"
 """The first line of the comment, by which CI finds it again."""
@@ -146,7 +147,7 @@ def _standing(found: Evidence, quoted: Callable[[str], str]) -> str:
 def _rate(rate: Rate) -> tuple[str, str, str]:
     if rate.lower is None or rate.upper is None:
         return "no data", "-", "0"
-    return f"{rate.count / rate.total:.1%}", f"{rate.lower:.1%} to {rate.upper:.1%}", f"{rate.total:,}"
+    return ratio(rate.count / rate.total), between(ratio(rate.lower), ratio(rate.upper)), f"{rate.total:,}"
 
 
 def as_text(report: Report) -> Iterator[str]:

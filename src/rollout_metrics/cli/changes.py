@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from rollout_metrics.cli.drawn import Layout
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, data, new_file, say, table
 from rollout_metrics.config.load import Configuration
@@ -126,7 +127,7 @@ def listed(file: Path, *, as_json_: bool) -> int:
         as_json({"records": rows, "problems": list(problems)})
     else:
         cells = [[str(row[name]) for name in ("id", "workflow", "kind", "stage", "lacks")] + [str(row["source"] or "file")] for row in rows]
-        table(("id", "workflow", "kind", "stage", "lacks", "from"), cells, right=frozenset(("lacks",)))
+        table(("id", "workflow", "kind", "stage", "lacks", "from"), cells, Layout(right=frozenset(("lacks",))))
     for problem in problems:
         say(problem)
     return 1 if problems else 0

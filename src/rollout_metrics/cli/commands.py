@@ -27,7 +27,7 @@ from rollout_metrics.generate import generate as generate_files
 from rollout_metrics.overview import Values, at_a_glance
 from rollout_metrics.overview.evidence import Asked, Wanted, metric_named
 from rollout_metrics.overview.status import windows
-from rollout_metrics.overview.told import COLUMNS, RIGHT, source_values, status_rows, status_values
+from rollout_metrics.overview.told import COLUMNS, source_values, status_rows, status_values
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
 from rollout_metrics.pipeline.evidence import explain as explain_figure
@@ -82,9 +82,7 @@ def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_:
     if as_json_:
         as_json(rows)
     else:
-        table(
-            glance.COLLECTED, [tuple(f"{value:,}" if isinstance(value, int) else value for value in row.values()) for row in rows], right=glance.COLLECTED_RIGHT
-        )
+        table(glance.COLLECTED, [tuple(f"{value:,}" if isinstance(value, int) else value for value in row.values()) for row in rows], glance.COLLECTED_LAYOUT)
     if failed is not None:
         say(f"the figures could not be refreshed: {failed}")
     for problem in unread:
@@ -139,7 +137,7 @@ def sources(file: Path, as_json_: bool) -> None:
     table(
         glance.SOURCES,
         [tuple(str(row[column] if row[column] is not None else "-") for column in glance.SOURCES) for row in rows],
-        right=glance.SOURCES_RIGHT,
+        glance.SOURCES_LAYOUT,
     )
 
 
@@ -164,7 +162,7 @@ def status(file: Path, window: str | None, workflows: tuple[str, ...], as_json_:
     if as_json_:
         as_json(status_values(picture.taken_at, glances, picture.sources))
         return 0
-    table(COLUMNS, status_rows(glances), right=RIGHT)
+    table(COLUMNS, status_rows(glances), glance.STATUS_LAYOUT)
     for source in picture.sources:
         if source.state != "current":
             say(f"source {source.name} is {source.state}" + (f": {source.error}" if source.failing else ""))
@@ -229,8 +227,11 @@ def explain(file: Path, metric: str, workflow: str, window: int, limit: int, lab
     if as_json_:
         as_json({"metric": metric, "workflow": workflow, "totals": found.totals, "rows": found.rows})
         return
-    columns = ("case", "at", "counts", "value", "event", "url")
-    table(columns, [tuple(str(row[column] if row[column] is not None else "-") for column in columns) for row in found.rows])
+    table(
+        glance.EXPLAINED,
+        [tuple(str(row[column] if row[column] is not None else "-") for column in glance.EXPLAINED) for row in found.rows],
+        glance.EXPLAINED_LAYOUT,
+    )
     say(", ".join(f"{total:,} {role}" for role, total in found.totals.items()) + (f"; the newest {limit} are shown" if len(found.rows) == limit else ""))
 
 
@@ -285,7 +286,7 @@ def quarantine_list(file: Path, source: str | None, limit: int, as_json_: bool) 
     if as_json_:
         as_json(rows)
     else:
-        table(("id", "source", "reason", "where", "message"), [tuple(str(value) for value in row.values()) for row in rows])
+        table(glance.SET_ASIDE, [tuple(str(value) for value in row.values()) for row in rows], glance.SET_ASIDE_LAYOUT)
 
 
 @quarantine.command(name="retry")

@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
+from rollout_metrics.cli.glance import STATUS_LAYOUT
 from rollout_metrics.cli.serve import Service, serving
 from rollout_metrics.cli.session import clock, set_up_log
 from rollout_metrics.cli.talk import bars, say, table
 from rollout_metrics.config.load import load
 from rollout_metrics.domain.time import SECOND, moment
 from rollout_metrics.overview import Values, at_a_glance
-from rollout_metrics.overview.told import COLUMNS, RIGHT, status_rows
+from rollout_metrics.overview.told import COLUMNS, status_rows
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.schedule import Schedule
 from rollout_metrics.simulate.configuration import demo_config
@@ -68,5 +69,5 @@ def _show(service: Service, url: str, file: Path) -> None:
         return
     values = Values(picture.families)
     say(f"\nthe last {WINDOW[:-1]} days, each with its 95 % interval and the number of cases, and how the rates went:\n")
-    table(COLUMNS, status_rows(at_a_glance(values, workflow, WINDOW, picture.trends) for workflow in pipeline.company.workflows), right=RIGHT)
+    table(COLUMNS, status_rows(at_a_glance(values, workflow, WINDOW, picture.trends) for workflow in pipeline.company.workflows), STATUS_LAYOUT)
     say(f"\npages         {service.pages}/\nfigures       {url}/metrics\nconfiguration {file}")

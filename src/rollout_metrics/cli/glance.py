@@ -4,12 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from rollout_metrics.catalog import Family
+from rollout_metrics.cli.drawn import Layout
 from rollout_metrics.pipeline.engine import Collected
 
 COLLECTED = ("source", "events", "rejected", "requests", "outcome")
-COLLECTED_RIGHT = frozenset(("events", "rejected", "requests"))
+COLLECTED_LAYOUT = Layout(right=frozenset(("events", "rejected", "requests")))
 SOURCES = ("source", "kind", "watermark", "newest_event", "events", "quarantined", "state", "error")
-SOURCES_RIGHT = frozenset(("events", "quarantined"))
+SOURCES_LAYOUT = Layout(right=frozenset(("events", "quarantined")), below=frozenset(("error",)), spare=("kind", "newest_event"))
+STATUS_LAYOUT = Layout(right=frozenset(("value", "interval", "n")), heads=2, recent=frozenset(("trend",)))
+EXPLAINED = ("case", "at", "counts", "value", "event", "url")
+EXPLAINED_LAYOUT = Layout(right=frozenset(("value",)), below=frozenset(("event", "url")))
+SET_ASIDE = ("id", "source", "reason", "where", "message")
+SET_ASIDE_LAYOUT = Layout(right=frozenset(("id",)), below=frozenset(("where", "message")))
 
 
 def collected(item: Collected) -> dict[str, Any]:

@@ -41,7 +41,11 @@ def ladder(file: Path, workflows: tuple[str, ...], as_json_: bool) -> None:
     if as_json_:
         as_json([ladder_text.ladder_values(item.assessment, item.workflow, item.steps, item.promotions) for item in found])
         return
-    table(ladder_text.LADDER_COLUMNS, [row for item in found for row in ladder_text.ladder_rows(item.workflow, item.steps, item.promotions)])
+    table(
+        ladder_text.LADDER_COLUMNS,
+        [row for item in found for row in ladder_text.ladder_rows(item.workflow, item.steps, item.promotions)],
+        ladder_text.LADDER_LAYOUT,
+    )
     for item in found:
         say(f"{item.workflow}: " + ("not read yet" if item.assessment is None else f"{item.assessment.proposal.value}: {item.assessment.why}"))
 

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rollout_metrics.cli.drawn import Layout
 from rollout_metrics.cli.talk import data, say, table
 from rollout_metrics.derive.gates import Assessment, Gate, Promotion
 from rollout_metrics.derive.shadow import NOT_SAID, Comparison
 from rollout_metrics.derive.standing import LevelStep
 from rollout_metrics.domain.time import Instant, format_instant
+from rollout_metrics.overview.written import between, ratio
 from rollout_metrics.stats.anytime import Verdict
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 Value = dict[str, Any]
 
 GATE_COLUMNS = ("workflow", "to", "gate", "verdict", "value", "interval", "limit", "n", "missing", "why")
-_RIGHT = frozenset(("value", "limit", "n", "missing"))
+GATE_LAYOUT = Layout(right=frozenset(("value", "limit", "n", "missing")), heads=2, spare=("value", "limit", "n", "interval"))
 
 
 def failed(found: Assessment) -> bool:
@@ -28,7 +30,7 @@ def failed(found: Assessment) -> bool:
 
 def show_gates(found: list[Assessment]) -> None:
     """A table of every gate; what each workflow stands at and what is proposed is talk."""
-    table(GATE_COLUMNS, [row for item in found for row in _gate_rows(item)], right=_RIGHT)
+    table(GATE_COLUMNS, [row for item in found for row in _gate_rows(item)], GATE_LAYOUT)
     for item in found:
         say(f"{item.workflow}: {_name(item.level)} since {_when(item.level_since)}; {item.proposal.value}: {item.why}")
 
@@ -40,11 +42,10 @@ def _gate_rows(found: Assessment) -> Iterator[tuple[str, ...]]:
 
 
 def _numbers(gate: Gate) -> tuple[str, str, str, str, str]:
-    interval = "-" if gate.lower is None or gate.upper is None else f"{gate.lower:.1%} to {gate.upper:.1%}"
     return (
-        "-" if gate.ratio is None else f"{gate.ratio:.1%}",
-        interval,
-        "-" if gate.limit is None else f"{gate.limit:.1%}",
+        "-" if gate.ratio is None else ratio(gate.ratio),
+        _between(gate.lower, gate.upper),
+        "-" if gate.limit is None else ratio(gate.limit),
         "-" if gate.cases is None else f"{gate.cases:,}",
         "-" if gate.missing is None else f"{gate.missing:,}",
     )
@@ -94,6 +95,9 @@ def ladder_values(found: Assessment | None, workflow: str, steps: list[LevelStep
 
 
 LADDER_COLUMNS = ("workflow", "at", "before", "after", "by", "forced", "why")
+LADDER_LAYOUT = Layout(heads=1, below=frozenset(("why",)))
+
+_ERROR_LAYOUT = Layout(right=frozenset(("n", "cost of each")), below=frozenset(("cases",)))
 
 
 def ladder_rows(workflow: str, steps: list[LevelStep], frozen: tuple[Promotion, ...]) -> Iterator[tuple[str, ...]]:
@@ -110,11 +114,11 @@ def show_comparison(found: Comparison) -> None:
     table(
         ("action", "agreement", "interval", "agreed", "n"),
         [(a.action, _share(a.agreed, a.decided), _between(a.lower, a.upper), f"{a.agreed:,}", f"{a.decided:,}") for a in found.actions],
-        right=frozenset(("agreement", "agreed", "n")),
+        Layout(right=frozenset(("agreement", "agreed", "n"))),
     )
     data("")
     confusion = [(a.action, p or "-", g or "-", f"{n:,}") for a in found.actions for p, g, n in a.confusion]
-    table(("action", "agent proposed", "people did", "n"), confusion, right=frozenset(("n",)))
+    table(("action", "agent proposed", "people did", "n"), confusion, Layout(right=frozenset(("n",))))
     data("")
     errors = [
         (
@@ -128,7 +132,7 @@ def show_comparison(found: Comparison) -> None:
         )
         for e in found.errors
     ]
-    table(("action", "agent proposed", "people did", "n", "cost of each", "error", "cases"), errors, right=frozenset(("n", "cost of each")))
+    table(("action", "agent proposed", "people did", "n", "cost of each", "error", "cases"), errors, _ERROR_LAYOUT)
     handed = found.escalations
     say(f"{found.workflow}: {found.agreed:,} of {found.decided:,} agreed, {found.cheap:,} cheap and {found.dangerous:,} dangerous errors, cost {found.cost:g}")
     say(f"escalations: {handed.right:,} right, {handed.wrong:,} wrong, {handed.missed:,} missed, {handed.unsaid:,} of which nobody said")
@@ -145,11 +149,11 @@ def comparison_values(found: Comparison) -> Value:
 
 
 def _share(count: int, total: int) -> str:
-    return f"{count / total:.1%}" if total else "-"
+    return ratio(count / total) if total else "-"
 
 
 def _between(lower: float | None, upper: float | None) -> str:
-    return "-" if lower is None or upper is None else f"{lower:.1%} to {upper:.1%}"
+    return "-" if lower is None or upper is None else between(ratio(lower), ratio(upper))
 
 
 def _name(level: "Level | None") -> str:

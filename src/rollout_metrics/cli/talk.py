@@ -11,8 +11,9 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
+from rollout_metrics.cli.drawn import PLAIN, Layout, drawn
 from rollout_metrics.domain.errors import ConfigurationError
 
 PLAIN_EVERY_SECONDS = 5.0
@@ -45,22 +46,15 @@ def new_file(output: Path, text: str) -> None:
         raise ConfigurationError(f"{output}: cannot be written ({error.strerror}): choose another --output") from None
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[str] = frozenset()) -> None:
-    """A table on stdout: drawn at a terminal, tab-separated where it is piped. Nothing in it is taken as markup."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], layout: Layout = PLAIN) -> None:
+    """A table on stdout: drawn at a terminal, tab-separated and whole where it is piped. Nothing in it is taken as markup."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             click.echo("\t".join(row))
         return
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left")
-    for row in rows:
-        drawn.add_row(*(_escaped(cell) for cell in row))
-    Console().print(drawn)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("[", r"\[")
+    console = Console()
+    for line in drawn(columns, rows, layout, console.width):
+        console.print(Text(line.text, style="bold" if line.head else ""), soft_wrap=True)
 
 
 class Bars:

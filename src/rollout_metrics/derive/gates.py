@@ -197,7 +197,7 @@ def _rates(step: Step, known: Known) -> Iterator[Gate]:
             count, total = known.rates.get(rate, (0, 0))
             side = Side.AT_LEAST if rate in AT_LEAST else Side.AT_MOST
             judged = verdict(count, total, limit, side)
-            said = f"{count / total:.1%} of {total:,}, {side.value.replace('_', ' ')} {limit:.1%}" if total else "nothing to judge yet"
+            said = f"{_percent(count / total)} of {total:,}, {side.value.replace('_', ' ')} {_percent(limit)}" if total else "nothing to judge yet"
             yield Gate(
                 rate.value,
                 judged.verdict,
@@ -225,12 +225,16 @@ def _counts(step: Step, known: Known) -> Iterator[Gate]:
     for gate, have, want, of in reached:
         if want:
             missing = max(0, want - have) if gate is CountGate.DECISIONS else None if have < want else 0
-            yield Gate(gate.value, _reached(have >= want), f"{have:,} of {want:,} {of}", cases=have, wanted=want, missing=missing)
+            yield Gate(gate.value, _reached(have >= want), f"{have:,} {of}, at least {want:,}", cases=have, wanted=want, missing=missing)
     if step.cooldown:
         since = _age(known, known.level_since)
         over = since >= step.cooldown
-        said = f"{since // DAY} of {format_span(step.cooldown)} at the present level"
+        said = f"{since // DAY} days at the present level, at least {format_span(step.cooldown)}"
         yield Gate(CountGate.COOLDOWN.value, _reached(over), said, cases=since // DAY, wanted=-(-step.cooldown // DAY), missing=0 if over else None)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
 
 
 def _age(known: Known, since: Instant | None) -> int:
@@ -247,7 +251,7 @@ def _states(step: Step, known: Known) -> Iterator[Gate]:
 
 
 def _none(gate: StateGate, count: int, said: str) -> Gate:
-    return Gate(gate.value, Verdict.FAIL if count else Verdict.PASS, f"{count:,} {said}", cases=count, missing=0)
+    return Gate(gate.value, Verdict.FAIL if count else Verdict.PASS, f"{said}: {count:,}", cases=count, missing=0)
 
 
 def _evaluations(_step: Step, known: Known) -> Gate:
@@ -259,7 +263,7 @@ def _evaluations(_step: Step, known: Known) -> Gate:
 def _record(_step: Step, known: Known) -> Gate:
     if known.lacks is None:
         return Gate(StateGate.RECORD_COMPLETE.value, Verdict.INCONCLUSIVE, "no change record says what the agent is")
-    said = f"the record lacks {known.lacks}" if known.lacks else "the record is complete"
+    said = f"the record lacks {known.lacks} of what its risk class asks for" if known.lacks else "the record is complete"
     return Gate(StateGate.RECORD_COMPLETE.value, Verdict.FAIL if known.lacks else Verdict.PASS, said, missing=0)
 
 
@@ -269,14 +273,14 @@ def _uncovered(step: Step, known: Known) -> list[str]:
 
 def _covered(step: Step, known: Known) -> Gate:
     low = _uncovered(step, known)
-    shares = ", ".join(f"{kind} {seen / of:.1%}" for kind, (seen, of) in sorted(known.coverage.items()) if of)
-    said = f"{shares or 'nothing to cover yet'}, at least {step.coverage:.1%}"
+    shares = ", ".join(f"{kind} {_percent(seen / of)}" for kind, (seen, of) in sorted(known.coverage.items()) if of)
+    said = f"{shares or 'nothing to cover yet'}, at least {_percent(step.coverage)}"
     return Gate(StateGate.COVERAGE.value, Verdict.INCONCLUSIVE if low else Verdict.PASS, said, limit=step.coverage, missing=None if low else 0)
 
 
 def _fresh(_step: Step, known: Known) -> Gate:
     stale = known.sources_stale
-    return Gate(StateGate.FRESHNESS.value, Verdict.INCONCLUSIVE if stale else Verdict.PASS, f"{stale} sources are stale", missing=None if stale else 0)
+    return Gate(StateGate.FRESHNESS.value, Verdict.INCONCLUSIVE if stale else Verdict.PASS, f"stale sources: {stale}", missing=None if stale else 0)
 
 
 def _signs(_step: Step, known: Known) -> Gate:
@@ -287,7 +291,7 @@ def _signs(_step: Step, known: Known) -> Gate:
 
 _STATES = {
     StateGate.NO_VIOLATIONS: lambda _step, known: _none(StateGate.NO_VIOLATIONS, known.violations, "forbidden, out of scope or unapproved acts in 28 days"),
-    StateGate.NO_OPEN_FAILURES: lambda _step, known: _none(StateGate.NO_OPEN_FAILURES, known.open_failures, "failures are not over"),
+    StateGate.NO_OPEN_FAILURES: lambda _step, known: _none(StateGate.NO_OPEN_FAILURES, known.open_failures, "failures that are not over"),
     StateGate.EVALUATIONS_PASS: _evaluations,
     StateGate.RECORD_COMPLETE: _record,
     StateGate.COVERAGE: _covered,

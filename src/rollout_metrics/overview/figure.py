@@ -44,9 +44,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         """`10.2 to 14.8 %`, empty where it has no bounds."""
         if self.lower is None or self.upper is None:
             return ""
-        low, high = self.written(self.lower), self.written(self.upper)
-        shared = low.rpartition(" ")[2]
-        return f"{low.removesuffix(shared).rstrip()} to {high}" if high.endswith(f" {shared}") else f"{low} to {high}"
+        return written.between(self.written(self.lower), self.written(self.upper))
 
     @property
     def cases(self) -> str:

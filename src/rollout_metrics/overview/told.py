@@ -11,7 +11,6 @@ from rollout_metrics.overview.status import AtAGlance
 from rollout_metrics.overview.trend import blocks
 
 COLUMNS = ("workflow", "level", "figure", "value", "interval", "n", "trend")
-RIGHT = frozenset(("value", "interval", "n"))
 
 
 def status_rows(glances: Iterable[AtAGlance]) -> list[tuple[str, ...]]:
@@ -22,7 +21,7 @@ def status_rows(glances: Iterable[AtAGlance]) -> list[tuple[str, ...]]:
         if glance.stale:
             rows.append((*own, "sources", "stale", "", str(glance.stale), ""))
         rows += [(*own, f.title, f.text, f.interval, f.cases, blocks(glance.trends.get(f.metric.key, ()))) for f in glance.figures]
-        rows += [(*own, f"{mark.kind} {written.name(mark.name)}", mark.state, "", "", "") for mark in glance.marks]
+        rows += [(*own, f"{mark.kind}: {written.name(mark.name)}" + (f", {mark.state}" if mark.state else ""), "", "", "", "") for mark in glance.marks]
     return rows
 
 

@@ -16,6 +16,12 @@ def ratio(value: float | None) -> str:
     return f"{percent:.2f} %" if 0 < percent < 0.1 else f"{percent:.1f} %"
 
 
+def between(low: str, high: str) -> str:
+    """`10.2 to 14.8 %`: two written numbers, a unit that both have said once."""
+    unit = high.rpartition(" ")[2]
+    return f"{low.removesuffix(unit).rstrip() if high.endswith(f' {unit}') else low} to {high}"
+
+
 def duration(seconds: float | None) -> str:
     """`2.5 h`: the largest unit that leaves at least one of it."""
     if seconds is None:

@@ -91,7 +91,7 @@ def _environment() -> Environment:
         ratio=written.ratio,
         day=lambda at: written.instant(at / SECOND)[:10],
     )
-    made.globals.update(chart=_chart, evidence=_evidence, outward=foreign.outward, tone=_tone, moved=_moved)
+    made.globals.update(between=written.between, chart=_chart, evidence=_evidence, outward=foreign.outward, tone=_tone, moved=_moved)
     return made
 
 
