@@ -28,11 +28,38 @@ def test_everything_that_compose_mounts_exists():
             assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], volume
 
 
-def test_images_are_pinned_to_a_version():
+def test_folders_are_mounted_since_a_file_that_an_editor_replaced_would_stay_the_old_one():
+    sources = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())]
+
+    assert [source for source in sources if source.startswith(".") and not (DEPLOY / source).is_dir()] == []
+
+
+def test_images_name_their_registry_and_are_pinned_to_a_version():
     images = [service["image"] for service in SERVICES.values() if "build" not in service]
 
     assert len(images) == 3
-    assert all(re.search(r":v?\d+\.\d+\.\d+$", image) for image in images)
+    assert all(re.fullmatch(r"docker\.io/[a-z/]+:v?\d+\.\d+\.\d+", image) for image in images)
+
+
+def test_no_service_has_more_rights_than_it_needs_or_stays_away_after_a_crash():
+    for service in SERVICES.values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["restart"] == "unless-stopped"
+        assert "privileged" not in service
+
+
+def test_links_in_messages_lead_to_the_published_ports():
+    for name in ("prometheus", "alertmanager"):
+        (port,) = SERVICES[name]["ports"]
+
+        assert f"--web.external-url=http://localhost:{port.split(':')[1]}" in SERVICES[name]["command"]
+
+
+def test_git_keeps_no_secret_and_no_event_that_compose_mounts():
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+
+    assert {"deploy/inbox/*", "deploy/secrets/*", "!deploy/*/README.md"} <= set(ignored)
 
 
 def test_nothing_is_published_beyond_this_machine():
@@ -64,8 +91,10 @@ def test_grafana_finds_dashboards_and_runbooks_where_they_are_mounted():
 
 
 def test_the_exporters_configuration_is_valid_and_reachable_from_the_other_containers():
-    settings = load(DEPLOY / "rollout-metrics.yaml", {}).settings
+    configuration = load(DEPLOY / "exporter/rollout-metrics.yaml", {})
+    settings = configuration.settings
 
+    assert [warning for warning in configuration.warnings if "listen.web" not in warning] == []
     assert (settings.listen.metrics, settings.listen.web) == ("0.0.0.0:10877", "0.0.0.0:10878")
     assert settings.store.url.startswith("sqlite:////var/lib/rollout-metrics/")
 
@@ -80,11 +109,12 @@ def test_the_image_installs_pinned_packages_only_and_runs_without_privileges():
     dockerfile = (DEPLOY / "Dockerfile").read_text()
 
     assert dockerfile.count("--require-hashes") == 2
-    assert "\nUSER rollout-metrics\n" in dockerfile
+    assert "\nUSER 10877:10877\n" in dockerfile
     assert "HEALTHCHECK" in dockerfile
-    for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE):
-        for name in copied.split():
-            assert (ROOT / name).exists(), name
+    assert "# syntax=" not in dockerfile  # would fetch a frontend from a registry before anything else
+    copied = {name for names in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE) for name in names.split()}
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    assert copied == set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
 
 
 def test_systemd_understands_the_unit():

@@ -32,7 +32,7 @@ def test_who_selects_finds():
 
 
 def test_ports_are_those_of_the_configuration_all_the_way():
-    listen = load(ROOT / "deploy/rollout-metrics.yaml", {}).settings.listen
+    listen = load(ROOT / "deploy/exporter/rollout-metrics.yaml", {}).settings.listen
     ports = {port["name"]: port["containerPort"] for port in CONTAINER["ports"]}
     served = {port["name"]: port["targetPort"] for port in MANIFESTS["Service"]["spec"]["ports"]}
 
@@ -49,7 +49,7 @@ def test_an_exporter_that_is_not_ready_does_not_vanish_from_prometheus():
 def test_everything_mounted_is_a_volume_and_what_is_written_lies_on_one():
     volumes = {volume["name"]: volume for volume in POD["spec"]["volumes"]}
     mounts = {mount["name"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
-    database = load(ROOT / "deploy/rollout-metrics.yaml", {}).settings.store.url.removeprefix("sqlite:///")
+    database = load(ROOT / "deploy/exporter/rollout-metrics.yaml", {}).settings.store.url.removeprefix("sqlite:///")
 
     assert volumes.keys() == mounts.keys()
     assert database.startswith(mounts["data"])
@@ -58,10 +58,10 @@ def test_everything_mounted_is_a_volume_and_what_is_written_lies_on_one():
 
 
 def test_it_runs_without_privileges_as_the_user_of_the_image():
-    user = f"--uid {POD['spec']['securityContext']['runAsUser']} "
+    secured = POD["spec"]["securityContext"]
 
-    assert POD["spec"]["securityContext"]["runAsNonRoot"] is True
-    assert user in (ROOT / "deploy/Dockerfile").read_text()
+    assert secured["runAsNonRoot"] is True
+    assert f"USER {secured['runAsUser']}:{secured['fsGroup']}\n" in (ROOT / "deploy/Dockerfile").read_text()
     assert CONTAINER["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
