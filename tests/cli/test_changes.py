@@ -123,7 +123,7 @@ def test_a_pull_request_is_checked_for_what_it_changes_and_against_what_was_depl
     golden("pull_request.txt", text.out)
     golden("pull_request.md", markdown.out)
     golden("pull_request.json", listed.out)
-    assert "1 records looked at, 1 lack something, 2 are as they were" in text.err
+    assert "records looked at: 1, lacking something: 1, as they were: 2" in text.err
 
 
 def test_what_a_branch_did_not_change_is_not_looked_at(here: Path, run: Run) -> None:

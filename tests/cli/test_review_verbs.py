@@ -64,7 +64,7 @@ def test_a_signed_quarter_is_shown_as_it_was_signed_and_signed_once(run: Run, sm
         (("review", "2026-03"), "is no quarter such as 2026Q3"),
         (("review", "2199Q1"), "has not begun"),
         (("review", "2026Q1", "--workflow", "none"), "there is no workflow 'none'"),
-        (("review", "2026Q1", "--output", "/proc/nowhere/x.html"), "cannot be written"),
+        (("review", "2026Q1", "--output", "/proc/nowhere/x.html"), "there is no folder /proc/nowhere"),
         (("review", "sign", "2026Q1", "--by", " "), "say who signs"),
     ],
 )

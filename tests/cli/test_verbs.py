@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Collected, Run
+from rollout_metrics.cli import main
 from rollout_metrics.domain.time import DAY, format_instant
+from rollout_metrics.generate.commands import COMPLETE
 
 Copied = Callable[..., Path]
 
@@ -77,6 +79,7 @@ def test_snapshot_as_of_the_live_instant_gives_the_live_figures(run: Run, config
         (("explain", "decisions", "--workflow", "triage", "--label", "colour=red"), "is not told apart by colour"),
         (("explain", "as_of_timestamp_seconds", "--workflow", "triage"), "not counted from cases"),
         (("explain", "decisions", "--workflow", "triage", "--window", "soon"), "no duration"),
+        (("export", "--output", "/proc/nowhere/x.om"), "there is no folder /proc/nowhere"),
         (("frobnicate",), "No such command"),
     ],
 )
@@ -134,6 +137,46 @@ def test_what_was_set_aside_is_listed_retried_and_let_go(run: Run, copied: Copie
     assert run("quarantine", "drop", "--config", file, listed.json[0]["id"]).err.strip() == "1 records let go"
     assert run("quarantine", "list", "--config", file, "--json").json == []
     assert run("quarantine", "drop", "--config", file, "--source", "runtime").err.strip() == "0 records let go"
+
+
+def test_an_empty_answer_says_why_it_is_empty(run: Run, copied: Copied, config: Path) -> None:
+    unread = copied()
+    (unread.parent / "demo.db").unlink()
+    explain = ("explain", "override_ratio", "--workflow", "triage", "--config")
+
+    for words in (explain, ("gates", "--workflow", "triage", "--config")):
+        assert run(*words, unread).err == "triage: its sources have not been read yet: run `rollout-metrics collect`\n"
+    assert "refunds: its sources have not been read yet" in run("snapshot", "--as-of", "2026-01-01T00:00:00Z", "--config", unread).err
+    assert {row["state"] for row in run("sources", "--config", unread).rows} == {"not read yet"}
+    assert run("quarantine", "list", "--config", unread).err == "nothing is set aside\n"
+    assert run("erase", "nobody", "--config", unread).err.startswith("no case names 'nobody'")
+    assert run(*explain, config, "--label", "mode=shadow").err == "0 numerator, 0 denominator\n"
+    assert "; the newest " in run(*explain, config, "--limit", "1").err
+
+
+def test_every_verb_is_listed_with_a_whole_sentence(run: Run) -> None:
+    listed = run("--help").out.partition("Commands:")[2]
+
+    assert listed
+    assert "..." not in listed
+
+
+def test_completion_knows_the_verbs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ((COMPLETE, "bash_complete"), ("COMP_WORDS", "rollout-metrics quar"), ("COMP_CWORD", "1")):
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit):
+        main([])
+
+    assert capsys.readouterr().out == "plain,quarantine\n"
+
+
+def test_a_folder_that_cannot_be_made_is_no_defect(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    refused = run("demo", "--once", "--directory", tmp_path / "file" / "demo")
+
+    assert (refused.code, "cannot be written (Not a directory)" in refused.err, "Traceback" in refused.err) == (2, True, False)
 
 
 def test_erasing_a_person_leaves_every_count_as_it_was(run: Run, copied: Copied) -> None:

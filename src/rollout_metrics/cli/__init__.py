@@ -37,6 +37,7 @@ def _run(args: Sequence[str] | None) -> int:
             say(f"rollout-metrics: {line}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        say("interrupted: what was stored so far is kept")
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

@@ -6,8 +6,7 @@ import click
 
 from rollout_metrics.cli.parameters import config_option
 from rollout_metrics.cli.session import read_configuration
-from rollout_metrics.cli.talk import data, say
-from rollout_metrics.domain.errors import ConfigurationError
+from rollout_metrics.cli.talk import data, say, writing
 from rollout_metrics.generate.alerting import ALERTMANAGER, alerting_files
 
 UNOWNED = "unspecified"
@@ -29,9 +28,7 @@ def alert_files(file: Path, directory: Path, overwrite: bool) -> None:
         if name == ALERTMANAGER and target.exists() and not overwrite:
             say(f"{target} is there already and is kept: see --overwrite")
             continue
-        try:
+        with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"{target} cannot be written ({error.strerror}): check the path and its permissions") from None
         data(str(target))

@@ -10,6 +10,7 @@ import msgspec
 from rollout_metrics.cli.drawn import Layout
 from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, data, new_file, say, table
+from rollout_metrics.cli.verbs import Verbs
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive.completeness import REQUIRED
 from rollout_metrics.domain.changes import ChangeKind
@@ -26,7 +27,7 @@ SCHEMA_FILE = "change-record.schema.json"
 DIRECTORY = Path("changes")
 
 
-@click.group()
+@click.group(cls=Verbs)
 def changes() -> None:
     """Records of what is changed about an agent: who answers for it, what it may do, who has signed it off."""
 
@@ -161,9 +162,9 @@ def _evidence(configuration: Configuration) -> "Mapping[str, Evidence]":
 
 def _summary(report: "Report") -> str:
     lacking = sum(bool(item.lacks) for item in report.checked)
-    others = f", {report.others} are as they were" if report.others else ""
-    trouble = f", {len(report.problems)} problems" if report.problems else ""
-    return f"{len(report.checked)} records looked at, {lacking} lack something{others}{trouble}"
+    others = f", as they were: {report.others}" if report.others else ""
+    trouble = f", problems: {len(report.problems)}" if report.problems else ""
+    return f"records looked at: {len(report.checked)}, lacking something: {lacking}{others}{trouble}"
 
 
 __all__ = ["changes"]

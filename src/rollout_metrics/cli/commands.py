@@ -12,10 +12,11 @@ from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
 from rollout_metrics.cli.discover import discover
 from rollout_metrics.cli.export import export
-from rollout_metrics.cli.parameters import Label, Span, Time, config_option, json_option, known_workflows
+from rollout_metrics.cli.parameters import Label, Span, Time, config_option, json_option, known_workflows, unread
 from rollout_metrics.cli.reviews import review as review_commands
 from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
+from rollout_metrics.cli.verbs import Verbs
 from rollout_metrics.collect.source import Source
 from rollout_metrics.collect.sweep import probe
 from rollout_metrics.config.model import AlertOptions, Settings
@@ -41,7 +42,7 @@ from rollout_metrics.store import upgrade
 FAILED = 1
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def program() -> None:
     """Is the team still trusting its AI agent? Rollout health from ticketing and CRM audit trails."""
 
@@ -103,7 +104,8 @@ def _wanted(pipeline: Pipeline, names: tuple[str, ...]) -> list[str]:
 def check(file: Path, connect: bool) -> int:
     """Check the configuration, without network; with --connect, also what each source lets us read."""
     configuration = read_configuration(file)
-    say(f"{file}: {len(configuration.sources)} sources, {len(configuration.settings.workflows)} workflows, {len(configuration.changes)} changes: no problems")
+    found = {"sources": configuration.sources, "workflows": configuration.settings.workflows, "changes": configuration.changes}
+    say(f"{file}: no problems ({', '.join(f'{name}: {len(items)}' for name, items in found.items())})")
     if not connect:
         return 0
     rows: list[tuple[str, str, str]] = []
@@ -197,12 +199,14 @@ def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_j
 
 def _read_until(pipeline: Pipeline, names: tuple[str, ...], at: Instant) -> None:
     """What has not been read yet has no figures: they would look final and be wrong."""
+    if missing := unread(pipeline, names):
+        raise ConfigurationError(*missing)
     reached = as_of_all(pipeline.company, pipeline.readings())
     short = [workflow.name for workflow in pipeline.company.workflows if (not names or workflow.name in names) and reached[workflow.name] < at]
     if short:
         raise ConfigurationError(
             *(
-                f"workflow {name!r} has been read up to {format_instant(reached[name]) if reached[name] else 'nothing'} only:"
+                f"workflow {name!r} has been read up to {format_instant(reached[name])} only:"
                 f" {format_instant(at)} lies after that; name an earlier instant, collect first, or ask for other workflows with --workflow"
                 for name in short
             )
@@ -214,7 +218,7 @@ def _read_until(pipeline: Pipeline, names: tuple[str, ...], at: Instant) -> None
 @click.argument("metric")
 @click.option("--workflow", required=True, help="The workflow.")
 @click.option("--window", type=Span(), default="7d", show_default=True, help="The window that ends at the workflow's T.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many rows.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="About this many rows: the last case is shown to its end.")
 @click.option("--label", "labels", multiple=True, type=Label(), help="Only this series, as outcome=overridden; may be given several times.")
 @json_option
 def explain(file: Path, metric: str, workflow: str, window: int, limit: int, labels: tuple[str, ...], as_json_: bool) -> None:  # noqa: PLR0917
@@ -224,6 +228,7 @@ def explain(file: Path, metric: str, workflow: str, window: int, limit: int, lab
         if workflow != NO_WORKFLOW:
             known_workflows(pipeline, (workflow,))
         found = explain_figure(pipeline, Asked(metric_named(metric), workflow, window, dict(label.split("=", 1) for label in labels)), Wanted(limit))
+        missing = unread(pipeline, (workflow,))
     if as_json_:
         as_json({"metric": metric, "workflow": workflow, "totals": found.totals, "rows": found.rows})
         return
@@ -232,7 +237,8 @@ def explain(file: Path, metric: str, workflow: str, window: int, limit: int, lab
         [tuple(str(row[column] if row[column] is not None else "-") for column in glance.EXPLAINED) for row in found.rows],
         glance.EXPLAINED_LAYOUT,
     )
-    say(", ".join(f"{total:,} {role}" for role, total in found.totals.items()) + (f"; the newest {limit} are shown" if len(found.rows) == limit else ""))
+    counted = ", ".join(f"{total:,} {role}" for role, total in found.totals.items())
+    say("; ".join(filter(None, (counted, f"the newest {len(found.rows):,} are shown" if found.next else "", *missing))) or "no case counts for it")
 
 
 @program.command()
@@ -286,6 +292,8 @@ def quarantine_list(file: Path, source: str | None, limit: int, as_json_: bool) 
     if as_json_:
         as_json(rows)
     else:
+        if not rows:
+            say("nothing is set aside" + (f" of source {source!r}" if source else ""))
         table(glance.SET_ASIDE, [tuple(str(value) for value in row.values()) for row in rows], glance.SET_ASIDE_LAYOUT)
 
 
@@ -321,7 +329,7 @@ def erase(file: Path, actor: str) -> None:
     """Remove a person's id from everything that is stored, but for records set aside: see `quarantine list` and `quarantine drop`."""
     with opened(read_configuration(file)) as pipeline:
         touched = pipeline.erase(actor)
-    say(f"erased from {touched:,} cases")
+    say(f"erased from {touched:,} cases" if touched else f"no case names {actor!r}: give the id as the system itself has it, not a name or an address")
 
 
 def _kinds() -> dict[str, type[Source]]:

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from rollout_metrics import __version__
 from rollout_metrics.cli.session import clock, read_configuration
-from rollout_metrics.cli.talk import data, say, table
+from rollout_metrics.cli.talk import data, say, table, writing
+from rollout_metrics.cli.verbs import Verbs
 from rollout_metrics.config.model import AlertOptions
 from rollout_metrics.domain.errors import ConfigurationError, PayloadError
 from rollout_metrics.domain.time import SECOND
@@ -28,7 +29,7 @@ config_option = click.option(
 only_option = click.option("--only", "names", multiple=True, help="Only this dashboard, as overview; may be given several times.")
 
 
-@click.group()
+@click.group(cls=Verbs)
 def dashboards() -> None:
     """The Grafana dashboards: put into a Grafana, or sketched without one."""
 
@@ -50,10 +51,12 @@ def preview(root: Path, file: Path | None, names: tuple[str, ...], url: str, cho
     pages = {f"{name}.html": str(dashboard["title"]) for name, dashboard in made.items()}
     prometheus = Prometheus(url)
     refused = 0
-    output.mkdir(parents=True, exist_ok=True)
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
     for name, dashboard in made.items():
         answered = ask(dashboard, prometheus, clock() / SECOND, wanted)
-        (output / f"{name}.html").write_text(page(answered, pages), encoding="utf-8")
+        with writing(output):
+            (output / f"{name}.html").write_text(page(answered, pages), encoding="utf-8")
         data(str(output / f"{name}.html"))
         for error in answered.errors():
             refused += 1

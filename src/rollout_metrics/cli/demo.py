@@ -6,7 +6,7 @@ from pathlib import Path
 from rollout_metrics.cli.glance import STATUS_LAYOUT
 from rollout_metrics.cli.serve import Service, serving
 from rollout_metrics.cli.session import clock, set_up_log
-from rollout_metrics.cli.talk import bars, say, table
+from rollout_metrics.cli.talk import bars, say, table, writing
 from rollout_metrics.config.load import load
 from rollout_metrics.domain.time import SECOND, moment
 from rollout_metrics.overview import Values, at_a_glance
@@ -25,9 +25,10 @@ WINDOW = "28d"
 
 def demo(directory: Path, *, seed: int, once: bool) -> None:
     """Run it with its data in `directory`; `once`: end after the history is read."""
-    directory.mkdir(parents=True, exist_ok=True)
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        start = started(directory, clock())
     known = (directory / "demo.db").exists()
-    start = started(directory, clock())
     say(f"the simulated company began on {moment(start):%Y-%m-%d}; its history {'continues' if known else 'is read for the first time'}")
     world = World(seed, start)
     with Company(world, clock, directory=directory / "feeds") as company:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from rollout_metrics.cli import glance
-from rollout_metrics.cli.parameters import Span, Time, config_option, known_workflows, workflows_option
+from rollout_metrics.cli.parameters import OUTPUT, Span, Time, config_option, known_workflows, workflows_option
 from rollout_metrics.cli.session import clock, opened, read_configuration
 from rollout_metrics.cli.talk import bars, say
 from rollout_metrics.domain.errors import ConfigurationError
@@ -24,7 +24,7 @@ RECENT = 3 * HOUR
 @click.option("--until", type=Time(), help="The last instant; default: three hours ago, since Prometheus writes what is younger itself.")
 @click.option("--step", type=Span(), default="1h", show_default=True, help="From one instant to the next, whole minutes.")
 @workflows_option
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file to write; default: standard output.")
+@click.option("--output", type=OUTPUT, help="A file to write; default: standard output.")
 def export(file: Path, since: Instant | None, until: Instant | None, step: int, workflows: tuple[str, ...], output: Path | None) -> None:  # noqa: PLR0917
     """Write every figure as it was at many instants, as OpenMetrics for `promtool tsdb create-blocks-from openmetrics`."""
     last = floor_minute(clock() - RECENT if until is None else until)

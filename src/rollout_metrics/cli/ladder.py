@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from rollout_metrics.cli import ladder_text
-from rollout_metrics.cli.parameters import Span, Time, config_option, json_option, known_workflows, workflows_option
+from rollout_metrics.cli.parameters import Span, Time, config_option, json_option, known_workflows, unread, workflows_option
 from rollout_metrics.cli.session import opened, read_configuration
 from rollout_metrics.cli.talk import as_json, say, table
 from rollout_metrics.domain.time import Instant, floor_minute
@@ -22,10 +22,13 @@ def gates(file: Path, workflows: tuple[str, ...], as_of: Instant | None, as_json
     with opened(read_configuration(file)) as pipeline:
         known_workflows(pipeline, workflows)
         found = [item for item in assessments(pipeline, None if as_of is None else floor_minute(as_of)) if not workflows or item.workflow in workflows]
+        missing = unread(pipeline, workflows)
     if as_json_:
         as_json([ladder_text.assessment_values(item) for item in found])
     else:
         ladder_text.show_gates(found)
+        for sentence in missing:
+            say(sentence)
     return 1 if any(ladder_text.failed(item) for item in found) else 0
 
 
@@ -60,8 +63,10 @@ def shadow(file: Path, workflow: str, window: int, as_json_: bool) -> None:
     with opened(read_configuration(file)) as pipeline:
         known_workflows(pipeline, (workflow,))
         found = comparison(pipeline, workflow, window)
+        missing = unread(pipeline, (workflow,))
     if found is None:
-        say(f"{workflow}: its sources have not been read yet: run `rollout-metrics collect`")
+        for sentence in missing:
+            say(sentence)
     elif as_json_:
         as_json(ladder_text.comparison_values(found))
     else:

@@ -10,6 +10,7 @@ from rollout_metrics.cli.session import DEFAULT_CONFIG
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.time import Instant, parse_instant, parse_span
 from rollout_metrics.pipeline import Pipeline
+from rollout_metrics.pipeline.freshness import as_of_all
 
 config_option = click.option(
     "--config",
@@ -19,6 +20,22 @@ config_option = click.option(
     show_default=f"$ROLLOUT_METRICS_CONFIG or {DEFAULT_CONFIG}",
     help="The configuration file.",
 )
+
+
+class Output(click.Path):
+    """A file to write, in a folder that is there: what cannot be written is told before the work, not after it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """A path."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {path.parent}: make it, or name another", param, ctx)
+        if not path.exists() and not os.access(path.parent, os.W_OK):
+            self.fail(f"nothing can be written into {path.parent}: check its permissions, or name another folder", param, ctx)
+        return path
+
+
+OUTPUT = Output(path_type=Path, dir_okay=False, writable=True)
 
 
 class Time(click.ParamType[Any]):
@@ -73,3 +90,13 @@ def known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigurationError(*(f"there is no workflow {name!r}: known are {', '.join(known) or 'none'}" for name in unknown))
+
+
+def unread(pipeline: Pipeline, names: tuple[str, ...] = ()) -> list[str]:
+    """What to say of those of the workflows named, or of all, whose sources have not been read yet: they have no figures."""
+    reached = as_of_all(pipeline.company, pipeline.readings())
+    return [
+        f"{workflow.name}: its sources have not been read yet: run `rollout-metrics collect`"
+        for workflow in pipeline.company.workflows
+        if (not names or workflow.name in names) and not reached[workflow.name]
+    ]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from rollout_metrics.cli.parameters import config_option, known_workflows, workflows_option
+from rollout_metrics.cli.parameters import OUTPUT, config_option, known_workflows, workflows_option
 from rollout_metrics.cli.session import opened, read_configuration
-from rollout_metrics.cli.talk import bars, say
+from rollout_metrics.cli.talk import bars, say, writing
+from rollout_metrics.cli.verbs import Verbs
 from rollout_metrics.domain.errors import ConfigurationError
 
 
-class Quarters(click.Group):
+class Quarters(Verbs):
     """A group whose first word may be a quarter: then it is shown."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -32,7 +33,7 @@ def review() -> None:
 @click.argument("quarter")
 @workflows_option
 @click.option("--format", "format_", type=click.Choice(("html", "md", "json", "pdf")), default="html", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to write; default: stdout.")
+@click.option("--output", type=OUTPUT, help="The file to write; default: standard output.")
 def show(file: Path, quarter: str, workflows: tuple[str, ...], format_: str, output: Path | None) -> None:
     """Write the review of a quarter such as 2026Q3, each workflow's by its own calendar. A signed one is as it was, with what would be different now."""
     from rollout_metrics.pipeline.signing import shown  # templates and charts: only the verbs that need them wait for their import
@@ -55,15 +56,9 @@ def show(file: Path, quarter: str, workflows: tuple[str, ...], format_: str, out
     if output is None:
         click.echo(made, nl=False)
     else:
-        _write(output, made)
-
-
-def _write(output: Path, made: bytes) -> None:
-    try:
-        output.write_bytes(made)
-    except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written ({error.strerror}): check the path and its permissions") from None
-    say(f"{output}: {len(made):,} bytes")
+        with writing(output):
+            output.write_bytes(made)
+        say(f"{output}: {len(made):,} bytes")
 
 
 @review.command()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -101,7 +102,7 @@ def new_pipeline(configuration: Configuration, store: Store, board: Board, metri
 def connection(source: Source) -> Api | None:
     """A connection of its own to a source, for a trial."""
     endpoint = source.endpoint()
-    return None if endpoint is None else Api(endpoint)
+    return None if endpoint is None else Api(msgspec.structs.replace(endpoint, then="check the address and the network, then try again"))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

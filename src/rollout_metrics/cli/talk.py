@@ -34,16 +34,26 @@ def as_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Files are written here, at or below `path`. Raises `ConfigurationError` where that cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename or path} cannot be written ({error.strerror}): check the path, its permissions and the room on the disk"
+        ) from None
+
+
 def new_file(output: Path, text: str) -> None:
     """Write a file that is not there yet. Raises `ConfigurationError` where it is, or cannot be written."""
-    try:
+    with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ConfigurationError(f"{output}: is there already: choose another --output") from None
-    except OSError as error:
-        raise ConfigurationError(f"{output}: cannot be written ({error.strerror}): choose another --output") from None
+        try:
+            with output.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            raise ConfigurationError(f"{output}: is there already: choose another --output") from None
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], layout: Layout = PLAIN) -> None:

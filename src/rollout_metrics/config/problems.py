@@ -26,6 +26,12 @@ _MUST_BE: Mapping[str, str] = {
     "string_type": "text",
 }
 _LISTS = ("frozen_set_type", "list_type", "set_type", "tuple_type")
+_FORMS = {
+    r"^https?://[^?#]+$": "is no address such as https://acme.example.com",
+    r"^https?://[^/?#]+$": "is no address such as https://acme.example.com: nothing comes after the host",
+    r"^[a-z0-9][a-z0-9-]*$": "is no name such as acme: small letters, digits, hyphens",
+}
+"""What texts of a form look like, by the pattern they must match."""
 MOST_NAMED = 50
 _TIMES = ("date", "datetime", "timezone")
 
@@ -82,7 +88,8 @@ def _said(item: Mapping[str, Any], model: Any) -> str:
     if kind.startswith(_TIMES):
         return f"{given!r} is no time such as 2026-03-01T10:00:00Z" if isinstance(given, str) else "must be a time such as 2026-03-01T10:00:00Z"
     if kind == "string_pattern_mismatch":
-        return f"{given!r} does not have the form {item['ctx']['pattern']}"
+        pattern = item["ctx"]["pattern"]
+        return f"{given!r} {_FORMS.get(pattern, f'does not have the form {pattern}')}"
     if kind in ("too_short", "string_too_short"):
         return "is empty: name at least one" if item["ctx"].get("actual_length", 0) == 0 else f"is too short: at least {item['ctx']['min_length']}"
     return message.replace("Input should", "must").replace("String should", "must").replace("Value should", "must")

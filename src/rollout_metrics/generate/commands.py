@@ -7,11 +7,14 @@ import click
 from rollout_metrics.generate.markdown import code, generated, table
 
 PROGRAM = "rollout-metrics"
+COMPLETE = "_ROLLOUT_METRICS_COMPLETE"
+"""The variable by which click's programs write their completion (click, shell completion)."""
 
 
 def commands_document(command: click.Command) -> str:
     """The document of a command and all below it."""
-    intro = "\nData goes to stdout, talk to stderr. Exit codes: 0 done, 1 failed, 2 usage or configuration.\n"
+    intro = "\nData goes to stdout, talk to stderr. Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.\n"
+    intro += f'Words complete in the shell after `eval "$({COMPLETE}=bash_source {PROGRAM})"`, or `zsh_source`, `fish_source`.\n'
     return generated("Command line", "the commands") + intro + "".join(_section(path, found) for path, found in _all(command, (PROGRAM,)))
 
 
@@ -32,7 +35,7 @@ def _section(path: tuple[str, ...], command: click.Command) -> str:
     if command.help:
         parts.append("\n" + "\n\n".join(" ".join(block.split()) for block in command.help.replace("\b", "").split("\n\n")) + "\n")
     if isinstance(command, click.Group):
-        rows = [(code(name), found.get_short_help_str(limit=160)) for name, found in sorted(command.commands.items()) if not found.hidden]
+        rows = [(code(name), found.get_short_help_str()) for name, found in sorted(command.commands.items()) if not found.hidden]
         parts.append("\n" + table(("command", "does"), rows))
     if said:
         parts.append("\n" + table(("option", "meaning"), said))

@@ -33,6 +33,8 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> str:
         """In a word or two."""
+        if self.watermark is None and not self.failing:
+            return "not read yet"
         words = ("failing" if self.failing else "", "partial" if self.partial else "", "stale" if self.stale else "")
         return ", ".join(filter(None, words)) or "current"
 
