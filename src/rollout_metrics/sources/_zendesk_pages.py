@@ -1,5 +1,6 @@
 """Zendesk's pages as they come: the shapes that are decoded, and what is done with records that have none of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -69,24 +70,16 @@ class Users(msgspec.Struct):
     next_page: str | None = None
 
 
-class Body(msgspec.Struct, frozen=True):
-    """A page of the stream: audits, records that are none, the page as it came, and the ids of the help desk's staff then."""
-
-    audits: list[Audit]
-    rejected: list[Rejected]
-    raw: bytes
-    staff: frozenset[int]
-
-    def payload(self, number: int) -> bytes:
-        """The bytes of an audit, as they came."""
-        bad = {record.payload for record in self.rejected}
-        return [bytes(raw) for raw in RAW_STREAM.decode(self.raw).ticket_events if bytes(raw) not in bad][number]
-
-
 STREAM = msgspec.json.Decoder(Stream)
 RAW_STREAM = msgspec.json.Decoder(RawStream)
 AUDIT = msgspec.json.Decoder(Audit)
 USERS = msgspec.json.Decoder(Users)
+
+
+def as_it_came(page: bytes, number: int, rejected: Sequence[Rejected]) -> bytes:
+    """The bytes of an audit of a page: of those that were not rejected, the one with this number."""
+    bad = {record.payload for record in rejected}
+    return [bytes(raw) for raw in RAW_STREAM.decode(page).ticket_events if bytes(raw) not in bad][number]
 
 
 def read_stream(answer: Answer) -> tuple[Stream, list[Rejected]]:

@@ -1,10 +1,13 @@
 """How the stream of ticket events spells things: fields, channels, tags, statuses and scores."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.events import Activity, text_value
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 CLOSED = frozenset(("solved", "closed"))
 DELETED = "deleted"
@@ -47,19 +50,40 @@ def text_of(value: Any) -> str | None:
     return None if value is None else str(value) if kind is int else text_value(value)
 
 
+class Remembered(dict[K, V]):
+    """What `find` says of a key, asked once for each of the first thousand: spellings are few and repeat."""
+
+    def __init__(self, find: Callable[[K], V]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, key: K) -> V:
+        found = self._find(key)
+        if len(self) < 1000:
+            self[key] = found
+        return found
+
+
+def _fields(keys: tuple[str, ...]) -> tuple[str, ...]:
+    own = ENVELOPE - {"type"} if "event_type" in keys else ENVELOPE  # the ticket's type; without the other key it says what kind of child this is
+    return tuple(key for key in keys if key not in own)
+
+
+FIELDS = Remembered(_fields)
+"""The keys of a child -> those of them that are fields."""
+
+
 def fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     """The fields a child sets, with their new values: by `field_name`, by key, or several custom ones in one object."""
     named = child.get("field_name")
     if named is not None:
         return [(str(named), child.get("value"))]
-    if "type" in child and "event_type" in child:  # the ticket's type; without the other key it says what kind of child this is
-        found = [pair for pair in child.items() if pair[0] not in ENVELOPE or pair[0] == "type"]
-    else:
-        found = [pair for pair in child.items() if pair[0] not in ENVELOPE]
-    if "custom_ticket_fields" not in child and "custom_fields" not in child:
-        return found
+    keys = FIELDS[tuple(child)]
+    if CUSTOM.isdisjoint(keys):
+        return [(key, child[key]) for key in keys]
     fields: list[tuple[str, Any]] = []
-    for key, value in found:
+    for key in keys:
+        value = child[key]
         if key in CUSTOM and isinstance(value, dict):
             fields.extend(sorted((str(field), item) for field, item in value.items()))
         else:
@@ -67,23 +91,21 @@ def fields_of(child: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     return fields
 
 
+def _channel(via: Any) -> str:
+    plain = str(via).strip().lower().replace(" ", "_")
+    return CHANNELS.get(plain, plain)
+
+
+KNOWN_CHANNELS = Remembered(_channel)
+"""`Web form` -> `web`."""
+
+
 def channel_of(via: Any) -> str:
     """The way an update came, in one spelling of the several there are: `Web form`, `web`, {"channel": "web"}."""
     if isinstance(via, dict):
         relation = relation_of(via)
         via = relation if relation in AUTOMATIC else via.get("channel")
-    if not via:
-        return ""
-    known = KNOWN_CHANNELS.get(via)
-    if known is None:
-        plain = str(via).strip().lower().replace(" ", "_")
-        known = CHANNELS.get(plain, plain)
-        if len(KNOWN_CHANNELS) < 1000:
-            KNOWN_CHANNELS[via] = known
-    return known
-
-
-KNOWN_CHANNELS: dict[Any, str] = {}
+    return KNOWN_CHANNELS[via] if via else ""
 
 
 def relation_of(via: Any) -> str:

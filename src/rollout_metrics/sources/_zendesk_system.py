@@ -1,7 +1,6 @@
 """Ticket fields that Zendesk itself adds and writes: how approvals went, and how far its AI agents resolved a ticket."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from rollout_metrics.domain.events import Activity, ActorKind
 
@@ -22,11 +21,6 @@ SYSTEM_VALUES: Mapping[str, tuple[Activity, str]] = {
 
 Told = tuple[Activity, ActorKind, str | None, str | None, str | None, str | None]
 """Activity, who did it (kind and id), attribute, before, after."""
-
-
-def of_system(value: Any) -> bool:
-    """Whether a value is one that Zendesk itself writes."""
-    return type(value) is str and value in SYSTEM_VALUES
 
 
 def told(before: str | None, after: str | None, kind: ActorKind, actor: str | None) -> Told | None:

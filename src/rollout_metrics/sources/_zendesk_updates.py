@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from rollout_metrics.collect.source import Rejected
+from rollout_metrics.collect.story import Who
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import SECOND, Instant, parse_instant
 from rollout_metrics.sources._zendesk_pages import Audit
@@ -10,9 +14,10 @@ from rollout_metrics.sources._zendesk_spelling import (
     AUTOMATIC,
     CLOSED,
     CUSTOM,
-    ENVELOPE,
+    FIELDS,
     KNOWN_CHANNELS,
     NUMBERED,
+    Remembered,
     activity_of,
     channel_of,
     fields_of,
@@ -23,7 +28,7 @@ from rollout_metrics.sources._zendesk_spelling import (
     unless_zero,
     words_of,
 )
-from rollout_metrics.sources._zendesk_system import RULE, of_system, told
+from rollout_metrics.sources._zendesk_system import RULE, SYSTEM_VALUES, told
 
 ATTRIBUTES: Mapping[str, str] = {
     "assignee_id": "assignee",
@@ -60,8 +65,19 @@ NO_FIELDS: Sequence[tuple[str, Any]] = ()
 CHANGED, COMMENTED, CREATED = Activity.CHANGED, Activity.COMMENTED, Activity.CREATED
 OPERATOR, CUSTOMER, SYSTEM = ActorKind.OPERATOR, ActorKind.CUSTOMER, ActorKind.SYSTEM
 
+THE_SYSTEM: Who = (SYSTEM, "-1")
+
 Change = tuple[Activity, str | None, str | None, str | None, dict[str, Any] | None]
 """Activity, attribute, before, after, and details of its own."""
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A page of the stream: audits, records that are none, the page as it came, and what turns audits into events, knowing who was staff then."""
+
+    audits: list[Audit]
+    rejected: list[Rejected]
+    raw: bytes
+    translator: "Translator"
 
 
 class _Update:
@@ -87,7 +103,7 @@ class _Update:
 
 
 class Translator:
-    """Turns audits into events; holds what is the same for a whole page.
+    """Turns audits into events; holds what is the same for a whole sweep.
 
     `link`: the address of tickets, to which the number is added; `fields` and `time_fields` as the source has them.
     """
@@ -98,68 +114,67 @@ class Translator:
         self.staff = staff
         self.special = SPECIAL | time_fields
         self.not_plain = NOT_PLAIN | time_fields
-        self.names = dict(ATTRIBUTES) | dict(fields)
-        self.actors: dict[int, str] = {}
+        self.names = Remembered(_custom)
+        self.names.update({**ATTRIBUTES, **fields})
+        self.single = Remembered(self._single)
+        self.people = Remembered(self._person)
 
     def plain(self, audit: Audit) -> list[Event] | None:
         """What `audit` would answer, sooner, for the usual audit: its own comments and single changes, in one way; None where there is more to it."""
-        via, metadata, not_plain = audit.via, audit.metadata, self.not_plain
-        channel = KNOWN_CHANNELS.get(via) if type(via) is str else None
-        if not channel or channel in AUTOMATIC or audit.timestamp is None or (metadata is not None and metadata.custom):
+        via, metadata, single = audit.via, audit.metadata, self.single
+        channel = KNOWN_CHANNELS[via] if type(via) is str else None
+        if not channel or channel == "merge" or audit.timestamp is None or (metadata is not None and metadata.custom):
             return None
-        staff_only = has_text = False
-        steps: list[tuple[dict[str, Any], str | None, Any]] = []
+        name, case_id, at = self.name, str(audit.ticket_id), audit.timestamp * SECOND
+        detail = {"url": self.url + case_id, "via": [channel]}
+        automatic = channel in AUTOMATIC
+        staff_only = has_text = has_marker = False
+        steps: list[tuple[Any, Activity, str | None, str | None, str | None, dict[str, Any]]] = []
         for child in audit.child_events:
-            kind = child.get("event_type")
-            own_via = child.get("via", via)
+            kind, number, own_via = child.get("event_type"), child.get("id"), child.get("via", via)
             elsewhere = own_via != via and own_via is not None and (type(own_via) is not dict or channel_of(own_via) != channel)
-            if elsewhere or child.get("id") is None:
+            if elsewhere or number is None or (automatic and child.get("via_reference_id")):
                 return None
             if kind == "Change":
-                if "type" in child:
+                found = single[tuple(child)]
+                if found is None:
                     return None
-                fields = [pair for pair in child.items() if pair[0] not in ENVELOPE]
-                if len(fields) != 1:
+                field, attribute, by_staff = found
+                before = child.get("previous_value")
+                if type(before) is dict:
+                    before = before.get(field)
+                activity, then, now = CHANGED, text_of(before), text_of(child[field])
+                if then in SYSTEM_VALUES or now in SYSTEM_VALUES:
                     return None
-                ((field, value),) = fields
-                if field in not_plain or of_system(value) or of_system(child.get("previous_value")):
-                    return None
-                staff_only = staff_only or (field in STAFF_ONLY and own_via is not None)
-                steps.append((child, field, value))
+                if (then == "0" or now == "0") and field in NUMBERED:
+                    then, now = unless_zero(then), unless_zero(now)
+                if field == "status":
+                    then, now = then and then.lower(), now and now.lower()
+                    activity = activity_of(then, now)
+                if then != now:
+                    steps.append((number, activity, attribute, then, now, detail))
+                if by_staff and own_via is not None:
+                    staff_only = True
             elif kind in COMMENTS:
+                said = {**detail, "public": bool(child.get("public", child.get("comment_public", True)))}
                 if "body" in child or "plain_body" in child:
                     has_text = True
                     staff_only = staff_only or child.get("public") is False
-                steps.append((child, None, None))
-            elif not kind or kind in TOLD:
-                return None
-        name, case_id, at = self.name, str(audit.ticket_id), audit.timestamp * SECOND
-        detail = {"url": self.url + case_id, "via": [channel]}
-        actor, actor_kind = self._actor(audit.updater_id, channel, staff_only)
-        events: list[Event] = []
-        for child, changed, value in steps:
-            number = str(child["id"]).zfill(20)
-            if changed is None:
                 text = child.get("plain_body") or child.get("body")
-                if text is None and has_text:
-                    continue
-                said = {**detail, "public": bool(child.get("public", child.get("comment_public", True)))}
                 if text:
                     said["value"] = words_of(text)
-                events.append(Event(name, name, case_id, number, at, COMMENTED, actor_kind, actor, None, None, None, said))
-                continue
-            before = child.get("previous_value")
-            if type(before) is dict:
-                before = before.get(changed)
-            activity, then, now = CHANGED, text_of(before), text_of(value)
-            if (then == "0" or now == "0") and changed in NUMBERED:
-                then, now = unless_zero(then), unless_zero(now)
-            if changed == "status":
-                then, now = then and then.lower(), now and now.lower()
-                activity = activity_of(then, now)
-            if then != now:
-                attribute = self.names.get(changed) or self._attribute(changed)
-                events.append(Event(name, name, case_id, number, at, activity, actor_kind, actor, attribute, then, now, detail))
+                has_marker = has_marker or text is None
+                steps.append((number, COMMENTED, None, None, None, said))
+            elif not kind or kind in TOLD:
+                return None
+        if has_marker and has_text:
+            return None
+        actor_kind, actor = THE_SYSTEM if automatic else self.people[audit.updater_id]
+        if staff_only and actor_kind is CUSTOMER:
+            actor_kind = OPERATOR
+        events: list[Event] = []
+        for number, activity, changed, then, now, said in steps:
+            events.append(Event(name, name, case_id, str(number).zfill(20), at, activity, actor_kind, actor, changed, then, now, said))
         return events
 
     def audit(self, audit: Audit) -> list[Event]:
@@ -201,7 +216,7 @@ class Translator:
                         own = facts | ENTERED if doer_kind is SYSTEM else facts
                         events.append(Event(name, name, case_id, own_id, at, *system, own))
                     elif then != now:
-                        attribute = self.names.get(field) or self._attribute(field)
+                        attribute = self.names[field]
                         events.append(Event(name, name, case_id, own_id, at, CHANGED, doer_kind, doer, attribute, then, now, facts))
             elif kind in RATINGS:
                 if score := score_of(child.get("score")):
@@ -244,7 +259,7 @@ class Translator:
             elif kind in RATINGS:
                 steps.append((child, kind, NO_FIELDS))
         update.merged = update.merged or (update.has_status and relation_of(audit.via) == "merge")
-        update.actor, update.actor_kind = self._actor(audit.updater_id, channel, update.staff_only)
+        update.actor_kind, update.actor = self._actor(audit.updater_id, channel, update.staff_only)
         update.detail = {"url": self.url + update.case_id, "via": _labels(update, channel)}
         if audit.metadata is not None and audit.metadata.custom:
             custom = audit.metadata.custom
@@ -257,7 +272,7 @@ class Translator:
         for field, value in fields_of(child):
             if value is None:
                 continue
-            attribute = self.names.get(field) or self._attribute(field)
+            attribute = self.names[field]
             if attribute == "tags":
                 value = value.split() if isinstance(value, str) else value  # noqa: PLW2901
             text = text_of(value)
@@ -310,19 +325,29 @@ class Translator:
         seconds = int(float(value or 0) - float(previous or 0))
         return (Activity.TIME_LOGGED, None, None, None, {"seconds": seconds}) if seconds > 0 else None
 
-    def _attribute(self, field: str) -> str:
-        name = self.names[field] = f"custom:{field}" if field.isdigit() else field
-        return name
+    def _single(self, keys: tuple[str, ...]) -> tuple[str, str, bool] | None:
+        """Of a child with these keys the one field it changes, what that is called here, and whether only staff can; None where there is more to it."""
+        fields = FIELDS[keys]
+        if len(fields) != 1 or fields[0] in self.not_plain:
+            return None
+        return fields[0], self.names[fields[0]], fields[0] in STAFF_ONLY
 
-    def _actor(self, updater: int | None, channel: str, staff_only: bool) -> tuple[str | None, ActorKind]:
+    def _actor(self, updater: int | None, channel: str, staff_only: bool) -> Who:
         """Who did it: rules and the system by the way it came, people by whether they are staff."""
-        if channel in AUTOMATIC or updater is None or updater < 0:
-            return "-1", SYSTEM
-        actor = self.actors.get(updater)
-        if actor is None:
-            actor = self.actors[updater] = str(updater)
+        if channel in AUTOMATIC:
+            return THE_SYSTEM
+        kind, actor = self.people[updater]
         # people who left are end users by now, but what only staff can do shows what they were
-        return actor, OPERATOR if updater in self.staff or staff_only else CUSTOMER
+        return OPERATOR if staff_only and kind is CUSTOMER else kind, actor
+
+    def _person(self, updater: int | None) -> Who:
+        if updater is None or updater < 0:
+            return THE_SYSTEM
+        return OPERATOR if updater in self.staff else CUSTOMER, str(updater)
+
+
+def _custom(field: str) -> str:
+    return f"custom:{field}" if field.isdigit() else field
 
 
 def _said(update: _Update, child: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | None:

@@ -13,9 +13,9 @@ from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Re
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span
-from rollout_metrics.sources._zendesk_pages import USERS, Body, more_users, read_stream
+from rollout_metrics.sources._zendesk_pages import USERS, as_it_came, more_users, read_stream
 from rollout_metrics.sources._zendesk_side import PATH, REFUSED, SideBody, side_body, side_events, side_pages
-from rollout_metrics.sources._zendesk_updates import Translator
+from rollout_metrics.sources._zendesk_updates import Body, Translator
 
 TICKETS = "/agent/tickets/"
 """The address of tickets, beneath the help desk's."""
@@ -80,7 +80,7 @@ class Zendesk(HttpSource):
             for beside, where, reached in side_pages(api, since, -(-window.end // SECOND), staff):
                 yield Page(beside, where, cursor={"side": reached})
         position = min(cursor if isinstance(cursor, int) else window.start // SECOND, latest)
-        guard = LoopGuard()
+        guard, translator = LoopGuard(), self._translator(staff)
         asked = {"include": "comment_events", "support_type_scope": "all" if self.ai_agent_tickets else "agent"}
         while True:
             answer = api.get("/api/v2/incremental/ticket_events.json", {"start_time": position, **asked})
@@ -91,7 +91,7 @@ class Zendesk(HttpSource):
             guard.check(position, answer, records=found)
             position = position if stream.end_time is None else stream.end_time
             read_up_to: Instant = window.end if stream.end_of_stream else position * SECOND
-            yield Page(Body(stream.ticket_events, rejected, answer.body, staff), answer.where, read_up_to, position)
+            yield Page(Body(stream.ticket_events, rejected, answer.body, translator), answer.where, read_up_to, position)
             if read_up_to >= window.end:
                 return
 
@@ -101,13 +101,13 @@ class Zendesk(HttpSource):
             return side_events(self.name, f"{self.address}{TICKETS}", page.body, page.where)
         body: Body = page.body
         found: list[Event | Rejected | Coverage] = [*body.rejected]
-        translator = Translator(self.name, f"{self.address}{TICKETS}", staff=body.staff, fields=self.fields, time_fields=self.time_fields)
+        plain, whole = body.translator.plain, body.translator.audit
         for number, audit in enumerate(body.audits):
             try:
-                events = translator.plain(audit)
-                found += translator.audit(audit) if events is None else events
+                events = plain(audit)
+                found += whole(audit) if events is None else events
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                found.append(Rejected("malformed", f"{page.where} event {audit.id}", why(error), body.payload(number)))
+                found.append(Rejected("malformed", f"{page.where} event {audit.id}", why(error), as_it_came(body.raw, number, body.rejected)))
         return iter(found)
 
     def page_of(self, payload: bytes, where: str) -> Page:
@@ -117,7 +117,7 @@ class Zendesk(HttpSource):
             return Page(beside, where)
         raw = b'{"end_of_stream":true,"ticket_events":[' + payload + b"]}"
         stream, rejected = read_stream(Answer(raw, where, 200, {}))
-        return Page(Body(stream.ticket_events, rejected, raw, self.staff), where)
+        return Page(Body(stream.ticket_events, rejected, raw, self._translator(self.staff)), where)
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Side conversations that are wanted and not given."""
@@ -134,6 +134,9 @@ class Zendesk(HttpSource):
         for field in listing(api, "/api/v2/ticket_fields.json", key="ticket_fields", params=hundred):
             number = str(field["id"])
             yield Named(self.fields.get(number, f"custom:{number}"), None, str(field.get("title")))
+
+    def _translator(self, staff: frozenset[int]) -> Translator:
+        return Translator(self.name, f"{self.address}{TICKETS}", staff=staff, fields=self.fields, time_fields=self.time_fields)
 
     def _staff(self, api: Api) -> frozenset[int]:
         if self.people == "configured":
