@@ -66,6 +66,14 @@ def test_acts_in_shadow_before_scope_and_of_what_is_not_reversible_stay_out() ->
     assert derived(sets("1h", "bot", "x", "owner")) == []
 
 
+def test_how_alike_an_edit_of_an_undecided_act_is_the_workflow_says() -> None:
+    act, back = sets("1h", "bot", ["a", "b"], "labels"), sets("2h", "op-1", ["a"], "labels")  # half alike
+    typed = {**FULL, "attribute_types": {"labels": "multi"}}
+
+    assert judged(act, back, made=company(typed)) == CORRECTED
+    assert judged(act, back, made=company({**typed, "edit_similarity": 0.5})) == EDITED
+
+
 def test_an_act_is_corrected_when_an_operator_replaces_its_value_within_the_cohort_age_inclusive() -> None:
     (act,) = derived(ACT, sets("73h", "op-1", "low", id="back"))
 

@@ -364,7 +364,7 @@ class CaseReading:
         self._judge_acts(place, event, meant)
 
     def _act(self, place: int, event: Event) -> None:
-        rule = self.rules.get(event.action or "") or Rule(self.workflow, {"action": event.action or "", "edit_similarity": 0.6})
+        rule = self.rules.get(event.action or "") or Rule(self.workflow, {"action": event.action or ""})
         act = Act(rule, next((item for item in self.found if event.id in item.names), None), event, place)
         for older in self.all_acts:  # from now on it is this act's value that an operator would replace
             if older.rule.action == rule.action and (rule.action == "close" or not rule.same(older.value, act.value)):

@@ -7,9 +7,6 @@ from rollout_metrics.derive.similarity import similarity
 from rollout_metrics.domain.events import Event, text_value
 from rollout_metrics.domain.policy import AttributeType, Decides, Workflow
 
-UNDECIDED_EDIT_SIMILARITY = 0.6
-"""`edit_similarity` of actions that the workflow does not decide, so that nothing is configured for them."""
-
 KEPT_TERMS = 1000
 """Actions of a workflow whose terms are kept."""
 
@@ -97,6 +94,6 @@ def _terms(workflow: Workflow, action: str, decides: Decides | None) -> Terms:
         attribute=attribute,
         comment=comment,
         progress=frozenset((one, other) for stages in lists for place, one in enumerate(stages) for other in stages[place + 1 :] if one != other),
-        edit_similarity=decides.edit_similarity if decides else UNDECIDED_EDIT_SIMILARITY,
+        edit_similarity=decides.edit_similarity if decides else workflow.edit_similarity,
         reversible=decides.reversible if decides else True,
     )

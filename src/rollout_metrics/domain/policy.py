@@ -185,6 +185,8 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     block_reasons: frozenset[str] = frozenset()
     """Configured reasons of blocked actions; others are published as `other`."""
     should_escalate_attribute: str | None
+    edit_similarity: float
+    """That of actions which the workflow does not decide; a decided one has its own."""
     cohort_age: Span
     spike_age: Span
     idle_cap: Span
