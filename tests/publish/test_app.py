@@ -22,7 +22,7 @@ def board() -> Board:
 
 @pytest.fixture
 def url(board: Board) -> Iterator[str]:
-    listener = Listener(metrics_app(board, web_address="127.0.0.1:1"), "127.0.0.1:0").start()
+    listener = Listener(metrics_app(board, pages_url="https://rollout.example/pages"), "127.0.0.1:0").start()
     yield listener.url
     listener.close()
 
@@ -81,8 +81,8 @@ def test_other_paths_and_methods_are_refused(board: Board, url: str) -> None:
     assert head.content == b""
 
 
-def test_the_landing_page_leads_to_the_figures(board: Board, url: str) -> None:
+def test_the_landing_page_leads_to_the_figures_and_the_pages(board: Board, url: str) -> None:
     page = requests.get(url, timeout=5).text
 
     assert 'href="/metrics"' in page
-    assert "POST /api/v1/events" in page
+    assert 'href="https://rollout.example/pages/"' in page

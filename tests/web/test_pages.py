@@ -286,6 +286,7 @@ def test_what_stands_out_leads_to_its_evidence() -> None:
     eve = pages.get("/workflows/triage", user="eve").text
 
     assert "gates: 1 of 2 pass, proposal go back" in " ".join(seen.text.split())
+    assert any(name == "href" and value.startswith("/workflows/triage?") and value.endswith("#gates") for name, value in seen.attributes)
     assert ("href", "/evidence?metric=spike&workflow=triage&signal=override") in seen.attributes
     assert ("href", "/evidence?metric=warning_sign&workflow=triage&sign=private_cleanup") in seen.attributes
     assert ("href", "/evidence?metric=gate&workflow=triage&gate=override") in workflow.attributes

@@ -90,7 +90,9 @@ def serving(configuration: Configuration) -> Iterator[tuple[Service, str]]:
     with opened_store(configuration) as store:
         pipeline = new_pipeline(configuration, store, board, SelfMetrics(str(DEFINITIONS)))
         service = Service(configuration, pipeline, board)
-        listeners = [Listener(metrics_app(board, web_address=listen.web), listen.metrics, web_config=listen.metrics_web_config).start()]
+        listeners = [
+            Listener(metrics_app(board, pages_url=configuration.settings.alerts.pages_url), listen.metrics, web_config=listen.metrics_web_config).start()
+        ]
         try:
             listeners.append(Listener(service.web, listen.web, web_config=listen.web_web_config, open_to=("/api/v1/", "/v1/traces")).start())
             service.pages = listeners[1].url

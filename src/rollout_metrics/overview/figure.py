@@ -31,7 +31,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def which(self) -> str:
         """What tells its series from others of the metric, in words; empty where there is only one."""
-        said = (written.name(value) for label, value in self.labels.items() if label not in _UNSAID and value)
+        said = (written.stated(label, value) for label, value in self.labels.items() if label not in _UNSAID and value)
         return ", ".join(said)
 
     @property

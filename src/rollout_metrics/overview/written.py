@@ -16,6 +16,11 @@ def ratio(value: float | None) -> str:
     return f"{percent:.2f} %" if 0 < percent < 0.1 else f"{percent:.1f} %"
 
 
+def stated(label: str, value: str) -> str:
+    """A label's value as people read it; `passed="false"` is `not passed`."""
+    return {"true": name(label), "false": f"not {name(label)}"}.get(value, name(value))
+
+
 def between(low: str, high: str) -> str:
     """`10.2 to 14.8 %`: two written numbers, a unit that both have said once."""
     unit = high.rpartition(" ")[2]

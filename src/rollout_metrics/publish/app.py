@@ -19,8 +19,8 @@ Answer = tuple[str, str, bytes, tuple[tuple[str, str], ...]]
 PLAIN = "text/plain; charset=utf-8"
 
 
-def metrics_app(board: Board, *, web_address: str | None = None) -> Application:
-    """The application. `web_address`: where the listener for people is, named on the landing page."""
+def metrics_app(board: Board, *, pages_url: str | None = None) -> Application:
+    """The application. `pages_url`: where people reach the pages, linked on the landing page."""
 
     def metrics(environ: Environ) -> Answer:
         snapshot = board.snapshot
@@ -41,7 +41,7 @@ def metrics_app(board: Board, *, web_address: str | None = None) -> Application:
         return "200 OK", PLAIN, b"ready\n", ()
 
     def landing(_environ: Environ) -> Answer:
-        return "200 OK", "text/html; charset=utf-8", _landing(board, web_address).encode(), ()
+        return "200 OK", "text/html; charset=utf-8", _landing(board, pages_url).encode(), ()
 
     pages = {"/metrics": metrics, "/healthz": health, "/readyz": ready, "/": landing}
 
@@ -67,15 +67,16 @@ dt{{font-weight:600}}dd{{margin:0 0 .8rem}}code{{font-size:.95em}}</style></head
 <body><h1>rollout-metrics</h1>
 <p>Is the team still trusting its AI agent? Figures from ticketing and CRM audit trails.</p>
 <dl>
-<dt><a href="/metrics">/metrics</a></dt><dd>the figures, for Prometheus</dd>
+{web}<dt><a href="/metrics">/metrics</a></dt><dd>the figures, for Prometheus</dd>
 <dt><a href="/healthz">/healthz</a></dt><dd>whether the process is alive</dd>
 <dt><a href="/readyz">/readyz</a></dt><dd>whether figures are complete: {ready}</dd>
-{web}</dl>
+</dl>
 <p>Version {version}. {taken}</p></body></html>
 """
 
 
-def _landing(board: Board, web_address: str | None) -> str:
+def _landing(board: Board, pages_url: str | None) -> str:
     taken = f"The figures were computed at {format_instant(board.snapshot.taken_at // SECOND * SECOND)}." if board.snapshot else "No figures yet."
-    web = f"<dt>{escape(web_address)}</dt><dd>the listener for pushed events: <code>POST /api/v1/events</code></dd>\n" if web_address else ""
+    pages = escape(f"{pages_url.rstrip('/')}/") if pages_url else ""
+    web = f'<dt><a href="{pages}">{pages}</a></dt><dd>the pages for people: every workflow, the cases behind each figure, reviews</dd>\n' if pages else ""
     return _PAGE.format(ready=escape("; ".join(board.reasons)) or "ready", web=web, version=escape(__version__), taken=escape(taken))
