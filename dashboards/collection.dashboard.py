@@ -73,6 +73,13 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
         description=described("source_failure"),
         missing="none fails, or no data",
     )
+    refusals = p.table(
+        "Refused parts, now",
+        (Key(label="source", title="Source"), Key(label="part", title="Part")),
+        (Column(title="refused", expression=f"{cell('source_part_refused', 'source', 'part')} == 1", hidden=True),),
+        description=described("source_part_refused"),
+        missing="none is refused, or no data",
+    )
     replicas = p.table(
         "Exporters, now",
         (Key(label="version", title="Version"), Key(label="definitions", title="Definitions")),
@@ -124,7 +131,7 @@ def dashboard(thresholds: Thresholds) -> p.Dashboard:
                 ),
                 (8, 8, 8, 8, 8, 8),
             ),
-            p.Row("Coverage", (coverage, failures, replicas), (14, 6, 4)),
+            p.Row("Coverage", (coverage, failures, refusals, replicas), (10, 5, 5, 4)),
             p.Row("", (covered,), (24,)),
             p.Row(
                 "Exporter",

@@ -92,3 +92,26 @@ def test_what_stands_in_the_way_is_told_apart(
         assert words in checked.out
     assert ("lacks" in checked.out) == (code == 1 and status == 200)
     assert "secret-of-jira" not in checked.out + checked.err
+
+
+ZENDESK = """
+store: {{url: "sqlite:///{folder}/collected.db"}}
+sources:
+  desk: {{kind: zendesk, base_url: "{url}", token: "${{ZENDESK_TOKEN}}", side_conversations: true}}
+workflows:
+  - {{name: w, owner: o, sources: desk, agents: bot, decides: "set:priority", levels: [{{level: shadow, since: 2026-01-01}}]}}
+"""
+
+
+def test_what_a_source_refuses_beside_its_cases_is_told_by_sources(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = Simulator(profiles()["zendesk"], World(Random(1)))
+    monkeypatch.setenv("ZENDESK_TOKEN", "secret-of-zendesk")
+    with serving(lambda request: Reply({}, 403) if "side_conversations" in request.path else simulator(request)) as server:
+        file = tmp_path / "rollout-metrics.yaml"
+        file.write_text(ZENDESK.format(url=server.url, folder=tmp_path))
+        run("collect", "--config", file)
+        shown = run("sources", "--config", file)
+
+    assert "refused in part" in shown.out
+    assert "source desk is not read whole since 2" in shown.err
+    assert ": side conversations cannot be read (403): they need the Collaboration add-on and an administrator's token" in shown.err

@@ -25,6 +25,7 @@ EMPTY: dict[str, dict[str, str]] = {
     "collection": {
         r"quarantined": "nothing that the company sends has to be set aside",
         r"source_failure": "no source of the company fails",
+        r"source_part_refused": "none refuses a part",
         r"harm_readings": "its records name no harm metric from elsewhere",
     },
     "escalations": {

@@ -12,7 +12,7 @@ import pytest
 from builders import T0, ev, everywhere
 from pipeline.test_laws import END, difference
 from pipeline.worlds import DESK, RUNTIME, Desk, Place, configured, desk, events_of_cases, settings, shown, values
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Window
+from rollout_metrics.collect.source import Coverage, Page, Refused, Source, Told, Window
 from rollout_metrics.config.load import Configuration
 from rollout_metrics.derive import case
 from rollout_metrics.derive.history import History
@@ -32,6 +32,7 @@ class Scripted(Source):
     kind: ClassVar[str] = "scripted"
     script: Any
     failing: Any = None
+    refusing: Any = None
     lookback: int = 2 * HOUR
     hold_back: ClassVar[int] = MINUTE
     windows: Any = None
@@ -47,12 +48,15 @@ class Scripted(Source):
                 raise self.failing.pop()
             body = due[place : place + 5]
             yield Page(body, f"page {place}", read_up_to=body[-1].occurred_at)
+        if self.refusing:
+            yield Page([Refused(*one) for one in self.refusing], "beside")
         if self.failing:
             raise self.failing.pop()
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Told]:
         yield from page.body
-        yield Coverage("history", len(page.body) - 1, len(page.body))
+        if page.where != "beside":
+            yield Coverage("history", len(page.body) - 1, len(page.body))
 
 
 def scripted(configuration: Configuration, events: list[Event]) -> Configuration:
@@ -63,6 +67,7 @@ def scripted(configuration: Configuration, events: list[Event]) -> Configuration
             name=name,
             script=mine[name],
             failing=[],
+            refusing=[],
             windows=[],
             every=5 * MINUTE,
             lookback=2 * HOUR,
@@ -125,6 +130,30 @@ def _without(lines: list[str], *more: str) -> list[str]:
 
 def _self(made: Desk, name: str) -> list[tuple[dict[str, str], float]]:
     return [(dict(labels), value) for family in made.metrics.families() if family.name == name for _, labels, value in family.samples]
+
+
+def test_a_part_that_is_refused_is_told_in_every_place_until_what_was_missed_is_read(made: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    source, said = made.pipeline.sources[DESK], "talks cannot be read (403): grant the scope talks"
+
+    def told() -> tuple[list[tuple[dict[str, str], float]], str, list[str]]:
+        caplog.clear()
+        assert made.pipeline.collect(DESK).error is None
+        assert made.board.picture is not None
+        state = next(one for one in made.board.picture.sources if one.name == DESK)
+        logged = [record.message for record in caplog.records if record.message == "part refused"]
+        return _self(made, "agent_rollout_source_part_refused"), state.state, [*logged, *state.trouble]
+
+    assert told() == ([], "current", [])
+    source.refusing.append(("talks", said))  # type: ignore[attr-defined]
+    made.now += 5 * MINUTE
+    for _ in range(2):
+        assert told() == ([({"source": DESK, "part": "talks"}, 1)], "refused in part", ["part refused", said])
+        made.now += 9 * HOUR
+    source.refusing.clear()  # type: ignore[attr-defined]
+    assert told() == ([({"source": DESK, "part": "talks"}, 0)], "partial", [])
+    made.now += 5 * MINUTE
+    assert told() == ([({"source": DESK, "part": "talks"}, 0)], "current", [])
+    assert source.windows[-1].start < NOW  # type: ignore[attr-defined]
 
 
 def test_a_sweep_that_fails_in_the_middle_ends_with_the_figures_of_one_that_did_not(place: Place, configuration: Configuration, events: list[Event]) -> None:

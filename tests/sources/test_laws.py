@@ -1,6 +1,7 @@
 """Laws over simulated systems: however changes upstream, sweeps, kills, repetitions and throttling interleave, all ends as one clean reading would have it."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -18,7 +19,7 @@ from rollout_metrics.collect.source import HttpSource, Rejected
 from rollout_metrics.collect.sweep import run
 from rollout_metrics.domain.events import Activity, Event, canonical_bytes, precedence
 from rollout_metrics.domain.time import DAY, HOUR, SECOND
-from sources.server import Server, serving
+from sources.server import Reply, Server, serving
 from sources.upstream import profiles
 from sources.upstream.simulator import Profile, Simulator
 from sources.upstream.world import World
@@ -152,6 +153,43 @@ def test_any_interleaving_ends_as_one_clean_reading(profile: Profile, server: Se
     for case_id in gone:
         seen = [event for event in worn.landed.values() if event.case_id == case_id]
         assert not seen or any(event.activity in (Activity.DELETED, Activity.ABSORBED) for event in seen)
+
+
+BESIDE = {
+    "freshdesk": "time_entries|satisfaction_ratings",
+    "hubspot": "conversations|objects/(notes|calls|feedback_submissions)",
+    "servicenow": "sysapproval_approver|sn_aia_execution_plan|asmt_metric_result|task_time_worked",
+    "zendesk": "side_conversations",
+}
+"""What each of them may refuse while it gives the rest, as its requests name it."""
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 2**32))
+@pytest.mark.parametrize("kind", sorted(BESIDE))
+def test_what_is_refused_beside_the_cases_is_missed_until_it_is_given(server: Server, kind: str, seed: int) -> None:
+    profile, random = PROFILES[kind], Random(seed)
+    world = World(random)
+    with reading(profile, server, world) as reader:
+        refused = re.compile(BESIDE[kind])
+        server.answer = lambda request: Reply({"message": "no"}, 403) if refused is not None and refused.search(request.line) else reader.simulator(request)
+        for _ in range(2):
+            for _ in range(8):
+                world.step()
+            world.now += DAY + HOUR
+            reader.sweep()
+        without, missing = len(reader.landed), set(reader.progress["missing"])
+        refused = None
+        for _ in range(2):
+            world.now += DAY + HOUR
+            reader.sweep()
+    with reading(profile, server, world) as clean:
+        clean.sweep()
+
+    assert missing
+    assert reader.progress.get("missing", {}) == {}
+    assert without <= len(reader.landed)
+    assert difference(reader.told(), clean.told()) == []
 
 
 def test_requests_follow_what_changed_and_not_the_million_cases_there_are(profile: Profile, server: Server) -> None:

@@ -6,7 +6,7 @@ from pydantic import SecretStr, ValidationError
 
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.oauth import ClientCredentials, JwtBearer
-from rollout_metrics.collect.source import Window
+from rollout_metrics.collect.source import Refused, Window
 from rollout_metrics.domain.errors import RetryLater
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import parse_instant
@@ -189,3 +189,5 @@ def test_an_organisation_without_sessions_is_read_all_the_same_and_told() -> Non
         source = salesforce(server, token=SecretStr("t"), agent_sessions=True)
 
         assert any("no sessions of Agentforce" in sentence for sentence in source.lacking(api_of(source)))
+        told = [one for page in source.pages(api_of(source), WINDOW) for one in source.events(page)]
+        assert [one.part for one in told if isinstance(one, Refused)] == ["sessions"]

@@ -13,7 +13,7 @@ from rollout_metrics.config.model import Settings, WebOptions
 from rollout_metrics.config.privacy import terms
 from rollout_metrics.domain.records import Record
 from rollout_metrics.domain.time import MINUTE, SECOND, parse_instant
-from rollout_metrics.overview import SourceState
+from rollout_metrics.overview import RefusedPart, SourceState
 from rollout_metrics.overview.evidence import Asked, Explained, Receipt, Seen, Wanted
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.snapshot import Board, take
@@ -104,6 +104,7 @@ class Pages:
         options: dict[str, Any] | None = None,
         names: tuple[str, ...] = ("triage", "billing"),
         error: str = "",
+        refused: tuple[str, ...] = (),
         records: tuple[Record, ...] = (),
         more: Sequence[Family] = (),
         reviews: Reviews | None = None,
@@ -112,7 +113,17 @@ class Pages:
         self.receipts = receipts
         self.board = Board()
         source = SourceState(
-            name="desk", kind="zendesk", watermark=NOW, newest=NOW, events=9, quarantined=1, partial=False, stale=False, error=error, error_at=NOW
+            name="desk",
+            kind="zendesk",
+            watermark=NOW,
+            newest=NOW,
+            events=9,
+            quarantined=1,
+            partial=False,
+            stale=False,
+            error=error,
+            error_at=NOW,
+            refused=tuple(RefusedPart("talks", NOW, message) for message in refused),
         )
         self.board.hang(take([*merged(*(families(name) for name in names)), *more], NOW, Renderer(), sources=[source]))
         made = company(*({"name": name, "sources": ["desk"], "agents": [f"{name}-bot"]} for name in names))

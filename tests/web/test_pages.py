@@ -56,6 +56,13 @@ def test_the_status_shows_each_workflow_with_its_rates_their_intervals_and_numbe
     assert "90.0 %" in page.text  # of the source's records were understood
 
 
+def test_the_status_says_what_a_source_refuses_since_when_and_what_to_do() -> None:
+    page = Read(Pages(refused=("talks cannot be read (403): grant the scope talks",)).get("/").text)
+
+    assert "refused in part" in page.text
+    assert re.search(r"not read since \S+.*: talks cannot be read \(403\): grant the scope talks", page.text)
+
+
 def test_every_page_is_guarded_by_its_headers_and_has_no_script_and_nothing_from_elsewhere() -> None:
     pages = Pages((receipt(1),))
 
@@ -76,7 +83,7 @@ def test_every_page_is_guarded_by_its_headers_and_has_no_script_and_nothing_from
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_text_wherever_it_comes_from(text: str) -> None:
     case = receipt(1, text, case=(text, text), url="javascript:alert(1)")
-    pages = Pages((case,), error=text)
+    pages = Pages((case,), error=text, refused=(text,))
     harmless = Read(Pages((receipt(1, "plain", case=("plain", "plain"), url="javascript:alert(1)"),), error="plain").get(RATIO).text)
 
     shown = Read(pages.get(RATIO).text)

@@ -72,6 +72,14 @@ COLLECTION: tuple[Metric, ...] = (
         "source",
         "kind",
     ),
+    exporter(
+        "source_part_refused",
+        "Whether the source refuses a part that is asked for (a table, a kind of record) while it gives the rest, 1 or 0: what the part would tell counts"
+        " nowhere. What was missed is read of itself once the part is given.",
+        Section.COLLECTION,
+        "source",
+        "part",
+    ),
     exporter("source_quarantine_records", "Records of the source that are set aside now because they could not be understood.", Section.COLLECTION, "source"),
     exporter("harm_readings_total", "Readings of harm metrics from elsewhere, by outcome read or failed.", Section.COLLECTION, "outcome"),
     exporter(

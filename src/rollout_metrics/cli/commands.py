@@ -141,6 +141,9 @@ def sources(file: Path, as_json_: bool) -> None:
         [tuple(str(row[column] if row[column] is not None else "-") for column in glance.SOURCES) for row in rows],
         glance.SOURCES_LAYOUT,
     )
+    for row in rows:
+        for refused in row["refused"]:
+            say(f"source {row['source']} is not read whole since {refused['since']}: {refused['message']}")
 
 
 @program.command()
@@ -167,7 +170,7 @@ def status(file: Path, window: str | None, workflows: tuple[str, ...], as_json_:
     table(COLUMNS, status_rows(glances), glance.STATUS_LAYOUT)
     for source in picture.sources:
         if source.state != "current":
-            say(f"source {source.name} is {source.state}" + (f": {source.error}" if source.failing else ""))
+            say(f"source {source.name} is {source.state}" + (f": {'; '.join(source.trouble)}" if source.trouble else ""))
     return 0
 
 

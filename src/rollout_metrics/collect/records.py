@@ -6,14 +6,14 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from rollout_metrics.collect.http import Answer, ShapeError, decode
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Told, why
+from rollout_metrics.collect.source import Coverage, Page, Refused, Rejected, Told, why
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.records import ChangeReading
 
 P = TypeVar("P")
 R = TypeVar("R")
 
-_TOLD = frozenset((Event, Rejected, Coverage, ChangeReading))
+_TOLD = frozenset((Event, Rejected, Coverage, ChangeReading, Refused))
 _UNTOLD = (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError)
 _KEPT = msgspec.json.Encoder(order="deterministic")
 

@@ -103,7 +103,17 @@ class Coverage(msgspec.Struct, frozen=True):
     total: int
 
 
-Told = Event | Rejected | Coverage | ChangeReading
+class Refused(msgspec.Struct, frozen=True):
+    """A part of a source read by windows (a table, a kind of record) that it would not give while it gave the rest; `message`: one sentence with the remedy.
+
+    The sweep goes on without it. When the part is given again, what was missed is read of itself.
+    """
+
+    part: str
+    message: str
+
+
+Told = Event | Rejected | Coverage | ChangeReading | Refused
 """What a page tells."""
 
 

@@ -9,8 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from rollout_metrics.collect.http import Api
+from rollout_metrics.collect.missed import Missing, again_from, with_given, with_refused
 from rollout_metrics.collect.reconcile import Reconciled, Roll, due
-from rollout_metrics.collect.source import Coverage, Page, Rejected, Source, Told, Window
+from rollout_metrics.collect.source import Coverage, Page, Refused, Rejected, Source, Told, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.records import ChangeReading
@@ -36,6 +37,8 @@ class Stretch(msgspec.Struct, frozen=True):
     end: Instant
     read_up_to: Instant | None = None
     cursor: Any = None
+    refused: dict[str, str] = {}
+    """The parts that were refused in it, and why."""
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,6 +54,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a source that is not read by windows goes on."""
     reconciled_at: Instant | None = None
     """When what increments do not show was last looked for."""
+    missing: Missing = {}
+    """Parts that were refused and have not been read since."""
 
 
 class Sweep(msgspec.Struct):
@@ -79,7 +84,7 @@ Land = Callable[[list[Event], list[Rejected], Mapping[str, Any]], object]
 def next_stretch(progress: Progress, *, now: Instant, lookback: Span, depth: Span, since: Instant | None = None, swept: bool = False) -> Stretch | None:
     """What to read next: an unfinished stretch, else forwards to `now` (unless `swept` already), else one chunk back until `depth`; None: done.
 
-    A newly connected source reads its newest 14 days first. `since`: read again from there.
+    A newly connected source reads its newest 14 days first. `since`: read again from there; so is what was refused and is given by now.
     """
     if progress.stretch is not None:
         return progress.stretch
@@ -87,8 +92,9 @@ def next_stretch(progress: Progress, *, now: Instant, lookback: Span, depth: Spa
         return Stretch(Direction.FORWARD, now - min(CHUNK, depth), now)
     if not swept:
         start = min(progress.watermark, now) - lookback
-        if since is not None and since < start:
-            return Stretch(Direction.EXTRA, since, now)
+        again = min(at for at in (start, since, again_from(progress.missing)) if at is not None)
+        if again < start:
+            return Stretch(Direction.EXTRA, again, now)
         return Stretch(Direction.FORWARD, start, now)
     goal = min(progress.connected_at - depth, since if since is not None else progress.connected_at)
     if progress.delivered_from > goal:
@@ -104,13 +110,17 @@ def begun(progress: Progress, stretch: Stretch, *, depth: Span) -> Progress:
     return replace(progress, connected_at=connected_at, partial=partial, stretch=stretch)
 
 
-def after_page(progress: Progress, stretch: Stretch, page: Page, *, hold_back: Span) -> Progress:
-    """The progress once this page is landed; the watermark moves only over what is completely delivered, and never into what is held back."""
+def after_page(progress: Progress, stretch: Stretch, page: Page, refused: Mapping[str, str], *, hold_back: Span) -> Progress:
+    """The progress once this page is landed; the watermark moves only over what is completely delivered, and never into what is held back.
+
+    `refused`: the parts of which the page tells that they were, and why; no watermark waits for them.
+    """
     read_up_to = stretch.read_up_to
     if page.read_up_to is not None:
         read_up_to = max(page.read_up_to, stretch.start if read_up_to is None else read_up_to)
     cursor = stretch.cursor if page.cursor is None else page.cursor
-    grown = Stretch(stretch.direction, stretch.start, stretch.end, read_up_to, cursor)
+    grown = Stretch(stretch.direction, stretch.start, stretch.end, read_up_to, cursor, {**stretch.refused, **refused})
+    progress = replace(progress, missing=with_refused(progress.missing, stretch.start, refused))
     return _moved(progress, grown, read_up_to, hold_back=hold_back, unfinished=grown)
 
 
@@ -121,7 +131,8 @@ def finished(progress: Progress, stretch: Stretch, *, hold_back: Span, depth: Sp
     if stretch.direction is not Direction.FORWARD and delivered_from is not None and stretch.start < delivered_from <= stretch.end:
         delivered_from = stretch.start
     partial = delivered_from is None or moved.connected_at is None or delivered_from > moved.connected_at - depth
-    return replace(moved, delivered_from=delivered_from, partial=partial, stretch=None)
+    missing = with_given(progress.missing, stretch.start, stretch.refused, to_now=stretch.direction is not Direction.BACKWARD)
+    return replace(moved, delivered_from=delivered_from, partial=partial, stretch=None, missing=missing)
 
 
 def run(
@@ -205,8 +216,8 @@ class _Reader(msgspec.Struct, frozen=True):
             for page in source.pages(api, window):  # type: ignore[arg-type]
                 if api is not None:  # what our clock calls now may be the vendor's future
                     hold_back = source.hold_back + int(api.clock_ahead * SECOND)
-                events, rejected = _sorted_out(source, page, sweep)
-                progress = after_page(progress, progress.stretch or stretch, page, hold_back=hold_back)
+                events, rejected, refused = _sorted_out(source, page, sweep)
+                progress = after_page(progress, progress.stretch or stretch, page, refused, hold_back=hold_back)
                 self.land(events, rejected, _saved(progress))
                 _count(sweep, page, events, rejected, progress)
                 if self.watch is not None:
@@ -223,7 +234,7 @@ class _Reader(msgspec.Struct, frozen=True):
         if not due(progress.reconciled_at, progress.connected_at, source.reconcile_every, now):
             return
         for page in source.reconcile(api, roll):
-            events, rejected = _sorted_out(source, page, self.sweep)
+            events, rejected, _ = _sorted_out(source, page, self.sweep)
             if events or rejected:
                 self.land(events, rejected, _saved(progress))
             _count(self.sweep, page, events, rejected, progress)
@@ -236,24 +247,34 @@ class _Reader(msgspec.Struct, frozen=True):
         """Read on from the cursor of the last landed page; with `since`, from the beginning. Such a source says itself how far it has been read."""
         source, sweep = self.source, self.sweep
         start = progress = sweep.progress
-        cursor = progress.cursor if since is None else None
+        anew = since is not None or again_from(start.missing) is not None
+        cursor = None if anew else progress.cursor
         connected_at = now if start.connected_at is None else start.connected_at
+        begin = now - source.depth if cursor is None or start.watermark is None else start.watermark
+        missing, told = start.missing, dict[str, str]()
         for page in source.pages(self.api, Window(0, now, cursor)):  # type: ignore[arg-type]
-            events, rejected = _sorted_out(source, page, sweep)
+            events, rejected, refused = _sorted_out(source, page, sweep)
+            told |= refused
+            missing = with_refused(missing, begin, refused)
             watermark = page.read_up_to if page.read_up_to is not None else progress.watermark
             delivered_from = None if watermark is None else 0
-            progress = Progress(connected_at, delivered_from, watermark, watermark is None, None, page.cursor if page.cursor is not None else progress.cursor)
+            cursor = page.cursor if page.cursor is not None else progress.cursor
+            progress = Progress(connected_at, delivered_from, watermark, watermark is None, None, cursor, missing=missing)
             if events or rejected or progress != sweep.progress:
                 self.land(events, rejected, _saved(progress))
             _count(sweep, page, events, rejected, progress)
             if self.watch is not None:
                 self.watch(sweep)
+        sweep.progress = replace(progress, missing=with_given(missing, 0, told, to_now=anew))
+        if sweep.progress != progress:
+            self.land([], [], _saved(sweep.progress))
         sweep.stretches += 1
 
 
-def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], list[Rejected]]:
+def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], list[Rejected], dict[str, str]]:
     events: list[Event] = []
     rejected: list[Rejected] = []
+    refused: dict[str, str] = {}
     for record in translated(source, page):
         if type(record) is Event:
             events.append(record)
@@ -264,7 +285,9 @@ def _sorted_out(source: Source, page: Page, sweep: Sweep) -> tuple[list[Event], 
             sweep.coverage[record.kind] = (covered + record.covered, total + record.total)
         elif isinstance(record, ChangeReading):
             sweep.changes.append(record)
-    return events, rejected
+        elif isinstance(record, Refused):
+            refused[record.part] = record.message
+    return events, rejected, refused
 
 
 def translated(source: Source, page: Page) -> list[Told]:

@@ -14,6 +14,14 @@ Trends = Mapping[tuple[str, str, tuple[str, ...]], Trend]
 """By workflow, metric and the values of its own labels."""
 
 
+class RefusedPart(msgspec.Struct, frozen=True):
+    """A part of a source that it refuses while it gives the rest: since when it is missed, and why, with the remedy."""
+
+    part: str
+    since: Instant
+    message: str
+
+
 class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     """How far a source is read. `error`: the last one, and `error_at` when; both may lie before the last success."""
 
@@ -29,14 +37,25 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     error_at: Instant | None = None
     pushed: bool = False
+    refused: tuple[RefusedPart, ...] = ()
 
     @property
     def state(self) -> str:
         """In a word or two."""
         if self.watermark is None and not self.failing:
             return "not read yet"
-        words = ("failing" if self.failing else "", "partial" if self.partial else "", "stale" if self.stale else "")
+        words = (
+            "failing" if self.failing else "",
+            "refused in part" if self.refused else "",
+            "partial" if self.partial else "",
+            "stale" if self.stale else "",
+        )
         return ", ".join(filter(None, words)) or "current"
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """What stands in the way now, a sentence each."""
+        return (*((self.error,) if self.failing and self.error else ()), *(one.message for one in self.refused))
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ def source_values(sources: Iterable[SourceState]) -> list[dict[str, Any]]:
             "state": source.state,
             "error": source.error,
             "error_at": _at(source.error_at),
+            "refused": [{"part": one.part, "since": _at(one.since), "message": one.message} for one in source.refused],
         }
         for source in sources
     ]

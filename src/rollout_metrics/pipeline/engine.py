@@ -19,7 +19,7 @@ from rollout_metrics.derive.gates import Assessment
 from rollout_metrics.domain.errors import RolloutMetricsError, StorageError
 from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.policy import Company
-from rollout_metrics.domain.time import SECOND, Instant
+from rollout_metrics.domain.time import SECOND, Instant, format_instant
 from rollout_metrics.overview import Picture
 from rollout_metrics.pipeline.coverage import COVERAGE, UNDERIVABLE, added, coverage_of, covered
 from rollout_metrics.pipeline.deriving import derive_due
@@ -131,6 +131,9 @@ class Pipeline:
         except Exception as problem:  # one source's defect must not stop the others
             error = problem
             log.exception("sweep broke", extra={"fields": {"source": name}})
+        for part, missed in sweep.progress.missing.items():
+            if not missed.given:
+                log.warning("part refused", extra={"fields": {"source": name, "part": part, "error": missed.message, "since": format_instant(missed.since)}})
         watch(name, 1, 1, f"{sweep.events:,} events" if error is None else "failed")
         swept(self.metrics, self.store, name, sweep, error, now=self.clock())
         return Collected(name, sweep, None if error is None else f"{error}" or type(error).__name__)
@@ -249,6 +252,7 @@ class Pipeline:
             if item.watermark is not None:
                 self.metrics.set("source_watermark_timestamp_seconds", item.watermark / SECOND, source=name)
                 self.metrics.set("source_lag_seconds", max(0, now - item.watermark) / SECOND, source=name)
+        self.metrics.mark("source_part_refused", *({"source": name, "part": part} for name, item in found.items() for part in item.refused))
         return found
 
     def rebuild(self, *, watch: Watch = silent) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from rollout_metrics.collect.missed import Missed, Missing
 from rollout_metrics.collect.received import Received
 from rollout_metrics.collect.source import Source
 from rollout_metrics.config.model import Settings
@@ -16,12 +17,16 @@ NOTHING: Instant = 0
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How far a source has been read: its watermark, whether its history is still being read, whether it is stale, and from which age on it is."""
+    """How far a source has been read: its watermark, whether its history is still being read, whether it is stale, and from which age on it is.
+
+    `refused`: the parts that it refuses while it gives the rest. What was missed of one that is given again is history that is still being read.
+    """
 
     watermark: Instant | None
     partial: bool
     stale: bool
     stale_after: Span
+    refused: Missing = {}
 
 
 def _reading(source: Source, progress: Mapping[str, object] | None, now: Instant, *, heartbeat: Span, stale_after: Span) -> Reading:
@@ -38,9 +43,12 @@ def _reading(source: Source, progress: Mapping[str, object] | None, now: Instant
         patience = (source.heartbeat if isinstance(source, Received) else None) or heartbeat
         watermark = now if isinstance(heard, int) and now - heard <= patience else heard
         partial = False
+    missing = msgspec.convert(progress.get("missing", {}), dict[str, Missed])
+    refused = {part: one for part, one in missing.items() if not one.given}
+    partial = partial or len(refused) < len(missing)
     if not isinstance(watermark, int):
-        return Reading(None, partial, True, limit)
-    return Reading(min(watermark, now), partial, now - watermark > limit, limit)
+        return Reading(None, partial, True, limit, refused)
+    return Reading(min(watermark, now), partial, now - watermark > limit, limit, refused)
 
 
 def readings_of(sources: Mapping[str, Source], settings: Settings, store: Store, now: Instant) -> dict[str, Reading]:

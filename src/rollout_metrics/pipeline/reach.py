@@ -7,7 +7,7 @@ import msgspec
 
 from rollout_metrics.collect.source import Source
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.overview import SourceState
+from rollout_metrics.overview import RefusedPart, SourceState
 from rollout_metrics.pipeline.freshness import Reading
 from rollout_metrics.store import Store
 
@@ -57,6 +57,7 @@ def _state(source: Source, reading: Reading, feed: Any, aside: Mapping[tuple[str
         error=None if last is None else last.message,
         error_at=None if last is None else last.at,
         pushed=not source.pulled,
+        refused=tuple(RefusedPart(part, one.since, one.message) for part, one in sorted(reading.refused.items())),
     )
 
 

@@ -1,6 +1,6 @@
 """What the exporter says of itself and its sources: prometheus-client metrics made from the catalogue, handed over as families."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.metrics_core import Metric as Collected
@@ -28,6 +28,14 @@ class SelfMetrics:
         """Set a gauge."""
         gauge = self._gauges[key]
         (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def mark(self, key: str, *series: Mapping[str, str]) -> None:
+        """Set these series of a gauge to 1, and those that it had beside them to 0."""
+        gauge = self._gauges[key]
+        marked = {tuple(sorted(labels.items())) for labels in series}
+        known = {tuple(sorted(sample.labels.items())) for collected in gauge.collect() for sample in collected.samples}
+        for labels in marked | known:
+            gauge.labels(**dict(labels)).set(labels in marked)
 
     def add(self, key: str, amount: float, **labels: str) -> None:
         """Raise a counter."""

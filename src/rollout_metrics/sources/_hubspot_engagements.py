@@ -46,10 +46,9 @@ class Linked(msgspec.Struct, gc=False):
 
 
 class EngagementBody(msgspec.Struct, frozen=True):
-    """A page of them. `read`: whether they were given to us at all."""
+    """A page of them."""
 
     linked: tuple[Linked, ...]
-    read: bool = True
 
 
 class _Batch(msgspec.Struct):
@@ -123,8 +122,6 @@ def linked_of(payload: bytes) -> EngagementBody:
 
 def engagement_events(account: Account, body: EngagementBody, where: str) -> Iterator[Event | Rejected | Coverage]:
     """A comment for a note or an email, time for a call, a rating for an answer, on every case that it belongs to."""
-    if not body.read:
-        yield Coverage("history", 0, 1)
     for linked in body.linked:
         yield Coverage("history", 1, 1)
         try:

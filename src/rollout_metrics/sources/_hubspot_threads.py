@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from rollout_metrics.collect.http import Api, decode
+from rollout_metrics.collect.http import Answer, Api, decode
 from rollout_metrics.collect.paging import LoopGuard
-from rollout_metrics.collect.source import Coverage, Rejected, why
+from rollout_metrics.collect.source import Coverage, Refused, Rejected, why
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event
@@ -16,6 +16,7 @@ from rollout_metrics.sources._hubspot_history import Account
 from rollout_metrics.sources._hubspot_pages import MILLISECOND, Paging, following, milliseconds
 
 CONVERSATIONS = "conversations"
+SCOPE = "conversations.read"
 THREADS = "/conversations/v3/conversations/threads"
 AT_ONCE = 100
 REFUSED, GONE = frozenset((403,)), frozenset((404,))
@@ -62,12 +63,11 @@ class Talk(msgspec.Struct, gc=False):
 
 
 class TalkBody(msgspec.Struct, frozen=True):
-    """A page of one conversation, or none. `tickets`: whether tickets are read, too; `read`: whether conversations were given to us at all."""
+    """A page of one conversation, or none. `tickets`: whether tickets are read, too."""
 
     talk: Talk | None
     tickets: bool
     rejected: tuple[Rejected, ...] = ()
-    read: bool = True
 
 
 class _Threads(msgspec.Struct):
@@ -86,7 +86,12 @@ _MESSAGES = msgspec.json.Decoder(_Messages)
 _TALK = msgspec.json.Decoder(Talk)
 
 
-def talks(api: Api, since: int, end: int, *, tickets: bool) -> Iterator[tuple[TalkBody, str, int]]:
+def refused(answer: Answer, part: str, scope: str) -> Refused | None:
+    """That a part may not be read, where the answer says so; `scope`: the one that reading it needs."""
+    return Refused(part, f"{part} cannot be read ({answer.status}): give the app the scope {scope}") if answer.status in REFUSED else None
+
+
+def talks(api: Api, since: int, end: int, *, tickets: bool) -> Iterator[tuple[TalkBody | Refused, str, int]]:
     """Every thread whose latest message is in [since, end) milliseconds, oldest first, read whole: its page, where it is from, up to when all have been given.
 
     The filter moves with each page instead of an offset: threads that get messages while we page cannot push others over a page's edge.
@@ -96,8 +101,8 @@ def talks(api: Api, since: int, end: int, *, tickets: bool) -> Iterator[tuple[Ta
     while True:
         asked = {"sort": "latestMessageTimestamp", "latestMessageTimestampAfter": format_instant((since - 1) * MILLISECOND), "association": "TICKET"}
         answer = api.get(THREADS, {**asked, "limit": AT_ONCE, **({"after": after} if after else {})}, accept=REFUSED)
-        if answer.status in REFUSED:
-            yield TalkBody(None, tickets, read=False), answer.where, since
+        if (refusal := refused(answer, CONVERSATIONS, SCOPE)) is not None:
+            yield refusal, answer.where, since
             return
         page, fresh, last = decode(answer, _THREADS), 0, since
         for number, raw in enumerate(page.results):
@@ -140,8 +145,6 @@ def talk_of(payload: bytes, where: str, *, tickets: bool) -> TalkBody:
 def talk_events(account: Account, body: TalkBody, where: str) -> Iterator[Event | Rejected | Coverage]:
     """What was said and done in a conversation: on its ticket where it has one, else on a case of its own."""
     yield from body.rejected
-    if not body.read:
-        yield Coverage("history", 0, 1)
     if body.talk is not None:
         yield Coverage("history", 1, 1)
         yield from _Story(account, body.talk, tickets=body.tickets).events(where)

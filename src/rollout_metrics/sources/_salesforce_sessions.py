@@ -51,11 +51,8 @@ def available(api: Api, root: str) -> tuple[str, str] | None:
     return None
 
 
-def sessions(api: Api, root: str, start: Instant, end: Instant) -> Iterator[tuple[list[Session], Answer]]:
-    """Sessions that ended in [start, end), or shortly before; those that belong to no case are left out."""
-    named = available(api, root)
-    if named is None:
-        return
+def sessions(api: Api, root: str, named: tuple[str, str], start: Instant, end: Instant) -> Iterator[tuple[list[Session], Answer]]:
+    """Sessions that ended in [start, end), or shortly before; those that belong to no case are left out. `named`: what is `available`."""
     table, prefix = named
     columns = [f"{prefix}{name}__c" for name in COLUMNS]
     ended = columns[1]

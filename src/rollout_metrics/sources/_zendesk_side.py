@@ -8,7 +8,7 @@ import msgspec
 from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
 from rollout_metrics.collect.paging import LoopGuard
 from rollout_metrics.collect.records import decoded
-from rollout_metrics.collect.source import Coverage, Rejected, why
+from rollout_metrics.collect.source import Refused, Rejected, why
 from rollout_metrics.collect.texts import own_words, without_markup
 from rollout_metrics.domain.errors import TruncatedError
 from rollout_metrics.domain.events import Activity, ActorKind, Event
@@ -50,12 +50,11 @@ class SideEvent(msgspec.Struct, gc=False):
 
 
 class SideBody(msgspec.Struct, frozen=True):
-    """A page of the export; `read`: whether it was given to us at all."""
+    """A page of the export."""
 
     events: list[SideEvent]
     rejected: list[Rejected]
     staff: frozenset[int]
-    read: bool = True
 
 
 class _Page(msgspec.Struct):
@@ -75,7 +74,15 @@ _RAW_PAGE = msgspec.json.Decoder(_RawPage)
 _EVENT = msgspec.json.Decoder(SideEvent)
 
 
-def side_pages(api: Api, since: int, end: int, staff: frozenset[int]) -> Iterator[tuple[SideBody, str, int]]:
+def refused(answer: Answer) -> Refused | None:
+    """That side conversations may not be read, where the answer says so."""
+    if answer.status not in REFUSED:
+        return None
+    needed = "they need the Collaboration add-on and an administrator's token"
+    return Refused("side_conversations", f"side conversations cannot be read ({answer.status}): {needed}")
+
+
+def side_pages(api: Api, since: int, end: int, staff: frozenset[int]) -> Iterator[tuple[SideBody | Refused, str, int]]:
     """Pages from a second on until one reaches `end`, each with where it came from and the second to go on from.
 
     The next page starts with the second in which this one ends, and repeats what it held of it. Raises `TruncatedError` where one second does not fit a page.
@@ -83,8 +90,8 @@ def side_pages(api: Api, since: int, end: int, staff: frozenset[int]) -> Iterato
     guard, seen = LoopGuard(), set[str]()
     while True:
         answer = api.get(PATH, {"start_time": since}, accept=REFUSED)
-        if answer.status in REFUSED:
-            yield SideBody([], [], staff, read=False), answer.where, since
+        if (refusal := refused(answer)) is not None:
+            yield refusal, answer.where, since
             return
         page, rejected = _read(answer)
         guard.check(since, answer, records=len(page.events) + len(rejected))
@@ -99,9 +106,8 @@ def side_pages(api: Api, since: int, end: int, staff: frozenset[int]) -> Iterato
         seen = ids
 
 
-def side_events(name: str, link: str, body: SideBody, where: str) -> Iterator[Event | Rejected | Coverage]:
+def side_events(name: str, link: str, body: SideBody, where: str) -> Iterator[Event | Rejected]:
     """A comment beside the ticket for every message; `link`: the address of tickets, to which the number is added."""
-    yield Coverage("history", int(body.read), 1)
     yield from body.rejected
     for event in body.events:
         if event.type not in SAID:

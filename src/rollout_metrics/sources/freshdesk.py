@@ -12,7 +12,7 @@ from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
 from rollout_metrics.collect.names import listing, named
 from rollout_metrics.collect.paging import LoopGuard, link_headers, next_link, whole
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Named, Page, Told, Window
+from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Named, Page, Refused, Told, Window
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, HOUR, SECOND, Instant, format_instant, moment, parse_instant
@@ -54,6 +54,7 @@ Change = tuple[str | None, str | None, str | None]
 UNCHANGED: Change = (None, None, None)
 Moment = tuple[int, Instant, Who]
 """Which ticket, when, by whom."""
+TIME_ENTRIES, RATINGS = "time_entries", "surveys/satisfaction_ratings"
 
 
 class Freshdesk(HttpSource):
@@ -119,9 +120,9 @@ class Freshdesk(HttpSource):
             yield f"ticket activities cannot be exported ({answer.status}): use an administrator's key, and switch on the daily export of ticket activities"
         elif answer.status == 404 or _link(answer) is None:
             yield f"there is no file of ticket activities for {day}: switch on the daily export of ticket activities; files exist from then on"
-        for wanted, path, option in ((self.time_entries, "time_entries", "time_entries"), (self.ratings, "surveys/satisfaction_ratings", "ratings")):
-            if wanted and (refused := api.get(f"/api/v2/{path}", {"per_page": 1}, accept=REFUSED)).status != 200:
-                yield f"{path} cannot be read ({refused.status}): give the key's agent the permission, or set {option}: false where the plan has none"
+        for wanted, path, part in ((self.time_entries, TIME_ENTRIES, "time_entries"), (self.ratings, RATINGS, "ratings")):
+            if wanted and (answer := api.get(f"/api/v2/{path}", {"per_page": 1}, accept=REFUSED)).status != 200:
+                yield _refused(answer, part).message
 
     def names(self, api: Api) -> Iterator[Named]:
         """Names of groups and products, labels of priorities and channels; of statuses the files hold the labels themselves."""
@@ -145,9 +146,10 @@ class Freshdesk(HttpSource):
                     else:
                         yield from self._listed(api, f"tickets/{ticket.id}/conversations", {}, kind="conversation", staff=staff, extra={"ticket_id": ticket.id})
         if self.time_entries:
-            yield from self._listed(api, "time_entries", {"executed_after": format_instant(since - DAY)}, kind="time_entry", staff=staff)
+            asked = {"executed_after": format_instant(since - DAY)}
+            yield from self._listed(api, TIME_ENTRIES, asked, kind="time_entry", staff=staff, part="time_entries")
         if self.ratings:
-            yield from self._listed(api, "surveys/satisfaction_ratings", {"created_since": format_instant(since)}, kind="rating", staff=staff)
+            yield from self._listed(api, RATINGS, {"created_since": format_instant(since)}, kind="rating", staff=staff, part="ratings")
 
     def _changed(self, api: Api, since: Instant, end: Instant, extra: Mapping[str, str]) -> Iterator[tuple[list[Ticket], Answer]]:
         """Tickets by time of update. The filter moves with each page: pages count from the top, and a ticket that changes meanwhile would push another out."""
@@ -166,11 +168,13 @@ class Freshdesk(HttpSource):
             since, number = (last, 1) if last > since else (since, number + 1)
 
     def _listed(
-        self, api: Api, path: str, asked: Mapping[str, str], *, kind: str, staff: frozenset[int], extra: Mapping[str, Any] | None = None
+        self, api: Api, path: str, asked: Mapping[str, str], *, kind: str, staff: frozenset[int], extra: Mapping[str, Any] | None = None, part: str = ""
     ) -> Iterator[Page]:
-        """A list, page by page; nothing where the plan or the role does not give it, which `lacking` tells."""
+        """A list, page by page. `part`: what is refused where the plan or the role does not give it; else what it belongs to is gone."""
         first = api.get(f"/api/v2/{path}", {**asked, "per_page": AT_ONCE}, accept=frozenset((403, 404)))
         if first.status != 200:
+            if part:
+                yield Page([_refused(first, part)], first.where)
             return
         for records, answer in _from(api, first):
             rows = [Row(kind, {**one, **(extra or {})}, staff=one.get("user_id") in staff) for one in records]
@@ -304,6 +308,11 @@ def _from(api: Api, first: Answer) -> Iterator[tuple[list[dict[str, Any]], Answe
         if not link:
             return
         answer = api.get(link)
+
+
+def _refused(answer: Answer, part: str) -> Refused:
+    """That a list is not given; its option has its name."""
+    return Refused(part, f"{part} cannot be read ({answer.status}): give the key's agent the permission, or set {part}: false where the plan has none")
 
 
 def _link(answer: Answer) -> str | None:

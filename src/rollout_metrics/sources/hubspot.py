@@ -8,10 +8,10 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
-from rollout_metrics.collect.http import Answer, Api, Endpoint, bearer
+from rollout_metrics.collect.http import Api, Endpoint, bearer
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.names import together
-from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
+from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Refused, Rejected, Told, Window, why
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import DAY, MINUTE, Span, parse_instant
@@ -35,7 +35,7 @@ from rollout_metrics.sources._hubspot_pages import (
     payload_of,
     stage_names,
 )
-from rollout_metrics.sources._hubspot_threads import CONVERSATIONS, REFUSED, THREADS, TalkBody, talk_events, talk_of, talks
+from rollout_metrics.sources._hubspot_threads import CONVERSATIONS, REFUSED, SCOPE, THREADS, TalkBody, refused, talk_events, talk_of, talks
 
 PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "contacts": ("hs_lead_status", "hubspot_owner_id", "hubspot_team_id", "lifecyclestage"),
@@ -46,17 +46,22 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {
         *("hubspot_owner_id", "hubspot_team_id", "source_type"),
     ),
 }
+OWNERS = "owners"
 SCOPES: Mapping[str, str] = {
     "calls": "crm.objects.contacts.read",
     "contacts": "crm.objects.contacts.read",
+    CONVERSATIONS: SCOPE,
     "deals": "crm.objects.deals.read",
     "emails": "sales-email-read",
     "feedback_submissions": "crm.objects.feedback_submissions.read",
     "leads": "crm.objects.leads.read",
     "notes": "crm.objects.contacts.read",
+    OWNERS: "crm.objects.owners.read",
     "tickets": "tickets",
 }
 """The scope that reading needs, by object type."""
+PATHS: Mapping[str, str] = {CONVERSATIONS: THREADS, OWNERS: "/crm/v3/owners"}
+"""Where one asks for what is no object type."""
 WITHOUT_PIPELINES = frozenset(("contacts",))
 PEOPLE = frozenset(("CRM_UI", "CRM_UI_BULK_ACTION", "CONTACTS_WEB", "CONVERSATIONS", "EXTENSION", "MOBILE_ANDROID", "MOBILE_IOS", "SALES"))
 """Kinds of change that a user makes by hand; the list is open, `human_sources` replaces it."""
@@ -135,8 +140,10 @@ class Hubspot(HttpSource):
                 read_up_to = None if part != self.parts[-1] else min(reached * MILLISECOND, window.end)
                 yield Page(body, where, read_up_to, {"object": part, "since": reached})
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Told]:
         """Each entry of each property's history, a `created` per record, and what ended records; what was said and done beside them."""
+        if isinstance(page.body, Refused):
+            return iter((page.body,))
         if isinstance(page.body, TalkBody):
             return talk_events(self._account(), page.body, page.where)
         if isinstance(page.body, EngagementBody):
@@ -178,13 +185,15 @@ class Hubspot(HttpSource):
 
     def lacking(self, api: Api) -> Iterator[str]:
         """What is wanted and the token may not read."""
-        asked = {"limit": 1}
-        for kind in (*self.objects, *self._beside):
-            yield from _refused(api.get(f"/crm/v3/objects/{kind}", asked, accept=REFUSED), kind, SCOPES.get(kind, kind))
-        if self.conversations:
-            yield from _refused(api.get(THREADS, asked, accept=REFUSED), CONVERSATIONS, "conversations.read")
-        if self.assignee == "user":
-            yield from _refused(api.get("/crm/v3/owners", asked, accept=REFUSED), "owners", "crm.objects.owners.read")
+        wanted = (*self.objects, *self._beside, *((CONVERSATIONS,) if self.conversations else ()), *((OWNERS,) if self.assignee == "user" else ()))
+        for part in wanted:
+            if (refusal := self._refusal(api, part)) is not None:
+                yield refusal.message
+
+    def _refusal(self, api: Api, part: str) -> Refused | None:
+        """What is said to one who asks for one of a part, where that is a refusal."""
+        path = PATHS.get(part, f"/crm/v3/objects/{part}")
+        return refused(api.get(path, {"limit": 1}, accept=REFUSED), part, SCOPES.get(part, part))
 
     def names(self, api: Api) -> Iterator[Named]:
         """Labels of pipelines, stages and of the account's own properties, followed or not."""
@@ -216,9 +225,10 @@ class Hubspot(HttpSource):
                     since = reached if start + READ >= len(ids) else since
                     yield read, where, since
         except CredentialsError:  # a token that is not known any more is refused here, too: then nothing has been read
-            if body is not None or api.get(f"/crm/v3/objects/{part}", {"limit": 1}, accept=REFUSED).status not in REFUSED:
+            refusal = None if body is not None else self._refusal(api, part)
+            if refusal is None:
                 raise
-            yield EngagementBody((), read=False), part, since  # what cases are is read all the same
+            yield refusal, part, since  # what cases are is read all the same
 
     def _safely(self, page: Page, body: Body, one: Record | Archived, translate: Callable[[], list[Event]]) -> Iterable[Event | Rejected]:
         try:
@@ -246,11 +256,6 @@ class Hubspot(HttpSource):
 
     def _account(self) -> Account:
         return Account(self.name, self.portal_id, self.attributes, self.human_sources, self.history_cap, self.contact_history_cap)
-
-
-def _refused(answer: Answer, what: str, scope: str) -> Iterator[str]:
-    if answer.status in REFUSED:
-        yield f"{what} cannot be read ({answer.status}): give the app the scope {scope}"
 
 
 def _wish(body: bytes) -> float | None:

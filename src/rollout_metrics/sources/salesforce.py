@@ -9,11 +9,11 @@ from pydantic import Field, SecretStr, model_validator
 
 from rollout_metrics.collect.http import Api, Endpoint, bearer, decode
 from rollout_metrics.collect.oauth import ClientCredentials, Grant, JwtBearer
-from rollout_metrics.collect.parts import parts_of
+from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Living, Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Named, Page, Told, Window
-from rollout_metrics.domain.time import parse_instant
+from rollout_metrics.collect.source import Named, Page, Refused, Told, Window
+from rollout_metrics.domain.time import Instant, parse_instant
 from rollout_metrics.sources._salesforce_names import names
 from rollout_metrics.sources._salesforce_pages import (
     ALWAYS,
@@ -42,6 +42,7 @@ SPENT = b"REQUEST_LIMIT_EXCEEDED"
 LONG = 3600.0
 """Seconds to stay away when the day's requests are used up: Salesforce counts over a rolling day and gives no date."""
 SESSIONS = "sessions"
+NO_SESSIONS = Refused(SESSIONS, "there are no sessions of Agentforce to read: switch on session tracing, and give the user access to Data 360")
 
 
 class Salesforce(Reconciled):
@@ -110,9 +111,7 @@ class Salesforce(Reconciled):
         users: dict[str, str] = {}
         for part in parts_of([*self.objects, *((SESSIONS,) if self.agent_sessions else ())], window):
             if part.name == SESSIONS:
-                for ended, answer in sessions(api, self.root, part.since, window.end):
-                    yield Page([session_ended(self.name, self.base_url, one) for one in ended], answer.where, *part.reached(part.since))
-                yield Page([], part.name, *part.reached(window.end))
+                yield from self._sessions(api, part, window.end)
                 continue
             selected = self._selected(api, part.name)
             closing, labels = self._statuses(api, part.name)
@@ -126,6 +125,15 @@ class Salesforce(Reconciled):
                 at = max(at, min(max(stamps, default=at), window.end))
                 yield Page(bundles, answer.where, *part.reached(at))
             yield Page([], part.name, *part.reached(window.end))
+
+    def _sessions(self, api: Api, part: Part, end: Instant) -> Iterator[Page]:
+        named = available(api, self.root)
+        if named is None:
+            yield Page([NO_SESSIONS], part.name, *part.reached(end))
+            return
+        for ended, answer in sessions(api, self.root, named, part.since, end):
+            yield Page([session_ended(self.name, self.base_url, one) for one in ended], answer.where, *part.reached(part.since))
+        yield Page([], part.name, *part.reached(end))
 
     def events(self, page: Page) -> Iterator[Told]:
         """What happened to each record, and whether its history tells how it came to be as it is."""
@@ -155,7 +163,7 @@ class Salesforce(Reconciled):
         for other in sorted(set(wanted) - there):
             yield f"{other} cannot be read: give the user access to it, or switch off the option that reads it"
         if self.agent_sessions and available(api, self.root) is None:
-            yield "there are no sessions of Agentforce to read: switch on session tracing, and give the user access to Data 360"
+            yield NO_SESSIONS.message
         if not self.flow_approvals and "ApprovalWorkItem" in there and rows(api, self.root, "SELECT Id FROM ApprovalWorkItem LIMIT 1"):
             yield "there are approvals made by flows, and they are not read: set flow_approvals: true"
 

@@ -14,7 +14,7 @@ from rollout_metrics.collect.paging import LoopGuard, next_link
 from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
-from rollout_metrics.collect.source import Coverage, Named, Page, Told, Window
+from rollout_metrics.collect.source import Named, Page, Refused, Told, Window
 from rollout_metrics.domain.errors import TruncatedError
 from rollout_metrics.domain.time import SECOND, Instant
 from rollout_metrics.sources._servicenow_beside import ANSWERS, APPROVALS, ASSIST, BESIDE, DELETED, PLANS, TIMES
@@ -104,8 +104,8 @@ class Servicenow(Reconciled):
         for part in parts_of(self._parts(), window):
             at, stamp = part.since, _stamp(part.name)
             for rows, answer in self._changed(api, part, window.end):
-                if answer.status in REFUSED:
-                    yield Page([Coverage("history", 0, 1)], answer.where, *part.reached(part.since))
+                if (refusal := _refused(answer, part.name)) is not None:
+                    yield Page([refusal], answer.where, *part.reached(part.since))
                     continue
                 bundles = self._complete(api, part.name, rows)
                 updates = [updated for row in rows if (updated := stamp_of(row.get(stamp))) is not None]
@@ -121,8 +121,8 @@ class Servicenow(Reconciled):
         """Tables that cannot be read, and those whose changes are not audited."""
         for table in (*self._parts(), "sys_audit", "sys_journal_field", "sys_user"):
             answer = api.get(API + table, {"sysparm_limit": 1, "sysparm_fields": "sys_id"}, accept=REFUSED)
-            if answer.status != 200:
-                yield f"{table} cannot be read ({answer.status}): give the account a role that may read it, or leave it out of the options"
+            if (refusal := _refused(answer, table)) is not None:
+                yield refusal.message
         asked = f"internal_type=collection^nameIN{','.join(self.tables)}"
         answer = api.get(API + "sys_dictionary", {"sysparm_query": asked, "sysparm_fields": "name,audit"}, accept=REFUSED)
         if answer.status != 200:
@@ -248,6 +248,13 @@ def _read(answer: Answer) -> list[Row]:
     if page.error is not None:
         raise TruncatedError(f"{answer.where} ended with an error after {len(page.result)} rows: the list was cut short")
     return page.result
+
+
+def _refused(answer: Answer, table: str) -> Refused | None:
+    """That a table may not be read, or is not there, where the answer says so."""
+    if answer.status not in REFUSED:
+        return None
+    return Refused(table, f"{table} cannot be read ({answer.status}): give the account a role that may read it, or leave it out of the options")
 
 
 def _translated(account: Account, bundle: Bundle) -> list[Told]:

@@ -9,12 +9,11 @@ from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.names import listing, named
 from rollout_metrics.collect.paging import LoopGuard, next_links
-from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
+from rollout_metrics.collect.source import HttpSource, Named, Page, Refused, Rejected, Told, Window, why
 from rollout_metrics.domain.errors import PayloadError
-from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span
 from rollout_metrics.sources._zendesk_pages import USERS, as_it_came, more_users, read_stream
-from rollout_metrics.sources._zendesk_side import PATH, REFUSED, SideBody, side_body, side_events, side_pages
+from rollout_metrics.sources._zendesk_side import PATH, REFUSED, SideBody, refused, side_body, side_events, side_pages
 from rollout_metrics.sources._zendesk_updates import Body, Translator
 
 TICKETS = "/agent/tickets/"
@@ -95,12 +94,14 @@ class Zendesk(HttpSource):
             if read_up_to >= window.end:
                 return
 
-    def events(self, page: Page) -> Iterator[Event | Rejected | Coverage]:
+    def events(self, page: Page) -> Iterator[Told]:
         """One `created` per new ticket, else an event per child of an audit that says something about the ticket."""
+        if isinstance(page.body, Refused):
+            return iter((page.body,))
         if isinstance(page.body, SideBody):
             return side_events(self.name, f"{self.address}{TICKETS}", page.body, page.where)
         body: Body = page.body
-        found: list[Event | Rejected | Coverage] = [*body.rejected]
+        found: list[Told] = [*body.rejected]
         plain, whole = body.translator.plain, body.translator.audit
         for number, audit in enumerate(body.audits):
             try:
@@ -123,8 +124,8 @@ class Zendesk(HttpSource):
         """Side conversations that are wanted and not given."""
         if self.side_conversations:
             answer = api.get(PATH, {"start_time": 0}, accept=REFUSED)
-            if answer.status in REFUSED:
-                yield f"side conversations cannot be read ({answer.status}): they need the Collaboration add-on and an administrator's token"
+            if (refusal := refused(answer)) is not None:
+                yield refusal.message
 
     def names(self, api: Api) -> Iterator[Named]:
         """Names of groups, forms and brands, labels of custom statuses, titles of custom fields."""

@@ -52,6 +52,17 @@ def _sources(thresholds: Thresholds) -> tuple[Alert, ...]:
             dashboard=Dashboard.COLLECTION,
         ),
         Alert(
+            name=f"{NAMES}SourcePartRefused",
+            topic=Topic.COLLECTION,
+            severity=Severity.TICKET,
+            expression=f"{once(series('source_part_refused'))} == 1",
+            holds="10m",
+            summary="A source refuses a part of what it is asked for.",
+            description="Source {{ $labels.source }} refuses {{ $labels.part }} and gives the rest: what that would tell counts nowhere, and no retry will"
+            f" help. {_ERRORS}",
+            dashboard=Dashboard.COLLECTION,
+        ),
+        Alert(
             name=f"{NAMES}SourceStale",
             topic=Topic.COLLECTION,
             severity=Severity.TICKET,
