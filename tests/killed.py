@@ -24,7 +24,7 @@ def run(store: Store) -> None:
 def derive(store: Store) -> None:
     """Replace everything due."""
     while due := store.due(NOW, limit=100):
-        updates = [Update(CaseFacts(key, "w", after(0), (), None), {(("w", "events"), 1): len(events)}) for key, events in store.histories(due.keys)]
+        updates = [Update(CaseFacts(key, "w", after(0), (), None), [(("w", "events"), 1, len(events))]) for key, events in store.histories(due.keys)]
         store.replace(due, updates)
         sys.stdout.write("replaced\n")
         sys.stdout.flush()

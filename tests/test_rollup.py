@@ -233,10 +233,10 @@ def test_a_settled_outcome_that_changes_or_vanishes_is_a_correction() -> None:
     after_it = recommended("0s", "accepted", "approved", "1h")
     fluid = recommended("1s", "accepted", "approved", "1h")
 
-    expected = {(("w", "corrections_to_settled", "overridden"), STATE): 1}
+    expected = [(("w", "corrections_to_settled", "overridden"), STATE, 1)]
     assert corrections((before, fluid), (after_it,)) == expected
     assert corrections((before,), ()) == expected
-    assert corrections((before,), (before,)) == {}
+    assert corrections((before,), (before,)) == []
 
 
 # --- samples

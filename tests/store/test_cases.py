@@ -20,7 +20,11 @@ ACCEPTED, ACTS = ("w", "decisions", "accepted"), ("w", "acts")
 
 
 def derived(key: CaseKey, *facts: Fact, change: str | None = None, counted: Mapping[Any, int] | None = None, workflow: str | None = "w") -> Update:
-    return Update(CaseFacts(key, workflow, after(0), facts, None if change is None else after(change)), counted or {})
+    return Update(CaseFacts(key, workflow, after(0), facts, None if change is None else after(change)), contributed(counted or {}))
+
+
+def contributed(counted: Mapping[Any, int]) -> list[tuple[Any, int, int]]:
+    return [(series, minute, amount) for (series, minute), amount in counted.items()]
 
 
 def land(store: Store, *cases: str, at: str = "0s", actor: str = "op-1") -> None:
@@ -117,7 +121,7 @@ def test_a_case_is_due_when_its_time_has_come(store: Store) -> None:
 
 def test_a_case_of_no_workflow_is_due_by_the_t_of_none(store: Store) -> None:
     land(store, "1")
-    put(store, Update(CaseFacts(A, None, None, (), after("1h")), {}), as_of={"w": after("1m"), "": after("1m")})
+    put(store, Update(CaseFacts(A, None, None, (), after("1h")), ()), as_of={"w": after("1m"), "": after("1m")})
 
     assert not store.due({"w": after("1m"), "": after("1h") - 1})
     assert store.due({"w": after("1m"), "": after("1h")}).keys == [A]
@@ -125,7 +129,7 @@ def test_a_case_of_no_workflow_is_due_by_the_t_of_none(store: Store) -> None:
 
 def test_a_case_of_no_workflow_is_due_when_any_t_passes_its_change_as_it_may_enter_one(store: Store) -> None:
     land(store, "1")
-    put(store, Update(CaseFacts(A, None, None, (), after("1h")), {}), as_of={"w": after("1m"), "": after("1m")})
+    put(store, Update(CaseFacts(A, None, None, (), after("1h")), ()), as_of={"w": after("1m"), "": after("1m")})
 
     assert store.due({"w": after("1h"), "": after("1m")}).keys == [A]
 
@@ -271,7 +275,7 @@ def test_cases_follow_when_the_first_agent_event_moves_where_the_level_hangs_on_
 
     def scoped(name: str, at: str, agent: str | None = None) -> Update:
         first = None if agent is None else after(agent)
-        return Update(CaseFacts(("desk", name), "w", after(at), (case(at, first_agent_at=first),), None), {})
+        return Update(CaseFacts(("desk", name), "w", after(at), (case(at, first_agent_at=first),), None), ())
 
     put(store, scoped("1", "1h"), scoped("2", "3h"), scoped("3", "5h"), scoped("4", "1h", "6h"))
     moved = store.due(NOW)
@@ -293,7 +297,7 @@ def judge(store: Store, glances: int) -> dict[tuple[str, int], tuple[int | None,
     """Judge all as having so many glances; what was asked: previous instant and number of decisions, by operator and instant."""
     asked = {}
     while judgements := store.judgements():
-        store.judge([Judged(one, {(("w", "glanced"), 1 + one.at // MINUTE - T0 // MINUTE): glances}) for one in judgements])
+        store.judge([Judged(one, [(("w", "glanced"), 1 + one.at // MINUTE - T0 // MINUTE, glances)]) for one in judgements])
         asked |= {(one.operator, one.at): (one.previous, len(one.decisions)) for one in judgements}
     return asked
 
@@ -357,7 +361,7 @@ def test_a_judgement_that_became_due_meanwhile_stays_due(store: Store) -> None:
     land(store, "9", at="7m")
     store.due(NOW)
 
-    store.judge([Judged(one, {}) for one in taken])
+    store.judge([Judged(one, ()) for one in taken])
 
     assert [one.previous for one in store.judgements()] == [after("7m")]
 
@@ -373,7 +377,7 @@ def test_decisions_by_unknown_operators_are_judged_without_a_previous_event(stor
 def test_what_is_counted_for_good_stays_and_is_explained(store: Store) -> None:
     land(store, "1")
     due = store.due(NOW)
-    store.replace(due, [derived(A)], {(("w", "corrections"), 0): 2})
+    store.replace(due, [derived(A)], [(("w", "corrections"), 0, 2)])
     store.rebuild()
     put(store, derived(A))
 

@@ -54,7 +54,7 @@ def settle(store: Store) -> list[tuple[str, str]]:
 
 
 def nothing(key: tuple[str, str]) -> Update:
-    return Update(CaseFacts(key, None, None, (), None), {})
+    return Update(CaseFacts(key, None, None, (), None), ())
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -219,7 +219,7 @@ def test_two_stores_on_one_database_land_and_derive_beside_each_other(url: str, 
                 )
                 while due := own.due(EVERYWHERE, limit=15):
                     own.replace(
-                        due, [Update(CaseFacts(key, "w", T0, (), None), {(("w", "events"), 1): len(events)}) for key, events in own.histories(due.keys)]
+                        due, [Update(CaseFacts(key, "w", T0, (), None), [(("w", "events"), 1, len(events))]) for key, events in own.histories(due.keys)]
                     )
 
     with ThreadPoolExecutor() as pool:

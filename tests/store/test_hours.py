@@ -22,7 +22,7 @@ def counted(random: Random, rows: int) -> dict[tuple[tuple[str, ...], int], int]
 
 
 def add(store: Store, counts: Mapping[tuple[tuple[str, ...], int], int], into: dict[tuple[tuple[str, ...], int], int]) -> None:
-    store.replace(Due([], {}), [], added=counts)
+    store.replace(Due([], {}), [], added=[(series, minute, amount) for (series, minute), amount in counts.items()])
     for bucket, amount in counts.items():
         into[bucket] += amount
 

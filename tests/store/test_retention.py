@@ -30,7 +30,7 @@ def derive(store: Store, *facts: Fact) -> list[str]:
         updates = []
         for key, events in store.histories(due.keys):
             there = (case(0), *facts) if events else ()
-            updates.append(Update(CaseFacts(key, "w" if events else None, after(0), there, None), {(ACTS, 7): 1} if events else {}))
+            updates.append(Update(CaseFacts(key, "w" if events else None, after(0), there, None), [(ACTS, 7, 1)] if events else []))
         store.replace(due, updates)
     return names
 
@@ -74,7 +74,7 @@ def test_a_case_that_was_over_before_the_kept_horizon_is_neither_dropped_while_d
 def test_the_first_agent_event_outlives_its_case(store: Store) -> None:
     land(store, "old", "0d")
     due = store.due(NOW)
-    store.replace(due, [Update(CaseFacts(("desk", "old"), "w", after(0), (case(0, first_agent_at=after("1d")),), None), {})])
+    store.replace(due, [Update(CaseFacts(("desk", "old"), "w", after(0), (case(0, first_agent_at=after("1d")),), None), ())])
 
     store.retain(after("420d"), persons=1000 * DAY)
 
@@ -139,7 +139,7 @@ def judged(store: Store) -> None:
     """One explicit decision by ANN on case `1`, glanced at."""
     land(store, "1", "10m")
     derive(store, recommended("1m", "accepted", "approved", "10m", decider=ANN))
-    store.judge([Judged(one, {(("w", "glanced"), 9): 1}) for one in store.judgements()])
+    store.judge([Judged(one, [(("w", "glanced"), 9, 1)]) for one in store.judgements()])
 
 
 def test_glances_stay_counted_when_persons_are_forgotten(store: Store) -> None:

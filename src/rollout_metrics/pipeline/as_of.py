@@ -134,7 +134,7 @@ def then_of(
 
     for case, derived in derive_each(histories, company, as_of, around):
         facts = derived.facts
-        made = list(rollup.contributions(facts, workflows))
+        made = rollup.contributions(facts, workflows)
         count(made)
         note(case, facts, made)
         samples += rollup.samples(facts)

@@ -221,7 +221,7 @@ def _counts(workflows: Mapping[str, Workflow], glanced: frozenset[tuple[CaseKey,
         if len(known) > _KNOWN:
             known.clear()
         opened = (fact.opened,) if type(fact) is Recommendation and (case, fact.opened) in glanced else ()
-        return known.setdefault(id(fact), (fact, list(rollup.contributions((fact,), workflows, opened))))[1]
+        return known.setdefault(id(fact), (fact, rollup.contributions((fact,), workflows, opened)))[1]
 
     def counts(case: CaseKey, fact: Fact, part: Counted) -> Iterator[_Item]:
         if part.kind not in _TALLIES[type(fact)]:

@@ -16,7 +16,7 @@ from rollout_metrics.domain.time import Instant
 from rollout_metrics.pipeline.coverage import UNDERIVABLE
 from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers, quick
 from rollout_metrics.pipeline.sampled import kept
-from rollout_metrics.rollup import Bucket, Sample
+from rollout_metrics.rollup import Bucket, Contribution, Sample
 from rollout_metrics.rollup.counting import glances
 from rollout_metrics.store import Judged, Judgement, Store, Update
 
@@ -27,8 +27,6 @@ BATCH = 2000
 
 DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a defect of ours in a rule may raise."""
-
-Counted = dict[Bucket, int]
 
 
 class Figures(Protocol):
@@ -68,19 +66,17 @@ def derive_due(  # noqa: PLR0917
         around = store.surroundings(as_of)
         before = store.facts(due.keys)
         updates = []
-        corrected: Counted = {}
+        corrected: list[Contribution] = []
         known = not store.rebuilding()  # a rebuild brings no news of the world
         gone: list[Sample] = []
         come: list[Sample] = []
         for part in _derived(store, due.keys, company, as_of, around, broken):
             counted = [total(key, facts.facts, workflows, glance) for key, facts in part]
-            leading = [kept(facts.facts) for _, facts in part]
-            updates += [Update(facts, counts, samples) for (_, facts), counts, samples in zip(part, counted, leading, strict=True)]
+            updates += [Update(facts, counts, kept(facts.facts)) for (_, facts), counts in zip(part, counted, strict=True)]
             for key, facts in part:
                 stood = before.get(key, ())
                 if known and stood:
-                    for bucket, amount in rollup.corrections(stood, facts.facts).items():
-                        corrected[bucket] = corrected.get(bucket, 0) + amount
+                    corrected += rollup.corrections(stood, facts.facts)
                 if figures is not None:
                     went, came = rollup.sample_difference(stood, facts.facts)
                     gone += went
@@ -132,13 +128,9 @@ def _alone(  # noqa: PLR0917
         return case, CaseFacts(case, None, None, (), None)
 
 
-def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workflow], glance: Glance) -> Counted:
+def total(case: CaseKey, facts: tuple[Fact, ...], workflows: Mapping[str, Workflow], glance: Glance) -> list[Contribution]:
     """Everything a case's facts count, but for glances of operators who are known: those depend on other cases."""
-    counted: Counted = {}
-    for series, minute, amount in rollup.contributions(facts, workflows, of_strangers(case, facts, glance)):
-        bucket = (series, minute)
-        counted[bucket] = counted.get(bucket, 0) + amount
-    return counted
+    return rollup.contributions(facts, workflows, of_strangers(case, facts, glance))
 
 
 def _judge(store: Store, glance: Glance, figures: Figures | None) -> None:
@@ -153,14 +145,9 @@ def glances_of(workflows: Mapping[str, Workflow]) -> Glance:
     return {name: workflow.glance for name, workflow in workflows.items()}
 
 
-def stamped(judgement: Judgement, glance: Glance) -> Counted:
+def stamped(judgement: Judgement, glance: Glance) -> list[Contribution]:
     """What one operator's decisions at one instant count as glances; those of unknown operators, one per case, are in their cases' own counts."""
     if not judgement.operator:
-        return {}
+        return []
     made = [(case, item) for case, decided in judgement.decisions for item in looked_at((decided,), glance)]
-    counted: Counted = {}
-    for _, item in quick(made, judgement.previous, glance):
-        for series, minute, amount in glances((item,), (item.opened,)):
-            bucket = (series, minute)
-            counted[bucket] = counted.get(bucket, 0) + amount
-    return counted
+    return [counted for _, item in quick(made, judgement.previous, glance) for counted in glances((item,), (item.opened,))]

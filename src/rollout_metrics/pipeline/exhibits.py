@@ -82,7 +82,7 @@ class Exhibits:
                 series = [one for one in store.series_named(name, {item.part.tally}) if place in self._fitting(one)]
                 places = (posted.case for posted in store.posted(series, after, up_to) if posted.case not in without)
                 for case, facts in store.facts(list(islice(places, MOST))).items():
-                    self(case, facts, list(rollup.contributions(facts, self._workflows)))
+                    self(case, facts, rollup.contributions(facts, self._workflows))
 
     def of(self, workflow: str, store: Store, as_of: Instant) -> tuple[Exhibit, ...]:
         """A workflow's receipts, by figure, the newest first."""

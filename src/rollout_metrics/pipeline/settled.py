@@ -3,7 +3,7 @@
 Equal to deriving everything (`as_of.then_of`) but for counters of all there ever was, which are not made. A law holds the two to each other.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import msgspec
@@ -53,7 +53,7 @@ def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *
             if moved_groups := _decided(before, glance, as_of) ^ _decided(facts, glance, as_of):
                 together |= {(decider, at) for _, at, decider, _ in moved_groups if decider is not None}
                 otherwise[case] = tuple(looked_at(facts, glance))
-            made = list(rollup.contributions(facts, workflows, of_strangers(case, facts, glance)))
+            made = rollup.contributions(facts, workflows, of_strangers(case, facts, glance))
             for series, minute, amount in made:
                 moved[series, minute] += amount
             note(case, facts, made)
@@ -128,9 +128,10 @@ def _judged_otherwise(stands: Judgement, otherwise: Mapping[CaseKey, tuple[Recom
     """What an operator's decisions at one instant count less or more as glances, where some cases had other decisions at T than they have now."""
     then = [(case, fact) for case, fact in stands.decisions if case not in otherwise]
     then += [(case, fact) for case, facts in otherwise.items() for fact in facts if (fact.decider, fact.first_decided_at) == (stands.operator, stands.at)]
-    difference = {bucket: -amount for bucket, amount in stamped(stands, glance).items()}
-    for bucket, amount in stamped(msgspec.structs.replace(stands, decisions=tuple(then)), glance).items():
-        difference[bucket] = difference.get(bucket, 0) + amount
+    difference: Counter[Bucket] = Counter()
+    for sign, judgement in ((1, msgspec.structs.replace(stands, decisions=tuple(then))), (-1, stands)):
+        for series, minute, amount in stamped(judgement, glance):
+            difference[series, minute] += sign * amount
     return difference
 
 

@@ -7,7 +7,6 @@ given with: after a change of configuration everything is counted again.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain
 
 from rollout_metrics.domain.events import EventRef
 from rollout_metrics.domain.facts import Fact, Recommendation
@@ -23,13 +22,14 @@ Difference = dict[Bucket, int]
 _NONE: frozenset[EventRef] = frozenset()
 
 
-def contributions(facts: Iterable[Fact], workflows: Workflows, glanced: Collection[EventRef] = _NONE) -> Iterator[Contribution]:
+def contributions(facts: Iterable[Fact], workflows: Workflows, glanced: Collection[EventRef] = _NONE) -> list[Contribution]:
     """Everything the facts count. `glanced`: opening events of the recommendations among them that were approved or repeated at a glance."""
     facts = tuple(facts)
     found: list[Contribution] = []
     for fact in facts:
         found += counted(fact, workflows.get(fact.workflow))
-    return chain(found, glances(facts, glanced))
+    found += glances(facts, glanced)
+    return found
 
 
 def difference(
@@ -54,18 +54,17 @@ def difference(
     return {bucket: amount for bucket, amount in total.items() if amount}
 
 
-def corrections(before: Iterable[Fact], after: Iterable[Fact]) -> Difference:
+def corrections(before: Iterable[Fact], after: Iterable[Fact]) -> list[Contribution]:
     """Settled live decisions that have another outcome now, or are no more: what the world corrected.
 
     Apart from `difference`, since it tells of the order in which things became known and not of the facts: leave it out where only configuration changed.
     """
     now = {fact.opened: fact.outcome for fact in after if type(fact) is Recommendation}
-    total: Difference = {}
-    for fact in before:
-        if type(fact) is Recommendation and is_settled(fact) and now.get(fact.opened) is not fact.outcome:
-            bucket = ((fact.workflow, "corrections_to_settled", fact.outcome.value), STATE)
-            total[bucket] = total.get(bucket, 0) + 1
-    return total
+    return [
+        ((fact.workflow, "corrections_to_settled", fact.outcome.value), STATE, 1)
+        for fact in before
+        if type(fact) is Recommendation and is_settled(fact) and now.get(fact.opened) is not fact.outcome
+    ]
 
 
 def samples(facts: Iterable[Fact]) -> Iterator[Sample]:

@@ -1,14 +1,19 @@
 """Many rows of whole numbers at once: a batch of cases contributes tens of thousands, which one by one cost more to add up and sort than to write."""
 
-from collections.abc import Callable, Sequence
-from itertools import chain
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, chain, pairwise
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from rollout_metrics.domain.time import MINUTE
 from rollout_metrics.store.codec import decode_counted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Column = NDArray[np.int64]
+
+S = TypeVar("S")
 
 Numbered = tuple[int, int, int, int]
 """`(workflow, minute, series, amount)`: a row of `counts`, by the numbers of names."""
@@ -17,62 +22,107 @@ Contributed = tuple[int, int, int]
 """`(series, minute, amount)`, by the series' number."""
 
 
-class Difference:
-    """What contributions change in all, still one by one."""
+class Contributions(NamedTuple):
+    """What cases contribute to series in minutes, column by column; cases go by their places in a batch."""
 
-    def __init__(self) -> None:
-        self._counted: list[Sequence[Contributed]] = []
+    series: "Column"
+    minutes: "Column"
+    places: "Column"
+    amounts: "Column"
 
-    def add(self, counted: Sequence[Contributed]) -> None:
-        """Count what is contributed."""
-        self._counted.append(counted)
-
-    def subtract(self, packed: bytes) -> None:
-        """Take out what was contributed before."""
-        self.add([(series, minute, -amount) for series, minute, amount in decode_counted(packed)])
-
-    def rows(self, workflow_of: Callable[[int], int]) -> list[Numbered]:
-        """The rows it changes, in their order, each once, without zeros. `workflow_of`: a series' workflow, by their numbers."""
-        if not any(self._counted):
-            return []
+    def __add__(self, others: "Contributions") -> "Contributions":  # type: ignore[override]
         import numpy as np  # not at the start of programs that only collect
 
-        series, minutes, amounts = _columns(self._counted)
-        numbers, places = np.unique(series, return_inverse=True)
-        workflows = np.array([workflow_of(number) for number in numbers.tolist()])[places]
-        order = np.lexsort((_place(minutes, series), workflows))
-        columns = [column[order] for column in (workflows, minutes, series)]
-        starts = np.flatnonzero(np.any([np.diff(column, prepend=-1) for column in columns], axis=0))
-        sums = np.add.reduceat(amounts[order], starts)
-        changed = np.flatnonzero(sums)
-        return list(zip(*(column[starts[changed]].tolist() for column in columns), sums[changed].tolist(), strict=True))
+        return Contributions(*map(np.concatenate, zip(self, others, strict=True)))
 
+    def __neg__(self) -> "Contributions":
+        return self._replace(amounts=-self.amounts)
 
-class Postings:
-    """What leads to cases, still case by case."""
+    def where(self, chosen: "NDArray[np.bool_] | NDArray[np.intp]") -> "Contributions":
+        """Some of the rows."""
+        return Contributions(*(column[chosen] for column in self))
 
-    def __init__(self) -> None:
-        self._posted: list[Sequence[Contributed]] = []
-        self._places: list[int] = []
-
-    def add(self, place: int, posted: Sequence[Contributed]) -> None:
-        """Have these lead to the case at a place."""
-        self._posted.append(posted)
-        self._places.append(place)
-
-    def rows(self, keys: Sequence[tuple[int, str]], leads: Callable[[int], bool]) -> list[tuple[int, int, int, str, int]]:
-        """Rows of `receipts`, in order of series and minute. `keys`: the cases by place; `leads`: whether a series leads to cases at all."""
-        if not any(self._posted):
-            return []
+    def at(self, chosen: Sequence[bool]) -> "Contributions":
+        """The rows of some places."""
         import numpy as np
 
-        series, minutes, amounts = _columns(self._posted)
-        numbers, which = np.unique(series, return_inverse=True)
-        kept = np.flatnonzero(np.array([leads(number) for number in numbers.tolist()])[which])
-        kept = kept[np.argsort(_place(series[kept], minutes[kept]), kind="stable")]
-        places = np.repeat(self._places, [len(posted) for posted in self._posted])[kept].tolist()
-        told = zip(series[kept].tolist(), minutes[kept].tolist(), map(keys.__getitem__, places), amounts[kept].tolist(), strict=True)
-        return [(one, minute, source, case, amount) for one, minute, (source, case), amount in told]
+        return self.where(np.array(chosen, bool)[self.places])
+
+    def of(self, wanted: Callable[[int], bool]) -> "Contributions":
+        """The rows of wanted series, by their numbers."""
+        import numpy as np
+
+        numbers, which = np.unique(self.series, return_inverse=True)
+        return self.where(np.array([wanted(number) for number in numbers.tolist()], bool)[which])
+
+    def sums(self) -> "Contributions":
+        """Each series, minute and place once and in this order, without zeros."""
+        return Contributions(*_sums(*self))
+
+    def by_place(self, number: int) -> list[list[Contributed]]:
+        """The rows of each of so many places."""
+        import numpy as np
+
+        ordered = self.where(np.argsort(self.places.astype(np.min_scalar_type(number)), kind="stable"))
+        rows = list(zip(ordered.series.tolist(), ordered.minutes.tolist(), ordered.amounts.tolist(), strict=True))
+        ends = accumulate(np.bincount(self.places, minlength=number).tolist(), initial=0)
+        return [rows[start:end] for start, end in pairwise(ends)]
+
+    def counts(self, workflow_of: Callable[[int], int]) -> list[Numbered]:
+        """The rows of `counts` that they change, in order, each once, without zeros. `workflow_of`: a series' workflow, by their numbers."""
+        import numpy as np
+
+        numbers, which = np.unique(self.series, return_inverse=True)
+        workflows = np.array([workflow_of(number) for number in numbers.tolist()], np.int64)[which]
+        return list(zip(*(column.tolist() for column in _sums(workflows, self.minutes, self.series, self.amounts)), strict=True))
+
+
+def contributions(rows: Sequence[Sequence[tuple[S, int, int]]], numbers: Callable[[list[S]], Iterable[int]]) -> Contributions:
+    """What each place contributes, `(series, minute, amount)`. `numbers`: those of many series."""
+    import numpy as np
+
+    flat = list(chain.from_iterable(rows))
+    series, minutes, amounts = (
+        np.fromiter(column, np.int64, len(flat)) for column in (numbers([row[0] for row in flat]), [row[1] for row in flat], [row[2] for row in flat])
+    )
+    return Contributions(series, minutes, np.repeat(np.arange(len(rows)), list(map(len, rows))), amounts)
+
+
+class Samples(NamedTuple):
+    """The samples of cases, by their places in a batch: rows of `SAMPLE_WIDTH` numbers, of which the first is the series', the second an instant."""
+
+    rows: "NDArray[np.int64]"
+    numbers: Sequence[int]
+    """How many each place has; one after another they are the rows."""
+
+    def contributions(self) -> Contributions:
+        """How many there are by series and minute."""
+        import numpy as np
+
+        places = np.repeat(np.arange(len(self.numbers)), self.numbers)
+        return Contributions(self.rows[:, 0], -(-self.rows[:, 1] // MINUTE), places, np.ones_like(places))
+
+    def packed(self) -> Iterator[bytes]:
+        """Those of each place, the numbers one after another with 64 bits: many cases' are read as one array."""
+        rows = self.rows.astype("<i8")
+        for start, end in pairwise(accumulate(self.numbers, initial=0)):
+            yield rows[start:end].tobytes()
+
+
+def unpacked(packed: Iterable[bytes]) -> Contributions:
+    """What was contributed, as it is stored for each place."""
+    return contributions([decode_counted(one) for one in packed], list)
+
+
+def exchanged(now: Contributions, before: Contributions) -> tuple[Contributions, Contributions]:
+    """The rows of `now` that are new or have another amount, in order, and those of `before` that are no more. Both have each row once."""
+    import numpy as np
+
+    rows = now + -before
+    order = _order(*rows[:3], stable=True)  # so that of two for one place that of `now` is the first
+    starts = _starts(*(column[order] for column in rows[:3]))
+    first = order[starts][np.add.reduceat(rows.amounts[order], starts) != 0] if starts.size else order
+    return rows.where(first[first < now.series.size]), -rows.where(first[first >= now.series.size])
 
 
 def add(sums: dict[tuple[int, int], int], packed: bytes) -> None:
@@ -81,14 +131,39 @@ def add(sums: dict[tuple[int, int], int], packed: bytes) -> None:
         sums[series, minute] = sums.get((series, minute), 0) + amount
 
 
-def _columns(counted: Sequence[Sequence[Contributed]]) -> "NDArray[np.int64]":
-    """Series, minutes and amounts of all of them, as rows of an array."""
+def _sums(*columns: "Column") -> "list[Column]":
+    """Rows added up that are alike but for their last column, in order, without zeros."""
     import numpy as np
 
-    numbers = chain.from_iterable(chain.from_iterable(counted))
-    return np.ascontiguousarray(np.fromiter(numbers, np.int64, 3 * sum(map(len, counted))).reshape(-1, 3).T)
+    if not columns[0].size:
+        return list(columns)
+    order = _order(*columns[:-1])
+    *keys, amounts = (column[order] for column in columns)
+    starts = _starts(*keys)
+    sums = np.add.reduceat(amounts, starts)
+    return [*(key[starts[sums != 0]] for key in keys), sums[sums != 0]]
 
 
-def _place(first: "NDArray[np.int64]", second: "NDArray[np.int64]") -> "NDArray[np.int64]":
-    """Two 32-bit columns as one to sort by."""
-    return (first << 32) | second
+def _order(*columns: "Column", stable: bool = False) -> "NDArray[np.intp]":
+    """How to put rows in order of columns. As one number each they are sorted ten times as fast."""
+    import numpy as np
+
+    places, size = np.zeros_like(columns[0]), 1
+    for column in columns if columns[0].size else ():
+        low = column.min()
+        spread = int(column.max() - low) + 1
+        size *= spread
+        places = places * spread + (column - low)
+    if size >= 2**63:
+        return np.lexsort(columns[::-1])
+    return np.argsort(places, kind="stable" if stable else None)
+
+
+def _starts(*columns: "Column") -> "NDArray[np.intp]":
+    """Where rows in order differ from the row before."""
+    import numpy as np
+
+    differs = np.ones(columns[0].size, bool)
+    if differs.size:
+        differs[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return np.flatnonzero(differs)

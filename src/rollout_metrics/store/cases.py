@@ -1,17 +1,17 @@
 """Cases: which are due, what was derived of them, and replacing it with the exact difference in the counts."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, text
 
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import CaseFacts, CaseSummary, Fact, Handling, HandlingKind
-from rollout_metrics.domain.time import Instant, minute_of
+from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import ALWAYS
-from rollout_metrics.store.bulk import Contributed, Difference, Numbered, Postings
-from rollout_metrics.store.codec import NOTHING, Counted, Sample, Series, decode_facts, decode_recorded, encode_facts, encode_numbers, encode_samples
+from rollout_metrics.store.bulk import Contributions, Numbered, unpacked
+from rollout_metrics.store.codec import NOTHING, Contribution, Counted, Sample, decode_facts, decode_recorded, encode_facts, encode_numbers
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.judgements import add_for_good
 from rollout_metrics.store.names import NO_WORKFLOW
@@ -19,7 +19,7 @@ from rollout_metrics.store.persons import Persons
 from rollout_metrics.store.quarantine import release
 from rollout_metrics.store.receipts import Receipts
 from rollout_metrics.store.relations import decided_in, workflows_in
-from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements, receipts, stretches
+from rollout_metrics.store.schema import cases, decisions, dirty, elsewhere, judgements, stretches
 from rollout_metrics.store.spans import Span, span_of
 from rollout_metrics.store.stretches import Stretches
 from rollout_metrics.store.tables import PERSONS_UNTIL, meta_number
@@ -48,13 +48,13 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """A case as derived now: its facts and all that they contribute to the counts, `(series, minute) -> amount`.
+    """A case as derived now: its facts and all that they contribute to the counts, in any order.
 
     `sampled`: its samples, which are counted nowhere but kept with the case, and lead to it by series and minute.
     """
 
     facts: CaseFacts
-    counted: Mapping[tuple[Series, int], int]
+    counted: Sequence[Contribution]
     sampled: Sequence[Sample] = ()
 
 
@@ -72,13 +72,20 @@ class Applied(msgspec.Struct, frozen=True):
         return self.named(self.rows)
 
 
-class _Changes(msgspec.Struct):
-    """What one `replace` collects before it writes, for cases named by their place among `keys`."""
+class _Packed(NamedTuple):
+    """What a case contributes, as it is stored: to the counts, to what leads to its samples, and these."""
 
-    keys: Sequence[tuple[int, str]]
+    counted: bytes
+    sampled: bytes
+    samples: bytes
+
+
+class _Changes(msgspec.Struct):
+    """What one `replace` collects before it writes; `now`: when it does."""
+
+    now: Instant
     rows: list[Row] = []
     gone: list[Row] = []
-    difference: Difference = msgspec.field(default_factory=Difference)
     led: set[int] = set()
     """Workflows in which a case's first agent event moved."""
     decided: set[Row] = set()
@@ -88,8 +95,6 @@ class _Changes(msgspec.Struct):
     gone_elsewhere: set[Row] = set()
     stretched: list[Row] = []
     unstretched: list[Row] = []
-    posted: Postings = msgspec.field(default_factory=Postings)
-    unposted: list[Row] = []
     changed: int = 0
 
 
@@ -143,7 +148,7 @@ class Cases(Persons, Receipts, Stretches):
             self._rewrite(connection)
             self._mark_dirty(connection, [(self._names.sources[case[0]], case[1])])
 
-    def replace(self, due: Due, updates: Sequence[Update], added: Mapping[tuple[Series, int], int] | None = None) -> Applied:
+    def replace(self, due: Due, updates: Sequence[Update], added: Sequence[Contribution] = ()) -> Applied:
         """Put derived cases in place in one transaction: facts, case rows, the difference in the counts.
 
         Cases without an update stay due. A case that landed again since `due` stays dirty; cases that depend on what changed here become dirty.
@@ -154,15 +159,12 @@ class Cases(Persons, Receipts, Stretches):
             taken = [due.marks.get(update.facts.case) for update in updates]
             done = self._done_elsewhere(connection, keys, taken)
             stored = self._stored(connection, keys)
-            changes = _Changes(keys)
-            now = self._clock()
-            for place, (key, update) in enumerate(zip(keys, updates, strict=True)):
-                if key not in done:
-                    self._change(changes, place, stored.get(key), update, now)
-            for_good = self._numbered(added or {})
-            if for_good:
+            changes = _Changes(self._clock())
+            difference = self._put(connection, changes, [(key, stored.get(key), update) for key, update in zip(keys, updates, strict=True) if key not in done])
+            if added:
+                for_good = self._contributions([added])
                 add_for_good(self._dialect, connection, for_good)
-            changes.difference.add(for_good)
+                difference += for_good
             first = {workflow: self._first_agent(connection, workflow) for workflow in changes.led if self._follows_agent(workflow)}
             self._write(connection, changes)
             for workflow, before in first.items():
@@ -170,7 +172,7 @@ class Cases(Persons, Receipts, Stretches):
             cleared = [(*key, mark) for key, mark in zip(keys, taken, strict=True) if mark is not None]
             self._dialect.delete(connection, dirty, cleared, "case_source", "case_id", "mark")
             skipped = frozenset(update.facts.case for key, update in zip(keys, updates, strict=True) if key in done)
-            return Applied(self._apply(connection, changes.difference), self._named, changes.changed, skipped)
+            return Applied(self._apply(connection, difference), self._named, changes.changed, skipped)
 
     def _done_elsewhere(self, connection: Connection, keys: Sequence[tuple[int, str]], taken: Sequence[int | None]) -> set[Row]:
         """Cases that were dirty when they were taken and are no more: another process has replaced them since, maybe from more than we have seen."""
@@ -188,22 +190,30 @@ class Cases(Persons, Receipts, Stretches):
         )
         return {(row[0], row[1]): row for row in self._dialect.rows(connection, query, keys)}
 
-    def _change(self, changes: _Changes, place: int, old: Row | None, update: Update, now: Instant) -> None:
-        key, derived = changes.keys[place], update.facts
-        facts = encode_facts(derived.facts)
-        counted = self._numbered(update.counted)
-        packed = encode_numbers(counted)
-        samples = self._numbered_samples(update.sampled)
-        sampled = _places(samples)
-        packed_samples = encode_numbers(sampled)
-        nothing = not derived.facts and derived.workflow is None and derived.next_change_at is None and derived.lived is None and not counted
+    def _put(self, connection: Connection, changes: _Changes, taken: Sequence[tuple[Row, Row | None, Update]]) -> Contributions:
+        """Have cases lead where they lead now, and collect what else changes of them; the difference in what they contribute to the counts."""
+        number = len(taken)
+        counted = self._contributions([update.counted for *_, update in taken]).sums()
+        samples = self._numbered_samples([update.sampled for *_, update in taken])
+        sampled = samples.contributions().sums()
+        packed = map(_Packed, map(encode_numbers, counted.by_place(number)), map(encode_numbers, sampled.by_place(number)), samples.packed())
+        moved = [self._change(changes, (key, old, update.facts), one) for (key, old, update), one in zip(taken, packed, strict=True)]
+        before = [old if changed else None for (_, old, _), changed in zip(taken, moved, strict=True)]
+        counted_before = unpacked([NOTHING if old is None else old[_COUNTED] for old in before])
+        sampled_before = unpacked([NOTHING if old is None or old[_SAMPLED] is None else old[_SAMPLED] for old in before])
+        posted = [old is not None and old[_SAMPLED] is not None for old in before]
+        self._repost(connection, [key for key, *_ in taken], (counted + sampled).at(moved), (counted_before.at(posted) + sampled_before))
+        return counted.at(moved) + -counted_before
+
+    def _change(self, changes: _Changes, case: tuple[Row, Row | None, CaseFacts], packed: _Packed) -> bool:
+        """Collect what changes of one case besides the counts and what leads to it; whether these do."""
+        key, old, derived = case
+        nothing = not derived.facts and derived.workflow is None and derived.next_change_at is None and derived.lived is None and packed.counted == NOTHING
         if old is None and nothing:
-            return
-        if old is None or old[_COUNTED] != packed:
-            changes.difference.subtract(NOTHING if old is None else old[_COUNTED])
-            changes.difference.add(counted)
+            return False
+        facts = encode_facts(derived.facts)
         same_facts = old is not None and old[_FACTS] == facts
-        recorded = old[_RECORDED] if same_facts and old is not None else _recorded(old, derived.facts, now)
+        recorded = old[_RECORDED] if same_facts and old is not None else _recorded(old, derived.facts, changes.now)
         if not same_facts:
             changes.changed += 1
             self._relate(changes, key, old, derived)
@@ -211,23 +221,15 @@ class Cases(Persons, Receipts, Stretches):
             if old is not None:
                 changes.gone.append(key)
                 changes.unstretched += _stretch_key(old)
-                changes.unposted += [(*where, *key) for where in self._postings(old[_COUNTED], old[_SAMPLED])]
                 changes.led.add(old[_WORKFLOW])
-            return
-        if old is None or old[_COUNTED] != packed or old[_SAMPLED] != packed_samples:
-            before = {} if old is None else self._postings(old[_COUNTED], old[_SAMPLED])
-            self._post(changes, place, before, (*counted, *sampled))
-        row = (*key, *self._columns(derived, span_of(derived)), facts, recorded, packed, packed_samples)
+            return True
+        row = (*key, *self._columns(derived, span_of(derived)), facts, recorded, packed.counted, packed.sampled)
         if row != old:
             changes.rows.append(row)
-            _stretch(changes, old, row, samples)
+            _stretch(changes, old, row, packed.samples)
             if old is None or (old[_WORKFLOW], old[_FIRST_AGENT]) != (row[_WORKFLOW], row[_FIRST_AGENT]):
                 changes.led |= {row[_WORKFLOW]} if old is None else {row[_WORKFLOW], old[_WORKFLOW]}
-
-    def _post(self, changes: _Changes, place: int, before: dict[tuple[int, int], int], after: Sequence[Contributed]) -> None:
-        """What leads to a case is exchanged row by row, so that a rewritten case costs what changed in it."""
-        changes.posted.add(place, [row for row in after if before.pop(row[:2], None) != row[2]] if before else after)
-        changes.unposted += [(*where, *changes.keys[place]) for where in before]
+        return old is None or (old[_COUNTED], old[_SAMPLED]) != packed[:2]
 
     def _columns(self, derived: CaseFacts, span: Span | None) -> Row:
         first_agent_at = presence = None
@@ -267,8 +269,6 @@ class Cases(Persons, Receipts, Stretches):
         dialect.delete(connection, elsewhere, sorted(changes.gone_elsewhere))
         dialect.delete(connection, stretches, sorted(changes.unstretched))
         dialect.upsert(connection, stretches, sorted(changes.stretched))
-        dialect.delete(connection, receipts, sorted(changes.unposted))
-        dialect.upsert(connection, receipts, changes.posted.rows(changes.keys, self._leads))
         if changes.groups:
             mark, forgotten = self._next_mark(connection), meta_number(connection, PERSONS_UNTIL)
             dialect.delete(connection, decisions, sorted(changes.undecided))
@@ -296,23 +296,17 @@ _WORKFLOW, _FIRST_AGENT, _STARTS, _ENDS, _MOVED, _FACTS, _RECORDED, _COUNTED, _S
 )
 
 
-def _stretch(changes: _Changes, old: Row | None, row: Row, samples: Sequence[Sequence[int]]) -> None:
+def _stretch(changes: _Changes, old: Row | None, row: Row, samples: bytes) -> None:
     """A case's row among those in order of their ends follows it."""
     before, now = _stretch_key(old), _stretch_key(row)
     if before != now:
         changes.unstretched += before
-    changes.stretched += [(*key, row[_STARTS], row[_MOVED], encode_samples(samples)) for key in now]
+    changes.stretched += [(*key, row[_STARTS], row[_MOVED], samples) for key in now]
 
 
 def _stretch_key(row: Row | None) -> list[Row]:
     """Its place there, none where nothing has happened on it."""
     return [] if row is None or row[_MOVED] is None else [(row[_WORKFLOW], row[_ENDS], row[0], row[1])]
-
-
-def _places(samples: Iterable[Sequence[int]]) -> list[tuple[int, int, int]]:
-    """How many samples there are by series and minute: `(series, minute, number)`, in order."""
-    found = Counter((series, minute_of(at)) for series, at, *_ in samples)
-    return sorted((series, minute, number) for (series, minute), number in found.items())
 
 
 def _recorded(old: Row | None, facts: tuple[Fact, ...], now: Instant) -> bytes:

@@ -1,9 +1,6 @@
 """How values become bytes and back: events' bodies as JSON, facts and contributions as MessagePack."""
 
-from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from itertools import chain
-from struct import pack
 from typing import Any, get_args
 
 import msgspec
@@ -15,8 +12,11 @@ from rollout_metrics.domain.facts import Fact
 Series = tuple[str, ...]
 """`(workflow, family, *label values)`."""
 
+Contribution = tuple[Series, int, int]
+"""What a fact contributes: `(series, minute, amount)`."""
+
 Counted = dict[tuple[Series, int], int]
-"""What facts contribute: `(series, minute) -> amount`."""
+"""Contributions added up: `(series, minute) -> amount`."""
 
 _Body = tuple[Activity, ActorKind, str | None, str | None, str | None, str | None, dict[str, Any] | None]
 
@@ -44,12 +44,7 @@ Sample = tuple[Series, int, int, int, int, int]
 """One duration: its series, and five whole numbers that mean nothing to the store but for the first, the instant it belongs to."""
 
 SAMPLE_WIDTH = 6
-
-
-def encode_samples(rows: Iterable[Sequence[int]]) -> bytes:
-    """Samples as whole numbers of 64 bits one after another, six for each: many cases' are read as one array."""
-    flat = tuple(chain.from_iterable(rows))
-    return pack(f"<{len(flat)}q", *flat)
+"""Numbers of a sample, that of its series among them."""
 
 
 def decode_facts(packed: bytes) -> tuple[Fact, ...]:

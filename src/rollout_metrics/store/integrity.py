@@ -29,7 +29,7 @@ class Integrity(Tables):
         problems = self._dialect.check(self._database.engine)
         with self._database.reading(snapshot=True) as connection:
             expected: dict[tuple[int, int], int] = {}
-            for packed in self._contributions(connection):
+            for packed in self._packed(connection):
                 for series, minute, amount in decode_counted(packed):
                     expected[series, minute] = expected.get((series, minute), 0) + amount
             retired = meta_number(connection, RETIRED)
@@ -61,7 +61,7 @@ class Integrity(Tables):
             if amount:
                 yield f"hour {hour} of {self._names.series.names[series]} is missing"
 
-    def _contributions(self, connection: Connection) -> Iterator[bytes]:
+    def _packed(self, connection: Connection) -> Iterator[bytes]:
         for table in (cases, judgements):
             for rows in connection.execution_options(yield_per=2000).execute(select(table.c.counted)).partitions():
                 yield from (packed for (packed,) in rows)

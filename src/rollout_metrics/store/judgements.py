@@ -1,6 +1,6 @@
 """Glances: an operator's explicit decisions of one instant, judged together because their dwell spans cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import Connection, select, text
@@ -8,8 +8,8 @@ from sqlalchemy import Connection, select, text
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import Recommendation
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.bulk import Difference, add
-from rollout_metrics.store.codec import NOTHING, Counted, Series, decode_facts, encode_numbers
+from rollout_metrics.store.bulk import Contributions, unpacked
+from rollout_metrics.store.codec import NOTHING, Contribution, Counted, decode_facts, encode_numbers
 from rollout_metrics.store.dialects import Dialect, Row
 from rollout_metrics.store.names import NOBODY
 from rollout_metrics.store.relations import explicit
@@ -52,10 +52,10 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What a judgement contributes to the counts now, all of it: `(series, minute) -> amount`."""
+    """What a judgement contributes to the counts now, all of it."""
 
     judgement: Judgement
-    counted: Mapping[tuple[Series, int], int]
+    counted: Sequence[Contribution]
 
 
 class Judgements(Tables):
@@ -93,28 +93,24 @@ class Judgements(Tables):
         if not judged:
             return {}
         with self._writing() as connection:
-            difference = Difference()
             groups = {(self._names.operators[one.judgement.operator], one.judgement.at): one for one in judged}
-            finished: list[Row] = []
-            for decider, at, mark, before in connection.execute(_BEFORE, _stretch(min(groups), max(groups))).all():
-                one = groups.get((decider, at))
-                if one is None:
-                    continue
-                counted = self._numbered(one.counted)
-                difference.subtract(before)
-                difference.add(counted)
-                finished.append((decider, at, 0 if mark == one.judgement.mark else mark, encode_numbers(counted)))
+            stored = [row for row in connection.execute(_BEFORE, _stretch(min(groups), max(groups))) if (row[0], row[1]) in groups]
+            found = [groups[row[0], row[1]] for row in stored]
+            counted = self._contributions([one.counted for one in found]).sums()
+            finished: list[Row] = [
+                (decider, at, 0 if mark == one.judgement.mark else mark, encode_numbers(rows))
+                for (decider, at, mark, _), one, rows in zip(stored, found, counted.by_place(len(found)), strict=True)
+            ]
             self._dialect.upsert(connection, judgements, finished)
             self._dialect.delete(connection, judgements, [row[:2] for row in finished if row[2] == 0 and row[3] == NOTHING])
-            return self._named(self._apply(connection, difference))
+            return self._named(self._apply(connection, counted + -unpacked([before for *_, before in stored])))
 
 
-def add_for_good(dialect: Dialect, connection: Connection, numbered: Sequence[tuple[int, int, int]]) -> None:
+def add_for_good(dialect: Dialect, connection: Connection, added: Contributions) -> None:
     """Remember what is counted beyond all facts, so that counts can still be explained."""
-    sums: dict[tuple[int, int], int] = {(series, minute): amount for series, minute, amount in numbered}
     found = connection.execute(select(judgements.c.counted).where(judgements.c.decider == NOBODY, judgements.c.at == 0)).scalar()
-    add(sums, NOTHING if found is None else found)
-    dialect.upsert(connection, judgements, [(NOBODY, 0, 0, encode_numbers(sorted((*key, amount) for key, amount in sums.items())))])
+    (rows,) = (added + unpacked([NOTHING if found is None else found])).sums().by_place(1)
+    dialect.upsert(connection, judgements, [(NOBODY, 0, 0, encode_numbers(rows))])
 
 
 def _stretch(first: tuple[int, Instant], last: tuple[int, Instant]) -> dict[str, int]:

@@ -1,11 +1,11 @@
 """Numbers for words that repeat, given out once and kept: sources, workflows, series, operators, agents' groups of workflows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from rollout_metrics.store.schema import names
 
@@ -16,7 +16,12 @@ OPERATOR = "operator"
 AGENTS = "agents"
 
 _GIVE = text("INSERT INTO names (kind, name) VALUES (:kind, :name) ON CONFLICT (kind, name) DO UPDATE SET name = excluded.name RETURNING no")
+_GIVE_ALL = text("INSERT INTO names (kind, name) VALUES (:kind, :name) ON CONFLICT (kind, name) DO NOTHING")
+_FIND_ALL = text("SELECT no, name FROM names WHERE kind = :kind AND name IN :wanted").bindparams(bindparam("wanted", expanding=True))
 _FIND = text("SELECT no FROM names WHERE kind = :kind AND name = :name")
+
+TOGETHER = 1000
+"""Names in a statement."""
 
 NO_WORKFLOW = 0
 """The number of "none" where a workflow's is expected."""
@@ -38,6 +43,15 @@ class Numbers(dict[Any, int]):
         number = self._owner.give(self._kind, _text(name))
         self.remember(number, name)
         return number
+
+    def of(self, names: Sequence[Any]) -> list[int]:
+        """The numbers of many names, new ones given out together; within a writing transaction."""
+        found = list(map(self.get, names))
+        if None in found:
+            unknown = {_text(name): name for name, number in zip(names, found, strict=True) if number is None}
+            for name, number in self._owner.give_all(self._kind, sorted(unknown)):
+                self.remember(number, unknown[name])
+        return list(map(self.__getitem__, names)) if None in found else cast(list[int], found)
 
     def remember(self, number: int, name: Any) -> None:
         """Keep a pair in memory."""
@@ -119,6 +133,17 @@ class Names:
             raise KeyError(f"no number for {kind} {name!r} yet, and nothing is being written")
         number: int = connection.execute(_GIVE, {"kind": kind, "name": name}).scalar_one()
         return number
+
+    def give_all(self, kind: str, wanted: Sequence[str]) -> Iterator[tuple[str, int]]:
+        """The numbers of many names, from the table or new."""
+        connection = self._writing
+        if connection is None:
+            raise KeyError(f"no numbers for {kind} {wanted[0]!r} and others yet, and nothing is being written")
+        for start in range(0, len(wanted), TOGETHER):
+            part = wanted[start : start + TOGETHER]
+            connection.execute(_GIVE_ALL, [{"kind": kind, "name": name} for name in part])
+            for number, name in connection.execute(_FIND_ALL, {"kind": kind, "wanted": part}):
+                yield name, number
 
 
 def _text(name: Any) -> str:

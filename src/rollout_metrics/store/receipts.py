@@ -4,11 +4,13 @@ import heapq
 from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, text
+from sqlalchemy import Connection, bindparam, text
 
 from rollout_metrics.domain.events import CaseKey
-from rollout_metrics.store.codec import Series, decode_counted
+from rollout_metrics.store.bulk import Contributions, exchanged
+from rollout_metrics.store.codec import Series
 from rollout_metrics.store.dialects import Row
+from rollout_metrics.store.schema import receipts
 from rollout_metrics.store.tables import Tables
 
 CHUNK = 200
@@ -96,13 +98,20 @@ class Receipts(Tables):
                 return
             (minute, source, case), limit = rows[-1], CHUNK
 
-    def _postings(self, counted: bytes, sampled: bytes | None) -> dict[tuple[int, int], int]:
-        """The rows of a case: `(series, minute) -> amount`."""
-        if sampled is None:
-            return {}
-        posted = (*decode_counted(counted), *decode_counted(sampled))
-        return {(series, minute): amount for series, minute, amount in posted if self._leads(series)}
+    def _repost(self, connection: Connection, keys: Sequence[Row], now: Contributions, before: Contributions) -> None:
+        """Have cases, by their places among `keys`, lead to where they contribute now instead of before: what is alike in both is left alone."""
+        come, gone = exchanged(now.of(self._leads), before.of(self._leads))
+        self._dialect.delete(connection, receipts, [row[:-1] for row in _rows(gone, keys)])
+        self._dialect.upsert(connection, receipts, _rows(come, keys))
 
     def _leads(self, series: int) -> bool:
         """Whether a series leads to its cases."""
         return self._names.series.names[series][1] not in UNPOSTED
+
+
+def _rows(posted: Contributions, keys: Sequence[Row]) -> list[Row]:
+    """Rows of the table."""
+    places = posted.places.tolist()
+    sources, names = ([key[column] for key in keys] for column in range(2))
+    columns = (posted.series.tolist(), posted.minutes.tolist(), [sources[place] for place in places], [names[place] for place in places])
+    return list(zip(*columns, posted.amounts.tolist(), strict=True))

@@ -9,13 +9,14 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from rollout_metrics.domain.time import DAY, Instant, Span, minute_of
-from rollout_metrics.store.codec import decode_counted, decode_facts
+from rollout_metrics.store.bulk import unpacked
+from rollout_metrics.store.codec import NOTHING, decode_facts
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.names import NOBODY, OPERATOR
 from rollout_metrics.store.persons import Key, Persons
 from rollout_metrics.store.receipts import Receipts
 from rollout_metrics.store.relations import decided_in, workflows_in
-from rollout_metrics.store.schema import cases, decisions, elsewhere, events, judgements, quarantine, receipts, stretches
+from rollout_metrics.store.schema import cases, decisions, elsewhere, events, judgements, quarantine, stretches
 from rollout_metrics.store.tables import FIRST_AGENT, KEPT_FROM, PERSONS_UNTIL, RETIRED, meta_number, set_meta
 
 CHUNK = 500
@@ -88,28 +89,25 @@ class Retention(Persons, Receipts):
             gone = self._quiet(connection, keys)
             stored = self._rows_of(connection, gone)
             first: dict[int, Instant] = {}
-            last_minute = 0
             decided: set[Row] = set()
             others: set[Row] = set()
-            posted: list[Row] = []
             stretched: list[Row] = []
-            for source, case, workflow, first_agent_at, packed, counted, sampled, ends_at in stored:
+            for source, case, workflow, first_agent_at, packed, ends_at, *_ in stored:
                 facts = decode_facts(packed)
                 decided |= {(decider, at, source, case) for decider, at, *_ in decided_in(facts, self._names.operators.known)}
                 others |= {(number, source, case) for number in workflows_in(facts, self._names)}
-                last_minute = max([last_minute, *(minute for _, minute, _ in decode_counted(counted))])
                 stretched.append((workflow, ends_at, source, case))
-                posted += [(*place, source, case) for place in self._postings(counted, sampled)]
                 if first_agent_at is not None:
                     first[workflow] = min(first_agent_at, first.get(workflow, first_agent_at))
             for workflow, at in first.items():
                 key = f"{FIRST_AGENT}{self._names.workflows.names[workflow]}"
                 set_meta(connection, key, str(min(at, meta_number(connection, key) or at)))
-            self._retire(connection, last_minute)
+            counted = unpacked([row[-2] for row in stored])
+            self._retire(connection, max(counted.minutes.tolist(), default=0))
             self._untouch_cases(connection, gone)
             self._dialect.delete(connection, decisions, sorted(decided))
             self._dialect.delete(connection, elsewhere, sorted(others))
-            self._dialect.delete(connection, receipts, sorted(posted))
+            self._repost(connection, [row[:2] for row in stored], unpacked([]), counted + unpacked([row[-1] or NOTHING for row in stored]))
             self._dialect.delete(connection, stretches, sorted(stretched))
             self._dialect.delete(connection, cases, gone)
             self._dialect.delete(connection, events, gone, "case_source", "case_id")
@@ -125,7 +123,7 @@ class Retention(Persons, Receipts):
 
     def _rows_of(self, connection: Connection, keys: Sequence[Key]) -> Sequence[Row]:
         query = text(
-            f"SELECT c.case_source, c.case_id, c.workflow, c.first_agent_at, c.facts, c.counted, c.sampled, c.ends_at FROM {self._dialect.wanted} AS w"  # noqa: S608
+            f"SELECT c.case_source, c.case_id, c.workflow, c.first_agent_at, c.facts, c.ends_at, c.counted, c.sampled FROM {self._dialect.wanted} AS w"  # noqa: S608
             " CROSS JOIN cases AS c WHERE c.case_source = w.case_source AND c.case_id = w.case_id"
         )
         return [tuple(row) for row in connection.execute(query, self._dialect.wanted_by(keys))]

@@ -1,6 +1,7 @@
 """Cases by workflow and time: their facts for explanations, and the samples of figures that need every one of them."""
 
 from collections.abc import Container, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -8,6 +9,7 @@ from sqlalchemy import text
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import Fact
 from rollout_metrics.domain.time import Instant
+from rollout_metrics.store.bulk import Samples
 from rollout_metrics.store.codec import SAMPLE_WIDTH, Sample, Series, decode_facts
 from rollout_metrics.store.spans import fact_span
 from rollout_metrics.store.tables import Tables
@@ -89,10 +91,15 @@ class Stretches(Tables):
                 for number, piece in zip(numbers.tolist(), np.split(table, starts[1:]), strict=True):
                     yield names[number], piece[:, 1:]
 
-    def _numbered_samples(self, samples: Sequence[Sample]) -> list[tuple[int, ...]]:
-        """Samples with the number of their series; within `_writing`."""
-        series = self._names.series
-        return [(series[name], *numbers) for name, *numbers in samples]
+    def _numbered_samples(self, samples: Sequence[Sequence[Sample]]) -> Samples:
+        """The samples of cases with the numbers of their series; within `_writing`."""
+        import numpy as np
+
+        flat = list(chain.from_iterable(samples))
+        rows = np.empty((len(flat), SAMPLE_WIDTH), np.int64)
+        rows[:, 0] = self._names.series.of([name for name, *_ in flat])
+        rows[:, 1:] = np.fromiter(chain.from_iterable([row[1:] for row in flat]), np.int64).reshape(-1, SAMPLE_WIDTH - 1)
+        return Samples(rows, [len(part) for part in samples])
 
 
 def _overlaps(fact: Fact, start: Instant, end: Instant) -> bool:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.bulk import Difference, Numbered
-from rollout_metrics.store.codec import Counted
+from rollout_metrics.store.bulk import Contributions, Numbered, contributions
+from rollout_metrics.store.codec import Contribution, Counted
 from rollout_metrics.store.database import Database
 from rollout_metrics.store.names import NO_WORKFLOW, Names
 from rollout_metrics.store.schema import counts, hours
@@ -102,15 +102,14 @@ class Tables:
     def _workflow_number(self, name: str | None) -> int:
         return self._names.workflows[name] if name is not None else NO_WORKFLOW
 
-    def _numbered(self, counted: Mapping[tuple[tuple[str, ...], int], int]) -> list[tuple[int, int, int]]:
-        """Contributions as `(series, minute, amount)` without zeros, as they come; within `_writing`."""
-        series = self._names.series
-        return [(series[name], minute, amount) for (name, minute), amount in counted.items() if amount]
+    def _contributions(self, counted: Sequence[Sequence[Contribution]]) -> Contributions:
+        """What each of several cases contributes; within `_writing`."""
+        return contributions(counted, self._names.series.of)
 
-    def _apply(self, connection: Connection, difference: Difference) -> list[Numbered]:
+    def _apply(self, connection: Connection, difference: Contributions) -> list[Numbered]:
         """Add a difference to the counts."""
         name_of, workflows = self._names.series.names, self._names.workflows
-        rows = difference.rows(lambda series: workflows[name_of[series][0]])
+        rows = difference.counts(lambda series: workflows[name_of[series][0]])
         self._dialect.upsert(connection, counts, rows, add="amount")
         self._sum(connection, rows)
         return rows
