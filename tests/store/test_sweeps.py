@@ -111,6 +111,16 @@ def test_a_rejected_record_is_kept_once_with_its_reason(store: Store) -> None:
     assert [one.reason for one in store.quarantined(limit=1, after=kept[0].id)] == ["odd"]
 
 
+BATCHES = [(500, 10**6, [[0, 1, 2, 3, 4]]), (2, 10**6, [[0, 1], [2, 3], [4]]), (500, 10, [[0, 1], [2], [3], [4]])]
+
+
+@pytest.mark.parametrize(("records", "size", "numbers"), BATCHES)
+def test_the_quarantine_is_read_in_batches_of_bounded_size(store: Store, records: int, size: int, numbers: list[list[int]]) -> None:
+    store.land("desk", [], [Rejected("odd", str(number), "odd", b"x" * length) for number, length in enumerate((4, 6, 50, 1, 10))])
+
+    assert [[int(one.where) for one in batch] for batch in store.quarantined_batches(records=records, size=size)] == numbers
+
+
 def test_a_retried_record_leaves_the_quarantine_with_its_events(store: Store) -> None:
     store.land("desk", [], [BROKEN])
 

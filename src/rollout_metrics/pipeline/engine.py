@@ -29,6 +29,7 @@ from rollout_metrics.pipeline.harm_readings import HarmReader
 from rollout_metrics.pipeline.landing import Landing
 from rollout_metrics.pipeline.memory import collect_young
 from rollout_metrics.pipeline.reach import source_states
+from rollout_metrics.pipeline.retrying import retry
 from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.pipeline.telling import sent, swept
 from rollout_metrics.pipeline.turns import Turns
@@ -275,21 +276,9 @@ class Pipeline:
 
     def retry_quarantined(self) -> tuple[int, int]:
         """Translate records set aside once more: how many are understood now, and how many are left."""
-        released = left = 0
-        for record in self.store.quarantined(limit=1_000_000):
-            if record.reason == UNDERIVABLE:
-                self.store.derive_again((record.source, record.where.removeprefix("case ")), record.id)
-                released += 1
-                continue
-            source = self.sources.get(record.source)
-            events = [] if source is None else _understood(source, record.payload, record.where)
-            if events:
-                self.store.land(record.source, [self.pseudonyms.event(event) for event in events], released=[record.id])
-                released += 1
-            else:
-                left += 1
+        counts = retry(self.store, self.sources, self.pseudonyms)
         self.refresh()
-        return released, left
+        return counts
 
     def stop(self) -> None:
         """End running sweeps after their current page, and begin no new ones."""
@@ -350,15 +339,6 @@ def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:
 def _key(configuration: Configuration, store: Store) -> bytes:
     key = configuration.settings.privacy.key
     return key.get_secret_value().encode() if key is not None else store.pseudonym_key()
-
-
-def _understood(source: Source, payload: bytes, where: str) -> list[Event]:
-    """The events of a record that was set aside; none while it is still not understood."""
-    try:
-        records = list(source.events(source.page_of(payload, where)))
-    except (RolloutMetricsError, KeyError, IndexError, TypeError, ValueError, AttributeError):
-        return []
-    return [] if any(isinstance(record, Rejected) for record in records) else [record for record in records if isinstance(record, Event)]
 
 
 def _progress(source: Source, sweep: Sweep) -> tuple[float, float | None, str]:

@@ -1,7 +1,8 @@
 """Records that could not be understood: kept once each with their reason, listed, and let go after a retry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Protocol
 
 import msgspec
@@ -11,6 +12,10 @@ from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.schema import quarantine
 from rollout_metrics.store.tables import Tables
+
+BATCH_RECORDS = 500
+BATCH_BYTES = 8 * 1024 * 1024
+"""How much of the quarantine is held at once."""
 
 _PUT = text(
     "INSERT INTO quarantine (source, digest, reason, place, message, payload, recorded_at)"
@@ -76,6 +81,27 @@ class Quarantine(Tables):
             query = query.where(columns.source == source)
         with self._database.reading() as connection:
             return [Quarantined(*row) for row in connection.execute(query)]
+
+    def quarantined_batches(self, *, records: int = BATCH_RECORDS, size: int = BATCH_BYTES) -> Iterator[list[Quarantined]]:
+        """All records in quarantine, oldest first, at most so many at once, with at most so many bytes of payload; a larger one comes alone.
+
+        Between batches records may go and come: those that came are among the last.
+        """
+        after = 0
+        while fitting := self._fitting(after, records, size):
+            batch = self.quarantined(limit=fitting, after=after)
+            if not batch:
+                return
+            yield batch
+            after = batch[-1].id
+
+    def _fitting(self, after: int, records: int, size: int) -> int:
+        """How many records after an id make a batch."""
+        query = select(func.length(quarantine.c.payload)).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(records)
+        with self._database.reading() as connection:
+            sizes: list[int] = list(connection.execute(query).scalars())
+        within = sum(1 for total in accumulate(sizes) if total <= size)
+        return min(len(sizes), max(1, within))
 
     def drop_quarantined(self, *, source: str | None = None, ids: Sequence[int] = ()) -> int:
         """Let go for good all of a source, or those with these ids; how many there were."""
