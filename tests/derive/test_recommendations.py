@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from builders import Around, after, change, company, ev, history
+from builders import Around, Plain, after, change, company, ev, history
 from rollout_metrics.derive.recommendations import recommendations
 from rollout_metrics.domain.changes import ChangeKind
 from rollout_metrics.domain.events import Event
@@ -240,6 +240,25 @@ def test_row_6_an_operator_who_approves_something_alike_edits() -> None:
     draft = proposes(action="comment:public", value="we will refund you today")
 
     assert result(draft, ev("2h", "op-1", "approved", None, "we will refund you tomorrow", action="comment:public")) == ("edited", "edited", 6)
+
+
+@pytest.mark.parametrize(
+    ("action", "proposed", "approved", "expected"),
+    [
+        ("comment:public", "we will refund you", "we will not refund you", ("edited", "edited", 6)),
+        ("comment:public", "we will refund you", "no", ("overridden", "changed", 7)),
+        ("refund", "49.90", "49.90", ("accepted", "approved", 2)),
+        ("refund", "49.90", "20.00", ("overridden", "changed", 7)),
+        ("set:tags", ["a", "b", "c"], ["a", "b"], ("edited", "edited", 6)),
+    ],
+)
+def test_the_value_of_an_approval_that_names_the_recommendation_only_is_compared_as_it_is_stored(
+    action: str, proposed: Any, approved: Any, expected: tuple[str, str | None, int]
+) -> None:
+    recommended = recommends("1h", proposed, "tags", id="r") if action == "set:tags" else proposes("1h", action, proposed, id="r")
+    stored = Plain().events([recommended, ev("2h", "op-1", "approved", value=approved, recommendation="r")])
+
+    assert result(*stored) == expected
 
 
 def test_row_7_an_operator_who_does_or_approves_something_else_overrides() -> None:

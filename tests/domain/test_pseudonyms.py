@@ -57,6 +57,15 @@ def test_comments_and_their_recommendations_keep_no_text() -> None:
     assert proposed.detail["value"] == KEPT.words("Dear Ann")
 
 
+@pytest.mark.parametrize("activity", ["approved", "rejected", "rated", "closed", "escalated"])
+def test_a_value_that_neither_an_attribute_nor_an_action_names_is_kept_as_words_unless_it_is_a_list(activity: str) -> None:
+    said = KEPT.event(ev(0, "op-1", activity, value="Dear Ann", recommendation="r"))
+    listed = KEPT.event(ev(0, "op-1", activity, value=["a", "b"], recommendation="r"))
+
+    assert said.detail["value"] == KEPT.words("Dear Ann")
+    assert listed.detail["value"] == '["a","b"]'
+
+
 def test_values_of_decided_actions_are_texts_where_they_are_configured_so() -> None:
     kept = Pseudonyms(b"key", frozenset(), frozenset(), {"reply": True, "refund": False})
 

@@ -30,7 +30,11 @@ class Detail(msgspec.Struct, kw_only=True):
 
     action: Annotated[Word | None, Meta(description="The action, where attribute and activity do not say it: `merge`, `refund`, `comment:public`, ...")] = None
     value: Annotated[
-        Value | None, Meta(description="The value of an action that sets no attribute; the text of a comment. Free text is stored as word hashes.")
+        Value | None,
+        Meta(
+            description="The value of an action that sets no attribute; the text of a comment. Free text is stored as word hashes, and so is a value whose "
+            "event names neither attribute nor action."
+        ),
     ] = None
     reason: Annotated[str | None, Meta(description="Coded why: of a rejection, an escalation, a block.")] = None
     seconds: Annotated[float, Meta(ge=0)] | Annotated[int, Meta(ge=0)] | None = None

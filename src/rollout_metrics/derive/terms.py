@@ -1,11 +1,14 @@
 """What an action's values mean: where an event carries them, when two are the same, alike, or one progress from the other (SIGNALS sections 1 and 3)."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from rollout_metrics.derive.kept import kept
 from rollout_metrics.derive.similarity import similarity
 from rollout_metrics.domain.events import Event, text_value
 from rollout_metrics.domain.policy import AttributeType, Decides, Workflow
+from rollout_metrics.domain.pseudonyms import are_words
 
 KEPT_TERMS = 1000
 """Actions of a workflow whose terms are kept."""
@@ -24,6 +27,7 @@ class Terms(msgspec.Struct, frozen=True):
     progress: frozenset[tuple[str, str]]
     edit_similarity: float
     reversible: bool
+    words: Callable[[str], str]
 
     def value(self, event: Event) -> str | None:
         """The value an event gives: its `after` for `set:` actions (null: unset), else `detail.value` (null: missing)."""
@@ -33,11 +37,14 @@ class Terms(msgspec.Struct, frozen=True):
         return value if value is None else text_value(value)
 
     def same(self, one: str | None, other: str | None) -> bool:
-        """Whether two values agree: a missing one agrees with any; unset is a value of its own."""
+        """Whether two values agree: a missing one agrees with any; unset is a value of its own. One that was stored without knowing whose value it is
+        agrees by its words."""
         if one == other:
             return True
         if one is None or other is None:
             return self.attribute is None
+        if are_words(one) is not are_words(other):
+            return self.words(one) == self.words(other)
         return self.type is not _SINGLE and similarity(self.type, one, other) == 1
 
     def advances(self, one: str | None, other: str | None) -> bool:
@@ -96,4 +103,5 @@ def _terms(workflow: Workflow, action: str, decides: Decides | None) -> Terms:
         progress=frozenset((one, other) for stages in lists for place, one in enumerate(stages) for other in stages[place + 1 :] if one != other),
         edit_similarity=decides.edit_similarity if decides else workflow.edit_similarity,
         reversible=decides.reversible if decides else True,
+        words=workflow.words,
     )

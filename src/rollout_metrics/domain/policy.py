@@ -5,7 +5,7 @@ Actor ids and the values of person-valued attributes are in the stored, keyed-ha
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -187,6 +187,8 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     should_escalate_attribute: str | None
     edit_similarity: float
     """That of actions which the workflow does not decide; a decided one has its own."""
+    words: Callable[[str], str]
+    """The stored form of a free text (`Pseudonyms.words`)."""
     cohort_age: Span
     spike_age: Span
     idle_cap: Span

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from rollout_metrics.domain.events import Activity, Event, text_value
+from rollout_metrics.domain.events import Activity, Event, members_of, text_value
 
 WORDS = re.compile(r"\w+")
 MAX_WORDS = 2000
@@ -31,7 +31,8 @@ _OWN_KEYS = frozenset(
 class Pseudonyms:
     """Keyed hashes of persons and words. Idempotent: what is already hashed stays as it is.
 
-    `action_texts`: decided actions that set no attribute -> whether their values are text. The value of any other event is text where it is a comment.
+    `action_texts`: decided actions that set no attribute -> whether their values are text. The value of any other event is text where it is a comment, or where
+    neither an attribute nor an action says what it is the value of, as when an approval names a recommendation only; a list is none.
     """
 
     def __init__(self, key: bytes, person_attributes: frozenset[str], text_attributes: frozenset[str], action_texts: Mapping[str, bool] | None = None) -> None:
@@ -58,7 +59,7 @@ class Pseudonyms:
 
     def words(self, text: str) -> str:
         """The stored form of a free text: the sorted keyed 32-bit hashes of its first 2,000 words."""
-        if _STORED_WORDS.fullmatch(text):
+        if are_words(text):
             return text
         hashes = sorted([self._words[word] for word in _words_in(text)])
         return WORDS_PREFIX + b64encode(struct.pack(f">{len(hashes)}I", *hashes)).decode()
@@ -115,7 +116,8 @@ class Pseudonyms:
         action = str(detail.get("action", ""))
         value = detail.get("value")
         if isinstance(value, str):
-            if self._action_texts.get(action, event.activity is Activity.COMMENTED or action.startswith("comment:")):
+            unnamed = not (action or event.attribute) and members_of(value) == {value}
+            if self._action_texts.get(action, unnamed or event.activity is Activity.COMMENTED or action.startswith("comment:")):
                 detail["value"] = self.words(value)
             else:
                 detail["value"] = self.value(action.removeprefix("set:") if action.startswith("set:") else event.attribute, value)
@@ -125,11 +127,16 @@ class Pseudonyms:
         return detail
 
 
+def are_words(value: str) -> bool:
+    """Whether this is the stored form of a free text."""
+    return value.startswith(WORDS_PREFIX) and _STORED_WORDS.fullmatch(value) is not None
+
+
 def words_of(value: str | None) -> Counter[int]:
     """The multiset of word hashes in a stored text; plain text (tests, pure use) counts its own words."""
     if value is None:
         return Counter()
-    if _STORED_WORDS.fullmatch(value):
+    if are_words(value):
         packed = b64decode(value[len(WORDS_PREFIX) :])
         return Counter(struct.unpack(f">{len(packed) // 4}I", packed))
     return Counter(crc32(word.encode()) for word in _words_in(value))
