@@ -63,6 +63,15 @@ def test_the_status_says_what_a_source_refuses_since_when_and_what_to_do() -> No
     assert re.search(r"not read since \S+.*: talks cannot be read \(403\): grant the scope talks", page.text)
 
 
+def test_people_are_told_what_a_figure_means_and_not_how_its_series_are_queried() -> None:
+    metric = METRICS["override_ratio"]
+
+    for page in ("/", RATIO, "/workflows/triage"):
+        shown = Pages((receipt(1),)).get(page).text
+        assert (metric.meaning.partition(" Numerator")[0] in shown, metric.reading in shown) == (True, False), page
+    assert metric.help == f"{metric.meaning} {metric.reading}"
+
+
 def test_every_page_is_guarded_by_its_headers_and_has_no_script_and_nothing_from_elsewhere() -> None:
     pages = Pages((receipt(1),))
 

@@ -22,7 +22,7 @@ WORKFLOW: tuple[Metric, ...] = (
     Metric(
         key="workflow_info",
         type=MetricType.INFO,
-        help="What the workflow is. version: that of the change deployed last, empty where no record names one. Always 1: join it by workflow.",
+        meaning="What the workflow is. version: that of the change deployed last, empty where no record names one. Always 1: join it by workflow.",
         section=Section.WORKFLOW,
         obtained=Told("info"),
         labels=("workflow_type", "risk_tier", "owner_team", "version"),

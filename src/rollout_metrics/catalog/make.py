@@ -32,7 +32,8 @@ def count(tally: str, text: str, section: Section, *, key: str | None = None, sc
     """A tally over windows, under its own name unless `key` says otherwise."""
     return Metric(
         key=key or tally,
-        help=_said(text, _WINDOWED, _COUNTED, _PERSONAL if personal else ""),
+        meaning=text,
+        reading=_said(_WINDOWED, _COUNTED, _PERSONAL if personal else ""),
         section=section,
         obtained=Count(tally, scale),
         labels=TALLIES[tally].labels,
@@ -44,13 +45,13 @@ def count(tally: str, text: str, section: Section, *, key: str | None = None, sc
 def standing(tally: str, text: str, section: Section) -> Metric:
     """A tally as it stands at T."""
     return Metric(
-        key=tally, help=_said(text, "As it stands at as_of_timestamp_seconds."), section=section, obtained=Standing(tally), labels=TALLIES[tally].labels
+        key=tally, meaning=text, reading="As it stands at as_of_timestamp_seconds.", section=section, obtained=Standing(tally), labels=TALLIES[tally].labels
     )
 
 
 def settled(tally: str, text: str) -> Metric:
     """A tally of all there ever was, as a counter."""
-    return Metric(key=f"{tally}_total", type=MetricType.COUNTER, help=text, section=Section.OUTCOMES, obtained=Standing(tally), labels=TALLIES[tally].labels)
+    return Metric(key=f"{tally}_total", type=MetricType.COUNTER, meaning=text, section=Section.OUTCOMES, obtained=Standing(tally), labels=TALLIES[tally].labels)
 
 
 def ratio(
@@ -58,8 +59,16 @@ def ratio(
 ) -> tuple[Metric, ...]:
     """A ratio with Wilson's bounds. HELP names what is divided by what."""
     divided = f"Numerator: {_shown(numerator)}; denominator: {_shown(denominator)}."
-    said = _said(text, divided, _NO_DATA, _WINDOWED, _PERSONAL if personal else "")
-    main = Metric(key=key, help=said, section=section, obtained=Ratio(numerator, denominator), labels=labels, windowed=True, personal=personal)
+    main = Metric(
+        key=key,
+        meaning=_said(text, divided),
+        reading=_said(_NO_DATA, _WINDOWED, _PERSONAL if personal else ""),
+        section=section,
+        obtained=Ratio(numerator, denominator),
+        labels=labels,
+        windowed=True,
+        personal=personal,
+    )
     return main, *beside(main, "95 % Wilson score interval", bounds=True, cases=False)
 
 
@@ -94,7 +103,8 @@ def beside(main: Metric, interval: str, *, bounds: bool, cases: bool) -> tuple[M
     return tuple(
         Metric(
             key=f"{main.key}_{suffix}",
-            help=_said(text, *notes),
+            meaning=text,
+            reading=_said(*notes),
             section=main.section,
             obtained=Beside(main.key),
             labels=main.labels,
@@ -107,21 +117,22 @@ def beside(main: Metric, interval: str, *, bounds: bool, cases: bool) -> tuple[M
 
 def gauge(key: str, text: str, obtained: Obtained, section: Section, *, labels: tuple[str, ...] = (), windowed: bool = False, personal: bool = False) -> Metric:
     """A gauge of any other origin."""
-    said = _said(text, _WINDOWED if windowed else "", _PERSONAL if personal else "")
-    return Metric(key=key, help=said, section=section, obtained=obtained, labels=labels, windowed=windowed, personal=personal)
+    reading = _said(_WINDOWED if windowed else "", _PERSONAL if personal else "")
+    return Metric(key=key, meaning=text, reading=reading, section=section, obtained=obtained, labels=labels, windowed=windowed, personal=personal)
 
 
 def exporter(key: str, text: str, section: Section, *labels: str) -> Metric:
     """A metric that the exporter tells of itself; its type is read off its name."""
     endings = {"_total": MetricType.COUNTER, "_info": MetricType.INFO}
     kind = next((kind for ending, kind in endings.items() if key.endswith(ending)), MetricType.GAUGE)
-    return Metric(key=key, type=kind, help=text, section=section, obtained=Exporter(), labels=labels)
+    return Metric(key=key, type=kind, meaning=text, section=section, obtained=Exporter(), labels=labels)
 
 
 def _middle(key: str, text: str, obtained: Obtained, section: Section, labels: tuple[str, ...], *, personal: bool = False) -> Metric:
     return Metric(
         key=key,
-        help=_said(text, _WINDOWED, _PERSONAL if personal else ""),
+        meaning=text,
+        reading=_said(_WINDOWED, _PERSONAL if personal else ""),
         section=section,
         obtained=obtained,
         labels=labels,

@@ -167,12 +167,14 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One metric, declared once: exporter, rules, documents and panels all read it here.
 
     `key` is the name without the prefix, as definitions write it. `labels` are those it has besides `workflow` and, if `windowed`, `window`.
+    `meaning` is for everybody, `reading` for those who query its series.
     `personal`: rests on operators' own behaviour, so it is withheld for windows of too few operators, and altogether where configuration says so.
     """
 
     key: str
     type: MetricType = MetricType.GAUGE
-    help: str
+    meaning: str
+    reading: str = ""
     section: Section
     obtained: Obtained
     labels: tuple[str, ...] = ()
@@ -183,6 +185,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def name(self) -> str:
         """The name that people query."""
         return PREFIX + self.key
+
+    @cached_property
+    def help(self) -> str:
+        """HELP: what it means, and how to read its series."""
+        return f"{self.meaning} {self.reading}".rstrip()
 
     @property
     def family(self) -> str:

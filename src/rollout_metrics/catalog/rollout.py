@@ -134,7 +134,7 @@ REVIEW: tuple[Metric, ...] = (
     Metric(
         key="review_latency_seconds",
         type=MetricType.HISTOGRAM,
-        help="Time from opening a recommendation to its first explicit decision, whatever became of it later. All there ever were, live only;"
+        meaning="Time from opening a recommendation to its first explicit decision, whatever became of it later. All there ever were, live only;"
         " a correction can lower it. Absent where the longest window has too few distinct operators, and where operator figures are switched off.",
         section=Section.REVIEW,
         obtained=Spread("review_latency", "review_latency_total"),

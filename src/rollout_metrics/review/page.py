@@ -67,7 +67,7 @@ def _given(shown: Shown) -> dict[str, Any]:
 def _meanings(review: Review) -> list[tuple[str, str]]:
     """What each metric shown means."""
     keys = {line.now.key for item in review.findings for passage in item.passages for line in passage.lines}
-    return [(Number(key=key).title, METRICS[key].help) for key in METRICS if key in keys]
+    return [(Number(key=key).title, METRICS[key].meaning) for key in METRICS if key in keys]
 
 
 @lru_cache(maxsize=1)
