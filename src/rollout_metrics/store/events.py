@@ -12,7 +12,7 @@ from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import Arrivals
 from rollout_metrics.store.change_readings import keep_changes
 from rollout_metrics.store.codec import decode_body, encode_body, event_of
-from rollout_metrics.store.dialects import Row, Superseded
+from rollout_metrics.store.dialects import PLAIN, Row, Superseded
 from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
 from rollout_metrics.store.schema import dirty
 from rollout_metrics.store.sweeps import save_progress
@@ -23,8 +23,10 @@ LARGEST = 2**63 - 1
 CHUNK = 500
 """Cases whose events are read by one query."""
 
-_COLUMNS = "e.source, e.event_id, e.case_source, e.case_id, e.occurred_at, e.revision, e.body"
-_OF_CASES = "SELECT w.n, {columns} FROM {wanted} AS w CROSS JOIN events AS e WHERE e.case_source = w.case_source AND e.case_id = w.case_id"
+_OF_CASES = (
+    "SELECT w.n, e.source, e.event_id, e.occurred_at, e.revision, e.body FROM {wanted} AS w"
+    " CROSS JOIN events AS e WHERE e.case_source = w.case_source AND e.case_id = w.case_id"
+)
 _NEXT_CASES = text(
     "SELECT DISTINCT case_source, case_id FROM events WHERE case_source > :source OR (case_source = :source AND case_id > :case)"
     " ORDER BY case_source, case_id LIMIT :limit"
@@ -129,7 +131,7 @@ class Events(Arrivals):
         for start in range(0, len(keys), CHUNK):
             chunk = keys[start : start + CHUNK]
             with self._database.reading() as connection:
-                found = self._read(connection, self._keys(chunk))
+                found = self._read(connection, chunk)
             yield from zip(chunk, found, strict=True)
 
     def past(self) -> "Past":
@@ -161,7 +163,7 @@ class Events(Arrivals):
 
     def held(self, source: str, event_ids: Collection[str]) -> dict[str, Event]:
         """The readings that hold for these ids of one source, by id; what is not stored is left out."""
-        query = text(f"SELECT {_COLUMNS} FROM events AS e WHERE e.source = :source AND e.event_id IN :ids").bindparams(bindparam("ids", expanding=True))  # noqa: S608
+        query = text(f"SELECT {', '.join(PLAIN)} FROM events WHERE source = :source AND event_id IN :ids").bindparams(bindparam("ids", expanding=True))  # noqa: S608
         wanted = sorted(event_ids)
         with self._database.reading() as connection:
             number = self._names.sources.known(source)  # none yet where this is the first that is ever sent
@@ -176,22 +178,24 @@ class Events(Arrivals):
         """Every case's events, in case order, as of one moment, holding few at a time."""
         with self._database.reading(snapshot=True) as connection:
             source, case = -1, ""
-            while keys := [tuple(row) for row in connection.execute(_NEXT_CASES, {"source": source, "case": case, "limit": CHUNK})]:
-                found = self._read(connection, keys)
+            while keys := connection.execute(_NEXT_CASES, {"source": source, "case": case, "limit": CHUNK}).all():
                 source, case = keys[-1]
-                yield from (((self._names.sources.names[number], name), events) for (number, name), events in zip(keys, found, strict=True))
+                cases = [(self._names.sources.names[number], name) for number, name in keys]
+                yield from zip(cases, self._read(connection, cases), strict=True)
 
-    def _read(self, connection: Connection, keys: Sequence[tuple[int, str]]) -> list[list[Event]]:
-        """The events of cases, in the order of the keys."""
-        query = _OF_CASES.format(columns=_COLUMNS, wanted=self._dialect.wanted)
+    def _read(self, connection: Connection, cases: Sequence[CaseKey]) -> list[list[Event]]:
+        """The events of cases, in the order of these."""
+        query = _OF_CASES.format(wanted=self._dialect.wanted)
         source_of = self._names.sources.names
-        found: list[list[Event]] = [[] for _ in keys]
-        for place, source, event_id, case_source, case_id, at, revision, body in self._dialect.rows(connection, query, keys):
+        found: list[list[Event]] = [[] for _ in cases]
+        take = [(*case, events.append) for case, events in zip(cases, found, strict=True)]
+        for place, source, event_id, at, revision, body in self._dialect.rows(connection, query, self._keys(cases)):
+            case_source, case_id, append = take[place]
             activity, kind, actor_id, attribute, before, after, detail = decode_body(body)
-            found[place].append(
+            append(
                 Event(
                     source_of[source],
-                    source_of[case_source],
+                    case_source,
                     case_id,
                     event_id,
                     at,
