@@ -128,11 +128,11 @@ class Windows:
         series, minutes, amounts = track
         if series[0] in self._now:
             now, labels, widths = self._plan(series)
-            for width, sums in widths:
-                first, last = np.searchsorted(minutes, (now - width, now), "right")
-                total = int(amounts[first:last].sum())
-                if total:
-                    _bump(sums, labels, total)
+            edges = minutes.searchsorted([*(now - width for width, _ in widths), now], "right")
+            *before, up_to_now = np.concatenate(([0], amounts.cumsum()))[edges].tolist()
+            for (_, sums), earlier in zip(widths, before, strict=True):
+                if up_to_now != earlier:
+                    _bump(sums, labels, up_to_now - earlier)
 
     def _plan(self, series: tuple[str, ...]) -> tuple[int, tuple[str, ...], "_Widths"]:
         """The workflow's minute now, the series' labels, and its windows' widths and sums: looked up once, not for every row."""

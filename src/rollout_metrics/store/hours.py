@@ -93,9 +93,9 @@ def _tracks(rows: Iterable[Row], names: Mapping[int, Series]) -> "Iterator[tuple
     import numpy as np  # not at the start of programs that only collect
 
     left = iter(rows)
-    while part := tuple(islice(left, PART)):
-        table = np.fromiter(chain.from_iterable(part), np.int64, 3 * len(part)).reshape(-1, 3)
+    while len(numbers := np.fromiter(chain.from_iterable(islice(left, PART)), np.int64)):
+        table = numbers.reshape(-1, 3)
         table = table[np.lexsort((table[:, 1], table[:, 0]))]
-        numbers, starts = np.unique(table[:, 0], return_index=True)
-        for number, piece in zip(numbers.tolist(), np.split(table, starts[1:]), strict=True):
+        series, starts = np.unique(table[:, 0], return_index=True)
+        for number, piece in zip(series.tolist(), np.split(table, starts[1:]), strict=True):
             yield names[number], piece[:, 1], piece[:, 2]
