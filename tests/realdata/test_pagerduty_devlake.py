@@ -14,7 +14,7 @@ from rollout_metrics.collect.http import Answer
 from rollout_metrics.collect.source import Page, Rejected
 from rollout_metrics.domain.events import Activity, Event
 from rollout_metrics.domain.time import parse_instant
-from rollout_metrics.sources.pagerduty import Pagerduty, _read
+from rollout_metrics.sources.pagerduty import _ENTRIES, Pagerduty
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "jira_devlake"
 
@@ -31,7 +31,7 @@ def incidents() -> list[dict[str, Any]]:
 def events(incidents: list[dict[str, Any]]) -> list[Event]:
     source = Pagerduty(name="pagerduty", token=SecretStr("t"))
     entries = [entry for incident in incidents for entry in incident["log_entries"]]
-    page, rejected = _read(Answer(msgspec.json.encode({"log_entries": entries, "more": False}), "recorded", 200, {}))
+    page, rejected = _ENTRIES.read(Answer(msgspec.json.encode({"log_entries": entries, "more": False}), "recorded", 200, {}))
     records = list(source.events(Page([*rejected, *page.log_entries], "recorded")))
     assert len(page.log_entries) == len(entries)
     assert [record for record in records if isinstance(record, Rejected)] == []

@@ -190,11 +190,11 @@ def moving(
                 if at is None or not exact or start <= at < end:
                     fresh.append((record, reached))
         yield fresh, found
-        place = found.following
-        if place is None or (times and max(times) >= end):
+        place, latest = found.following, max(times, default=since)
+        if place is None or latest >= end:
             return
-        if times and begins(max(times)) > min(times):
-            since, place = max(times), None
+        if times and begins(latest) > min(times):
+            since, place = latest, None
             seen = {(number, at) for number, at in seen if at is None or at >= begins(since)}  # what is older is not asked for again
 
 

@@ -92,6 +92,8 @@ class Rejected(msgspec.Struct, frozen=True):
 
 def why(error: Exception) -> str:
     """What is wrong with a record, without a word of what is in it."""
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
     return f"lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__} while reading it"
 
 

@@ -26,7 +26,7 @@ class Ticket(msgspec.Struct):
     """A ticket as it is listed."""
 
     id: int
-    updated_at: str
+    updated_at: Any = None
 
 
 class Link(msgspec.Struct):

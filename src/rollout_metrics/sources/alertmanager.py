@@ -9,6 +9,7 @@ from pydantic import model_validator
 from rollout_metrics.collect.http import Answer, decode
 from rollout_metrics.collect.received import Received, Sender, own_secrets
 from rollout_metrics.collect.source import Coverage, Page, Rejected, why
+from rollout_metrics.collect.story import Story
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import SECOND, parse_instant
 
@@ -59,9 +60,8 @@ class Alertmanager(Received):
         for number, raw in enumerate(webhook.alerts):
             try:
                 events = list(self._of(_ALERT.decode(raw), webhook.receiver))
-            except (msgspec.ValidationError, ValueError) as error:
-                message = str(error) if isinstance(error, msgspec.ValidationError) else why(error)
-                yield Rejected("malformed", f"{page.where} alert {number}", message, bytes(raw))
+            except ValueError as error:
+                yield Rejected("malformed", f"{page.where} alert {number}", why(error), bytes(raw))
                 continue
             understood += 1
             yield from events
@@ -78,8 +78,8 @@ class Alertmanager(Received):
         if alert.generator_url:
             detail["url"] = alert.generator_url
         known = {self.labels.get(name, name): value for name, value in sorted(alert.labels.items()) if value} | {"status": "firing"}
-        name, who = self.name, (ActorKind.SYSTEM, ACTOR)
-        yield Event(name, name, case_id, f"{case_id}/firing", started, Activity.CREATED, *who, None, None, None, {**detail, "attributes": known})
+        story, who = Story(self.name, case_id, detail), (ActorKind.SYSTEM, ACTOR)
+        yield from story.made(started, who, known, numbers=("firing", ""))
         if alert.status == RESOLVED and alert.ends_at is not None and not alert.ends_at.startswith(FIRST_YEAR):
             ended = parse_instant(alert.ends_at)
-            yield Event(name, name, case_id, f"{case_id}/resolved", ended, Activity.CLOSED, *who, "status", "firing", RESOLVED, detail, -ended // SECOND)
+            yield story.event("resolved", ended, Activity.CLOSED, who, change=("status", "firing", RESOLVED), revision=-ended // SECOND)

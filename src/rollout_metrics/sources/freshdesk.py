@@ -10,10 +10,11 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, decode
 from rollout_metrics.collect.names import listing, named
-from rollout_metrics.collect.paging import LoopGuard, link_headers, next_link, whole
+from rollout_metrics.collect.paging import Ask, Slice, followed, link_headers, moving, next_link, time_of, whole
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.source import Coverage, Duration, HttpSource, Named, Page, Refused, Told, Window
-from rollout_metrics.collect.texts import own_words
+from rollout_metrics.collect.story import MILLISECOND, NOBODY, Story, edited, of_status
+from rollout_metrics.collect.texts import said
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, HOUR, SECOND, Instant, format_instant, moment, parse_instant
 from rollout_metrics.sources._freshdesk_pages import AGENTS, EXPORT, FILE, RECORDS, ROW, TICKETS, Export, File, Row, Ticket, in_order, performed_at
@@ -49,11 +50,6 @@ TAGS = frozenset(("added_tags", "removed_tags"))
 THEMSELVES = TAGS | {"spam"}
 """What keeps its own name."""
 PEOPLE = frozenset(("user", "agent", "requester", "contact"))
-Who = tuple[ActorKind, str | None]
-Change = tuple[str | None, str | None, str | None]
-UNCHANGED: Change = (None, None, None)
-Moment = tuple[int, Instant, Who]
-"""Which ticket, when, by whom."""
 TIME_ENTRIES, RATINGS = "time_entries", "surveys/satisfaction_ratings"
 
 
@@ -106,7 +102,7 @@ class Freshdesk(HttpSource):
         return told(page, self._told, lambda row: row.name or row.row.get("id"))
 
     def _told(self, row: Row) -> Iterable[Told]:
-        events = self._activity(row) if row.kind == "activity" else list(self._beside(row))
+        events = list(self._activity(row) if row.kind == "activity" else self._beside(row))
         if any(event.attribute == "status" for event in events):
             return [*events, Coverage("history", int(row.status is not None), 1)]
         return events
@@ -139,10 +135,10 @@ class Freshdesk(HttpSource):
         for extra, kind in (({}, "ticket"), ({"filter": "deleted"}, "deleted")):
             if kind == "ticket" and not self.comments:
                 continue
-            for tickets, answer in self._changed(api, since, end, extra):
-                for ticket in tickets:
+            for fresh, found in self._changed(api, since, end, extra):
+                for ticket, _ in fresh:
                     if kind == "deleted":
-                        yield Page([Row("deleted", {"ticket_id": ticket.id, "updated_at": ticket.updated_at})], answer.where)
+                        yield Page([Row("deleted", {"ticket_id": ticket.id, "updated_at": ticket.updated_at})], found.answer.where)
                     else:
                         yield from self._listed(api, f"tickets/{ticket.id}/conversations", {}, kind="conversation", staff=staff, extra={"ticket_id": ticket.id})
         if self.time_entries:
@@ -151,21 +147,15 @@ class Freshdesk(HttpSource):
         if self.ratings:
             yield from self._listed(api, RATINGS, {"created_since": format_instant(since)}, kind="rating", staff=staff, part="ratings")
 
-    def _changed(self, api: Api, since: Instant, end: Instant, extra: Mapping[str, str]) -> Iterator[tuple[list[Ticket], Answer]]:
-        """Tickets by time of update. The filter moves with each page: pages count from the top, and a ticket that changes meanwhile would push another out."""
-        guard, seen, number, since = LoopGuard(), dict[int, str](), 1, since // SECOND * SECOND
-        while True:
-            asked = {"updated_since": format_instant(since), "order_by": "updated_at", "order_type": "asc", "per_page": AT_ONCE, "page": number, **extra}
+    def _changed(self, api: Api, since: Instant, end: Instant, extra: Mapping[str, str]) -> Iterator[tuple[list[tuple[Ticket, Instant]], Slice[Ticket]]]:
+        """Tickets by time of update."""
+
+        def ask(since: Instant, number: int | None) -> Slice[Ticket]:
+            asked = {"updated_since": format_instant(since), "order_by": "updated_at", "order_type": "asc", "per_page": AT_ONCE, "page": number or 1, **extra}
             answer = api.get("/api/v2/tickets", asked)
-            page = decode(answer, TICKETS)
-            fresh = [one for one in page if seen.get(one.id) != one.updated_at]
-            guard.check((since, number), answer, records=len(fresh) if number == 1 else len(page))  # a page of one second comes again when the filter moves
-            yield [one for one in fresh if parse_instant(one.updated_at) < end], answer
-            seen.update((one.id, one.updated_at) for one in page)
-            if next_link(answer) is None:
-                return
-            last = parse_instant(page[-1].updated_at) // SECOND * SECOND if page else since
-            since, number = (last, 1) if last > since else (since, number + 1)
+            return Slice(decode(answer, TICKETS), answer, (number or 1) + 1 if next_link(answer) else None)
+
+        return moving(ask, since // SECOND * SECOND, end, key=lambda one: one.id, changed_at=lambda one: time_of(one.updated_at))
 
     def _listed(
         self, api: Api, path: str, asked: Mapping[str, str], *, kind: str, staff: frozenset[int], extra: Mapping[str, Any] | None = None, part: str = ""
@@ -216,70 +206,54 @@ class Freshdesk(HttpSource):
 
     def _beside(self, one: Row) -> Iterator[Event]:
         """What is told besides the files."""
-        row = one.row
+        row, story = one.row, self._story(one)
         if one.kind == "deleted":
-            yield self._event((row["ticket_id"], parse_instant(row["updated_at"]), (ActorKind.SYSTEM, None)), "deleted", Activity.DELETED)
+            yield story.event("deleted", parse_instant(row["updated_at"]), Activity.DELETED, NOBODY)
         elif one.kind == "conversation":
-            words = own_words(str(row.get("body_text") or ""))
-            said = {"public": not row.get("private"), **({"value": words} if words else {})}
-            kind = ActorKind.OPERATOR if one.staff or not row.get("incoming") else ActorKind.CUSTOMER
-            edited = row.get("updated_at") not in (None, row["created_at"])
-            revision = parse_instant(row["updated_at"]) // 1000 if edited else 0
-            moment = (row["ticket_id"], parse_instant(row["created_at"]), (kind, text_value(row.get("user_id"))))
-            yield self._event(moment, f"comment/{row['id']:020d}", Activity.COMMENTED, said, revision=revision)
+            who = (ActorKind.OPERATOR if one.staff or not row.get("incoming") else ActorKind.CUSTOMER, text_value(row.get("user_id")))
+            words, revision = said(str(row.get("body_text") or ""), public=not row.get("private")), edited(row["created_at"], row.get("updated_at"))
+            yield story.event(f"comment/{row['id']:020d}", parse_instant(row["created_at"]), Activity.COMMENTED, who, words, revision=revision)
         elif one.kind == "time_entry":
             hours, _, minutes = str(row["time_spent"]).partition(":")
-            seconds = {"seconds": int(hours) * 3600 + int(minutes) * 60}
-            who = (ActorKind.OPERATOR, text_value(row.get("agent_id")))
-            moment = (row["ticket_id"], parse_instant(row.get("executed_at") or row["created_at"]), who)
-            yield self._event(moment, f"time/{row['id']:020d}", Activity.TIME_LOGGED, seconds, revision=parse_instant(row["updated_at"]) // 1000)
+            spent, who = {"seconds": int(hours) * 3600 + int(minutes) * 60}, (ActorKind.OPERATOR, text_value(row.get("agent_id")))
+            at, revision = parse_instant(row.get("executed_at") or row["created_at"]), parse_instant(row["updated_at"]) // MILLISECOND
+            yield story.event(f"time/{row['id']:020d}", at, Activity.TIME_LOGGED, who, spent, revision=revision)
         elif one.kind == "rating":
-            answer = int(row["ratings"]["default_question"])
+            answer, who = int(row["ratings"]["default_question"]), (ActorKind.CUSTOMER, text_value(row.get("user_id")))
             if answer != 100:  # neither happy nor unhappy
-                who = (ActorKind.CUSTOMER, text_value(row.get("user_id")))
-                moment = (row["ticket_id"], parse_instant(row["created_at"]), who)
-                yield self._event(moment, f"rating/{row['id']:020d}", Activity.RATED, {"score": "good" if answer > 0 else "bad"})
+                score = {"score": "good" if answer > 0 else "bad"}
+                yield story.event(f"rating/{row['id']:020d}", parse_instant(row["created_at"]), Activity.RATED, who, score)
 
-    def _event(
-        self, moment: Moment, number: str, activity: Activity, detail: Mapping[str, Any] | None = None, *, change: Change = UNCHANGED, revision: int = 0
-    ) -> Event:
-        ticket, at, (kind, actor) = moment
-        name, (attribute, before, after) = self.name, change
-        facts = {"url": f"{self.base_url}/a/tickets/{ticket}", "via": [], **(detail or {})}
-        return Event(name, name, str(ticket), f"{ticket}/{number}", at, activity, kind, actor, attribute, before, after, facts, revision)
+    def _story(self, one: Row) -> Story:
+        ticket = int(one.row["ticket_id"])
+        return Story(self.name, str(ticket), {"url": f"{self.base_url}/a/tickets/{ticket}", "via": []})
 
-    def _activity(self, one: Row) -> list[Event]:
+    def _activity(self, one: Row) -> Iterator[Event]:
         """A row of a day's file: a ticket made with what it began with, or an event for each thing it sets."""
-        row, activity = one.row, one.row["activity"]
-        ticket, at = int(row["ticket_id"]), performed_at(row["performed_at"])
-        person = row.get("performer_type") in PEOPLE
+        row, activity, story = one.row, one.row["activity"], self._story(one)
+        at, person = performed_at(row["performed_at"]), row.get("performer_type") in PEOPLE
         kind = ActorKind.SYSTEM if not person else ActorKind.OPERATOR if one.staff else ActorKind.CUSTOMER
         who = (kind, text_value(row.get("performer_id")) if person else None)
-        moment, revision = (ticket, at, who), one.revision
         set_ = {key: value for key, value in sorted(activity.items()) if key not in ALSO}
         via = {"via": ["automation"]} if "automation" in activity or "rule" in activity else {}
         if activity.get("new_ticket"):
             values = {self._attribute(key): self._value(key, value) for key, value in set_.items()}
-            attributes = {name: value for name, value in sorted(values.items()) if value is not None}
-            return [self._event(moment, one.name, Activity.CREATED, {**via, "attributes": attributes})]
-        told: list[Event] = []
+            yield from story.made(at, who, dict(sorted(values.items())), via, numbers=(one.name, ""))
+            return
         for key, value in set_.items():
             after = self._value(key, value)
             if key == "deleted":
                 if value:
-                    told.append(self._event(moment, "deleted", Activity.DELETED, via, revision=1))
+                    yield story.event("deleted", at, Activity.DELETED, who, via, revision=1)
             elif key == "status":
                 if after != one.status:
-                    doing = Activity.CHANGED
-                    if (after in self.closing_statuses) != (one.status in self.closing_statuses):
-                        doing = Activity.CLOSED if after in self.closing_statuses else Activity.REOPENED
-                    told.append(self._event(moment, f"{one.name}/status", doing, via, change=("status", one.status, after), revision=revision))
+                    doing, change = of_status(one.status, after, self.closing_statuses), ("status", one.status, after)
+                    yield story.event(f"{one.name}/status", at, doing, who, via, change=change, revision=one.revision)
             elif key in TAGS:
                 labels = sorted(str(each) for each in value or ()) if key == "added_tags" else []
-                told.append(self._event(moment, f"{one.name}/{key}", Activity.CHANGED, {"via": labels}, change=(key, None, after)))
+                yield story.event(f"{one.name}/{key}", at, Activity.CHANGED, who, {"via": labels}, change=(key, None, after))
             else:
-                told.append(self._event(moment, f"{one.name}/{key}", Activity.CHANGED, via, change=(self._attribute(key), None, after)))
-        return told
+                yield story.event(f"{one.name}/{key}", at, Activity.CHANGED, who, via, change=(self._attribute(key), None, after))
 
     def _attribute(self, key: str) -> str:
         return self.fields.get(key) or NAMES.get(key) or (key if key in THEMSELVES else f"custom:{key}")
@@ -299,15 +273,8 @@ def _marked(rows: list[Row], staff: frozenset[int]) -> list[Row]:
 
 def _from(api: Api, first: Answer) -> Iterator[tuple[list[dict[str, Any]], Answer]]:
     """A list from its first page on, by the links in its headers."""
-    guard, answer, link = LoopGuard(), first, ""
-    while True:
-        records = decode(answer, RECORDS)
-        guard.check(link, answer, records=len(records))
-        yield records, answer
-        link = next_link(answer) or ""
-        if not link:
-            return
-        answer = api.get(link)
+    ask: Ask = lambda link: api.get(link) if link else first  # noqa: E731
+    return followed(ask, RECORDS, records=lambda page: page, following=lambda _, answer: next_link(answer))
 
 
 def _refused(answer: Answer, part: str) -> Refused:

@@ -1,21 +1,24 @@
 """PagerDuty: the log entries of incidents: triggered, acknowledged, escalated, reassigned, resolved, merged."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from pydantic import Field, SecretStr
 
-from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, decode
+from rollout_metrics.collect.http import Answer, Api, Endpoint
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
 from rollout_metrics.collect.names import named
 from rollout_metrics.collect.paging import LoopGuard, whole
-from rollout_metrics.collect.records import decoded, told
+from rollout_metrics.collect.records import Listing, told
 from rollout_metrics.collect.source import HttpSource, Named, Page, Rejected, Told, Window
-from rollout_metrics.collect.texts import own_words
+from rollout_metrics.collect.story import NOBODY, Change, Story, Who
+from rollout_metrics.collect.texts import said
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import DAY, SECOND, Instant, Span, format_instant, parse_instant
+
+R = TypeVar("R")
 
 REPEATED = 3
 """So many pages in a row that bring nothing new are no shift any more: the offset is being ignored."""
@@ -24,9 +27,6 @@ DEEPEST = 10_000
 """PagerDuty pages no deeper: longer stretches are cut in two."""
 LONGEST: Span = DAY
 SHORTEST: Span = SECOND
-Change = tuple[str | None, str | None, str | None]
-NOTHING: Mapping[str, Any] = {}
-UNCHANGED: Change = (None, None, None)
 STATUSES: Mapping[str, tuple[Activity, str | None, str]] = {
     "acknowledge": (Activity.CHANGED, "triggered", "acknowledged"),
     "unacknowledge": (Activity.CHANGED, "acknowledged", "triggered"),
@@ -74,20 +74,13 @@ class _Entry(msgspec.Struct, gc=False):
     assignees: list[_Reference] = []
 
 
-class _Entries(msgspec.Struct):
-    log_entries: list[_Entry]
+class _Entries(msgspec.Struct, Generic[R]):
+    log_entries: list[R]
     more: bool
     total: int | None = None
 
 
-class _RawEntries(msgspec.Struct):
-    log_entries: list[msgspec.Raw]
-    more: bool
-    total: int | None = None
-
-
-_ENTRIES = msgspec.json.Decoder(_Entries)
-_RAW_ENTRIES = msgspec.json.Decoder(_RawEntries)
+_ENTRIES: Listing[_Entries[_Entry], _Entry] = Listing(_Entries, _Entry, "entry", "log_entries")
 _ENTRY = msgspec.json.Decoder(_Entry)
 
 
@@ -169,7 +162,7 @@ class Pagerduty(HttpSource):
         guard, offset, seen, repeated = LoopGuard(), 0, set[str](), 0
         while True:
             answer = api.get("/log_entries", {**params, "offset": offset})
-            page, rejected = _read(answer)
+            page, rejected = _ENTRIES.read(answer)
             count = len(page.log_entries) + len(rejected)
             guard.check(offset, answer, records=count)
             before = len(seen)
@@ -188,37 +181,31 @@ class Pagerduty(HttpSource):
     def _of(self, entry: _Entry) -> Iterator[Event]:
         kind = entry.type.removesuffix("_reference").removesuffix("_log_entry")
         incident, channel = entry.incident, entry.channel or {}
-        at, name = parse_instant(entry.created_at), self.name
-        through = str(channel.get("type") or "")
+        at, through = parse_instant(entry.created_at), str(channel.get("type") or "")
         who = _who(entry.agent, through)
-        detail: dict[str, Any] = {"via": [through] if through else []}
-        if incident.html_url:
-            detail["url"] = incident.html_url
-
-        def event(activity: Activity, *, change: Change = UNCHANGED, part: str = "", more: Mapping[str, Any] = NOTHING) -> Event:
-            return Event(name, name, incident.id, entry.id + part, at, activity, *who, *change, {**detail, **more})
-
+        link = {"via": [through] if through else [], **({"url": incident.html_url} if incident.html_url else {})}
+        story, number = Story(self.name, incident.id, link, ids=""), entry.id
         if kind == "trigger":
             known = {"status": "triggered", "service": entry.service.id if entry.service is not None else None, "channel": through or None}
-            yield event(Activity.CREATED, more={"attributes": {name: value for name, value in known.items() if value is not None}})
+            yield from story.made(at, who, known, numbers=(number, number))
         elif kind == "resolve" and (incident.resolve_reason or {}).get("type") == MERGED:
-            yield event(Activity.ABSORBED)
+            yield story.event(number, at, Activity.ABSORBED, who)
         elif kind in STATUSES:
             activity, before, after = STATUSES[kind]
-            yield event(activity, change=("status", before, after))
+            yield story.event(number, at, activity, who, change=("status", before, after))
         elif kind == "annotate":
-            words = own_words(str(channel.get("content") or channel.get("summary") or ""))
-            yield event(Activity.COMMENTED, more={"public": False, **({"value": words} if words else {})})
+            words = said(str(channel.get("content") or channel.get("summary") or ""), public=False)
+            yield story.event(number, at, Activity.COMMENTED, who, words)
         elif kind in PLAIN:
-            yield event(Activity.CHANGED, change=PLAIN[kind])
+            yield story.event(number, at, Activity.CHANGED, who, change=PLAIN[kind])
         elif kind in VALUES:
-            for number, change in enumerate(self._values(channel)):
-                yield event(Activity.CHANGED, change=change, part=f":{number:02d}")
+            for place, change in enumerate(self._values(channel)):
+                yield story.event(f"{number}:{place:02d}", at, Activity.CHANGED, who, change=change)
         elif kind == "escalate":
-            yield event(Activity.ESCALATED, more={"reason": "timeout"} if through == "timeout" else NOTHING)
+            yield story.event(number, at, Activity.ESCALATED, who, {"reason": "timeout"} if through == "timeout" else {})
         if kind in ASSIGNED:
             assignees = text_value([one.id for one in entry.assignees])
-            yield event(Activity.CHANGED, change=("assignee", None, assignees), part=":assignee")
+            yield story.event(f"{number}:assignee", at, Activity.CHANGED, who, change=("assignee", None, assignees))
 
     def _values(self, channel: Mapping[str, Any]) -> Iterator[Change]:
         """Fields with their old and new values; elsewhere a changeset may be a mere list of words. Entries of the priority alone hold its two sides."""
@@ -239,16 +226,7 @@ def _id_of(reference: Any) -> str | None:
     return text_value(reference.get("id")) if isinstance(reference, dict) else None
 
 
-def _read(answer: Answer) -> tuple[_Entries, list[Rejected]]:
-    try:
-        return decode(answer, _ENTRIES), []
-    except ShapeError:
-        raw = decode(answer, _RAW_ENTRIES)
-    entries, rejected = decoded(raw.log_entries, _ENTRY, f"{answer.where} entry")
-    return _Entries(entries, raw.more, raw.total), rejected
-
-
-def _who(agent: _Reference | None, through: str) -> tuple[ActorKind, str | None]:
+def _who(agent: _Reference | None, through: str) -> Who:
     if agent is None:
-        return ActorKind.SYSTEM, None
+        return NOBODY
     return ActorKind.OPERATOR if agent.type in PEOPLE and through not in AUTOMATIC else ActorKind.SYSTEM, agent.id

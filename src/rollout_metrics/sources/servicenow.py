@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from rollout_metrics.collect.change_options import ChangeOptions, gone
 from rollout_metrics.collect.http import Answer, Api, Endpoint, basic, bearer, decode
 from rollout_metrics.collect.limits import ResetHeader, ResetKind
-from rollout_metrics.collect.paging import LoopGuard, next_link
+from rollout_metrics.collect.paging import Slice, link_headers, moving, next_link
 from rollout_metrics.collect.parts import Part, parts_of
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
 from rollout_metrics.collect.records import told
@@ -102,15 +102,14 @@ class Servicenow(Reconciled):
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Table by table what was updated, oldest first, each record with its whole history; a page is a page of the table."""
         for part in parts_of(self._parts(), window):
-            at, stamp = part.since, _stamp(part.name)
-            for rows, answer in self._changed(api, part, window.end):
-                if (refusal := _refused(answer, part.name)) is not None:
-                    yield Page([refusal], answer.where, *part.reached(part.since))
+            at = part.since
+            for fresh, found in self._changed(api, part, window.end):
+                if (refusal := _refused(found.answer, part.name)) is not None:
+                    yield Page([refusal], found.answer.where, *part.reached(part.since))
                     continue
-                bundles = self._complete(api, part.name, rows)
-                updates = [updated for row in rows if (updated := stamp_of(row.get(stamp))) is not None]
-                at = max(at, min(max(updates, default=at), window.end))
-                yield Page(bundles, answer.where, *part.reached(at))
+                bundles = self._complete(api, part.name, [row for row, _ in fresh])
+                at = fresh[-1][1] if fresh else at
+                yield Page(bundles, found.answer.where, *part.reached(at))
             yield Page([], part.name, *part.reached(window.end))
 
     def events(self, page: Page) -> Iterator[Told]:
@@ -162,35 +161,20 @@ class Servicenow(Reconciled):
         names = {**ATTRIBUTES, **self.fields}
         return Account(self.name, self.address, frozenset(self.tables), names, self.closing_states, self.surveys, self.time_rows, self.changes)
 
-    def _changed(self, api: Api, part: Part, end: Instant) -> Iterator[tuple[list[Row], Answer]]:
-        """Rows updated in [since, end), oldest first.
-
-        The filter moves with each page, since the table changes while it is read; only where a page is of one second, or nothing in it may be seen, the
-        next one is asked for by place. A short page is no end: rows that the account may not see are cut out of it after it was counted.
-        """
-        guard, seen, since = LoopGuard(), dict[str, str](), part.since
-        beside, stamp = BESIDE.get(part.name), _stamp(part.name)
+    def _changed(self, api: Api, part: Part, end: Instant) -> Iterator[tuple[list[tuple[Row, Instant]], Slice[Row]]]:
+        """Rows updated in [since, end), oldest first. A short page is no end: rows that the account may not see are cut out of it after it was counted."""
+        beside = BESIDE.get(part.name)
+        stamp = beside.stamp if beside else "sys_updated_on"
         conditions = (self.query.get(part.name), beside.where(self._account()) if beside else None)
         more = "".join(f"^{condition}" for condition in conditions if condition)
-        following: str | None = None
-        while True:
+
+        def ask(since: Instant, following: str | None) -> Slice[Row]:
             query = f"{stamp}>={written(since)}^{stamp}<{written(end + SECOND - 1)}{more}^ORDERBY{stamp}^ORDERBYsys_id"
-            asked = self._asked(query, AT_ONCE, beside.fields if beside else None)
-            answer = api.get(following or API + part.name, None if following else asked, accept=REFUSED if beside else frozenset())
-            if answer.status in REFUSED:
-                yield [], answer
-                return
-            rows = _read(answer)
-            guard.check(following or query, answer, records=len(rows))
-            yield [row for row in rows if seen.get(str(row.get("sys_id"))) != str(row.get(stamp))], answer
-            seen.update((str(row.get("sys_id")), str(row.get(stamp))) for row in rows)
-            following = next_link(answer)
-            if following is None:
-                return
-            updates = [at for row in rows if (at := stamp_of(row.get(stamp))) is not None]
-            if updates and min(updates) < max(updates):
-                following, since = None, max(updates)
-                seen = {number: at for number, at in seen.items() if at >= written(since)}  # what is older is not asked for again
+            asked = None if following else self._asked(query, AT_ONCE, beside.fields if beside else None)
+            answer = api.get(following or API + part.name, asked, accept=REFUSED if beside else frozenset())
+            return Slice([], answer) if answer.status in REFUSED else Slice(_rows_of(decode(answer, _FOUND), answer), answer, next_link(answer))
+
+        return moving(ask, part.since, end, key=lambda row: str(row.get("sys_id")), changed_at=lambda row: stamp_of(row.get(stamp)), exact=False)
 
     def _complete(self, api: Api, table: str, rows: list[Row]) -> list[Bundle]:
         """The rows with their audit and journal; approvals and answers say all by themselves."""
@@ -221,30 +205,16 @@ class Servicenow(Reconciled):
 
     def _rows(self, api: Api, table: str, query: str, *, fields: str | None = None) -> Iterator[tuple[list[Row], Answer]]:
         """All rows that a query finds, by the links that lead from page to page."""
-        guard = LoopGuard()
-        following: str | None = None
-        while True:
-            answer = api.get(following or API + table, None if following else self._asked(query, ROWS, fields))
-            rows = _read(answer)
-            guard.check(following or query, answer, records=len(rows))
-            yield rows, answer
-            following = next_link(answer)
-            if following is None:
-                return
+        asked = self._asked(query, ROWS, fields)
+        return ((_rows_of(page, answer), answer) for page, answer in link_headers(api, API + table, asked, _FOUND, records=lambda page: page.result))
 
     def _asked(self, query: str, limit: int, fields: str | None) -> dict[str, Any]:
         asked = {"sysparm_query": query, "sysparm_limit": limit, "sysparm_display_value": "false", "sysparm_exclude_reference_link": "true"}
         return asked if fields is None else {**asked, "sysparm_fields": fields}
 
 
-def _stamp(table: str) -> str:
-    """The column by which a table is read on."""
-    return BESIDE[table].stamp if table in BESIDE else "sys_updated_on"
-
-
-def _read(answer: Answer) -> list[Row]:
+def _rows_of(page: _Found, answer: Answer) -> list[Row]:
     """The rows of a page; one that ran out of time holds what it found until then, and an error beside it."""
-    page = decode(answer, _FOUND)
     if page.error is not None:
         raise TruncatedError(f"{answer.where} ended with an error after {len(page.result)} rows: the list was cut short")
     return page.result
