@@ -153,4 +153,4 @@ def test_a_gate_is_explained_by_what_it_counted(sqlite: Place, tmp_path: Path) -
         assert explained("override").totals == {"numerator": 3, "denominator": 30}
         assert explained("decisions").totals == {"counted": 30}
         assert explained("no_violations").rows == []
-        assert [row["counts"] for row in explained("cooldown").rows] == ["pass: 4 of 1d at the present level"]
+        assert [row["counts"] for row in explained("cooldown").rows] == ["pass: 4 days at the present level, at least 1d"]

@@ -66,9 +66,51 @@ def records(plot: Plot) -> list[dict[str, Any]]:
             proposed=3 * HOUR,
             harm=_HARM,
         ),
-        _record("CHG-110", CONTRACTS, "prompt", "Read annexes as well", plot.day(68.5), version="contracts-2", risk="low", proposed=30 * HOUR),
+        _record(
+            "CHG-110", CONTRACTS, "prompt", "Read annexes as well", plot.day(68.5), version="contracts-2", risk="low", proposed=30 * HOUR, **_complete(plot)
+        ),
     ]
     return sorted(found, key=lambda record: str(record["deployed_at"]))
+
+
+def _complete(plot: Plot) -> dict[str, Any]:
+    """What the one complete record of the company says besides: the others lack it, as records do that were written afterwards."""
+
+    def control(name: str, owner: str, system: str, threshold: str, audit_trail: str) -> list[dict[str, str]]:
+        return [{"name": name, "owner": owner, "system": system, "threshold": threshold, "audit_trail": audit_trail}]
+
+    return {
+        "owner": "legal-operations",
+        "roles": {"gain_work": ["contract managers (an hour a week of sampling)"], "lose_work": []},
+        "systems": ["help desk", "contract archive"],
+        "audience": "nobody outside: the agent runs in shadow",
+        "authority": {"automatic": [], "approval": ["set:risk_class", "set:stage"], "forbidden": ["close", "delete"]},
+        "harm": {"window": format_span(HARM_WINDOW), "metrics": [{"metric": "override_ratio", "at_most": HARM_LIMIT}]},
+        "human_in_the_loop": {
+            "reviewer": "contract managers",
+            "review_surface": "the form Contract in the help desk",
+            "override_power": "set class and stage as they see fit; the agent sets neither",
+            "correction_capture": "the fields risk class and stage themselves",
+            "stops_asking": "not before low risk autonomous, by a change record of its own",
+        },
+        "traces": {"proof": ["one trace for each contract with the annexes that were read"], "kept_for": "400d"},
+        "guardrails": control("no write permission", "security", "help desk", "any write by the agent is refused", "the help desk's audit log"),
+        "observability": control("agreement in shadow", "legal-operations", "rollout-metrics", "agreement below 80 % over 28 days", "stored snapshots"),
+        "governance": control("quarterly review", "change board", "rollout-metrics", "any gate not passed", "the signed review"),
+        "rollback": {
+            "owner": "on-call engineer of the contract archive",
+            "plan": "pin contracts-1 in the agent's console",
+            "last_rehearsed_at": format_instant(plot.day(60))[:10],
+        },
+        "links": {
+            "pull_request": "https://git.example.com/legal/contract-reader/pull/110",
+            "evaluation_report": "reports/contracts-2.html",
+            "trace_sample": "https://traces.example.com/contracts-2/sample",
+            "permission_difference": "https://git.example.com/legal/contract-reader/pull/110#changes-check",
+        },
+        "retention": "3650d",
+        "sign_offs": {"semantics": {"by": "head of legal operations", "at": format_instant(plot.day(68))}},
+    }
 
 
 def _record(number: str, workflow: str, kind: str, title: str, deployed_at: Instant, *, proposed: Span, risk: str = "medium", **more: Any) -> dict[str, Any]:
