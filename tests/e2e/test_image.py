@@ -37,7 +37,6 @@ workflows:
     authority: [{automatic: set:priority, forbidden: delete}]
     levels: [{level: assisted}]
 privacy: {key_file: /run/secrets/key}
-store: {url: sqlite:////var/lib/rollout-metrics/rollout-metrics.db}
 listen: {metrics: 0.0.0.0:10877, web: 0.0.0.0:10878}
 """
 FORBIDDEN = 'agent_rollout_violations{workflow="triage",window="1d",kind="forbidden"} 1'
@@ -159,7 +158,7 @@ def test_it_runs_restricted_as_in_compose_stops_at_once_and_goes_on_where_it_sto
     (check,) = re.findall(r"^HEALTHCHECK [^[]*(\[.*\])$", DOCKERFILE, re.MULTILINE)
     container.run(*json.loads(check))
     assert "triage" in container.run("rollout-metrics", "status")
-    assert engine("exec", container.name, "touch", "/etc/rollout-metrics/x", "/opt/x", check=False).returncode
+    assert engine("exec", container.name, "touch", "/etc/rollout-metrics/x", "/opt/rollout-metrics/x", check=False).returncode
 
     began = time.monotonic()
     engine("stop", container.name)

@@ -8,7 +8,8 @@ import click
 import msgspec
 
 from rollout_metrics.cli.drawn import Layout
-from rollout_metrics.cli.session import DEFAULT_CONFIG, clock, database_url, opened_store, read_configuration
+from rollout_metrics.cli.parameters import config_option
+from rollout_metrics.cli.session import clock, database_url, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, data, new_file, say, table
 from rollout_metrics.cli.verbs import Verbs
 from rollout_metrics.config.load import Configuration
@@ -97,7 +98,7 @@ def check(paths: tuple[Path, ...], revision: str | None, file: Path | None, *, a
 
 
 @changes.command("list")
-@click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_CONFIG, show_default=True, help="The configuration.")
+@config_option
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 def listed(file: Path, *, as_json_: bool) -> int:
     """List all records, newest first: those of files and those that systems hold, with how much each lacks.
