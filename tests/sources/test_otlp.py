@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rollout_metrics.collect.otlp import Moment, Span
 from rollout_metrics.collect.runtimes import READ
 from rollout_metrics.collect.source import Page, Rejected
 from rollout_metrics.collect.spans import Outcome
+from rollout_metrics.collect.traces import Moment, Span
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import parse_instant
 from rollout_metrics.sources.otlp import Otlp

@@ -7,9 +7,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from rollout_metrics.collect.event_format import Problem, read_event
-from rollout_metrics.collect.otlp import Attributes, Moment, Span
 from rollout_metrics.collect.source import Rejected, Source
 from rollout_metrics.collect.spans import Outcome, Said
+from rollout_metrics.collect.traces import Attributes, Moment, Span
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import moment as time_of
 

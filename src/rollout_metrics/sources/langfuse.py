@@ -9,11 +9,11 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.event_format import read_event
 from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, basic, decode
-from rollout_metrics.collect.otlp import Attributes, Span
 from rollout_metrics.collect.paging import LoopGuard, whole
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.runtimes import ACTORS, CONTEXT, ENVIRONMENTS, ERROR, EXECUTE_TOOL, OPERATION, OURS, TOOL, VERSIONS, Passing, Runtime
 from rollout_metrics.collect.source import Duration, HttpSource, Page, Rejected, Told, Window
+from rollout_metrics.collect.traces import Attributes, Span
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, format_instant, parse_instant
 

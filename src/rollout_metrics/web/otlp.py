@@ -7,9 +7,10 @@ from typing import Protocol
 
 from flask import Blueprint, Response, request
 
-from rollout_metrics.collect.otlp import Encoding, Span, TooManySpansError, refusal, spans_of, taken
+from rollout_metrics.collect.otlp import Encoding, refusal, spans_of, taken
 from rollout_metrics.collect.source import Rejected
 from rollout_metrics.collect.spans import Outcome, Said
+from rollout_metrics.collect.traces import Span, TooManySpansError
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import Instant
