@@ -27,7 +27,7 @@ OUR_HOSTS = re.compile(
 KNOWN_HOSTS = frozenset(("arxiv.org", "doi.org", "github.com", "grafana.com", "keepachangelog.com", "prometheus.io", "semver.org", "www.rfc-editor.org"))
 OUR_ROOTS = frozenset(
     (
-        "- / REST api changes conversations crm data-protection etc evidence healthz inbox incremental issues issues.json log_entries metrics opt"
+        "- / REST api changes conversations crm data-protection dev etc evidence healthz inbox incremental issues issues.json log_entries metrics opt"
         + " ready readyz reload repos rest review run services tickets usr v1 var workflows"
     ).split()
 )
