@@ -66,5 +66,5 @@ def test_it_is_found_configured_and_held_to_the_contract(package: Path) -> None:
     assert written.returncode == 0, written.stdout + written.stderr
     assert held.returncode == 0, held.stdout + held.stderr
     assert [json.loads(line)["event"]["activity"] for line in golden.splitlines()] == ["created", "changed", "closed"]
-    assert "1 sources" in checked.stdout + checked.stderr, checked.stdout + checked.stderr
+    assert "sources: 1" in checked.stdout + checked.stderr, checked.stdout + checked.stderr
     assert checked.returncode == 0

@@ -14,7 +14,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 _TOLD = frozenset((Event, Rejected, Coverage, ChangeReading, Refused))
-_UNTOLD = (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError)
+_UNTOLD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.DecodeError)
 _KEPT = msgspec.json.Encoder(order="deterministic")
 
 

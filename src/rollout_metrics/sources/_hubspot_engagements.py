@@ -7,11 +7,12 @@ import msgspec
 
 from rollout_metrics.collect.http import Api, decode
 from rollout_metrics.collect.source import Coverage, Rejected, why
-from rollout_metrics.collect.texts import own_words, without_markup
+from rollout_metrics.collect.story import MILLISECOND
+from rollout_metrics.collect.texts import said, without_markup
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import parse_instant
 from rollout_metrics.sources._hubspot_history import Account
-from rollout_metrics.sources._hubspot_pages import MILLISECOND, Entry
+from rollout_metrics.sources._hubspot_pages import Entry
 
 NOTES, EMAILS, CALLS, SURVEYS = "notes", "emails", "calls", "feedback_submissions"
 SOURCE = ("hs_object_source", "hs_object_source_id", "hs_object_source_label", "hs_object_source_user_id", "hs_created_by_user_id")
@@ -127,45 +128,37 @@ def engagement_events(account: Account, body: EngagementBody, where: str) -> Ite
         try:
             engagement = _ENGAGEMENT.decode(linked.engagement)
             yield from [event for case_id in linked.cases for event in _events(account, linked.kind, case_id, engagement)]
-        except (msgspec.ValidationError, ValueError) as error:
+        except (ValueError, OverflowError) as error:
             yield Rejected("malformed", f"{where} {linked.kind}", why(error), msgspec.json.encode(linked))
 
 
 def _events(account: Account, kind: str, case_id: str, engagement: Engagement) -> Iterator[Event]:
-    said = engagement.properties
-    at = parse_instant(said.get("hs_submission_timestamp") or said.get("hs_timestamp") or engagement.created_at)
-    who, actor, labels = account.who(_maker(said))
-    if kind == SURVEYS or said.get("hs_email_direction") == INCOMING:
-        who, actor = ActorKind.CUSTOMER, None
-    detail: dict[str, Any] = {**account.link(*case_id.split("/", 1)), "via": sorted({kind, *labels})}
-    activity = Activity.COMMENTED
+    own = engagement.properties
+    at = parse_instant(own.get("hs_submission_timestamp") or own.get("hs_timestamp") or engagement.created_at)
+    who, labels = account.who(_maker(own))
+    if kind == SURVEYS or own.get("hs_email_direction") == INCOMING:
+        who = (ActorKind.CUSTOMER, None)
+    detail: dict[str, Any] | None
     if kind == CALLS:
-        activity = Activity.TIME_LOGGED
-        detail["seconds"] = int(float(said.get("hs_call_duration") or 0)) // 1000
-        if detail["seconds"] <= 0:
-            return
+        seconds = int(float(own.get("hs_call_duration") or 0)) // 1000
+        activity, detail = Activity.TIME_LOGGED, {"seconds": seconds} if seconds > 0 else None
     elif kind == SURVEYS:
-        activity = Activity.RATED
-        score = SCORES.get(said.get("hs_response_group") or "")
-        if score is None:
-            return
-        detail["score"] = score
+        score = SCORES.get(own.get("hs_response_group") or "")
+        activity, detail = Activity.RATED, {"score": score} if score is not None else None
     else:
-        detail["public"] = kind == EMAILS
-        if words := own_words(_text(said)):
-            detail["value"] = words
-    name, event_id = account.name, f"{case_id}/{kind}/{engagement.id}"
-    revision = parse_instant(engagement.updated_at or engagement.created_at) // MILLISECOND
-    yield Event(name, name, case_id, event_id, at, activity, who, actor, None, None, None, detail, revision)
+        activity, detail = Activity.COMMENTED, said(_text(own), public=kind == EMAILS)
+    if detail is not None:
+        revision, marks = parse_instant(engagement.updated_at or engagement.created_at) // MILLISECOND, {"via": sorted({kind, *labels})}
+        yield account.story(*case_id.split("/", 1)).event(f"{kind}/{engagement.id}", at, activity, who, {**marks, **detail}, revision=revision)
 
 
-def _text(said: Mapping[str, str | None]) -> str:
-    plain = said.get("hs_email_text")
-    return plain or without_markup(said.get("hs_note_body") or said.get("hs_email_html") or "")
+def _text(own: Mapping[str, str | None]) -> str:
+    plain = own.get("hs_email_text")
+    return plain or without_markup(own.get("hs_note_body") or own.get("hs_email_html") or "")
 
 
-def _maker(said: Mapping[str, str | None]) -> Entry:
+def _maker(own: Mapping[str, str | None]) -> Entry:
     """Who made a record, told as who made a version of a property."""
-    source, number, label, user, creator = (said.get(name) for name in SOURCE)
+    source, number, label, user, creator = (own.get(name) for name in SOURCE)
     known = user or creator
     return Entry("", None, source, number, label, int(known) if known and known.isdigit() else None)

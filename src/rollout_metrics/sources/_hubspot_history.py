@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from rollout_metrics.collect.story import MILLISECOND, NOBODY, Story, Who, of_status
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import SECOND, Instant, Span, parse_instant
-from rollout_metrics.sources._hubspot_pages import MILLISECOND, Archived, Body, Entry, Record
+from rollout_metrics.sources._hubspot_pages import Archived, Body, Entry, Record
 
 AT_CREATION: Span = 2 * SECOND
 """Values set so soon after a record was made were made with it."""
@@ -45,7 +46,7 @@ VISITORS = frozenset(("FORM", "FORMS"))
 APPS = frozenset(("API", "INTEGRATION"))
 
 
-Doer = tuple[ActorKind, str | None, list[str]]
+Doer = tuple[Who, list[str]]
 """Who acted, and the labels that say through what."""
 
 
@@ -78,7 +79,7 @@ class Account(msgspec.Struct, frozen=True):
     def who(self, entry: Entry | None) -> Doer:
         """Who made an entry: users by hand; apps and automations by what they are; labels say through what."""
         if entry is None:
-            return ActorKind.SYSTEM, None, []
+            return NOBODY, []
         like = (entry.source_type, entry.source_id, entry.source_label, entry.updated_by_user_id)
         doer = self.met.get(like)
         if doer is None:
@@ -92,26 +93,27 @@ class Account(msgspec.Struct, frozen=True):
         user = entry.updated_by_user_id
         number = str(user) if user is not None else (entry.source_id or "").removeprefix("userId:") if (entry.source_id or "").startswith("userId:") else None
         if through in self.human_sources and number:
-            return ActorKind.OPERATOR, number, via
+            return (ActorKind.OPERATOR, number), via
         if through in VISITORS:
-            return ActorKind.CUSTOMER, None, via
-        return ActorKind.SYSTEM, app or through.lower() or None, via
+            return (ActorKind.CUSTOMER, None), via
+        return (ActorKind.SYSTEM, app or through.lower() or None), via
 
     def deleted(self, kind: str, gone: Archived) -> list[Event]:
         """The end of a record, by whom is not told."""
         at = parse_instant(gone.archived_at)
-        case_id = f"{kind}/{gone.id}"
-        facts = self.link(kind, gone.id)
-        return [Event(self.name, self.name, case_id, f"{case_id}/deleted/{at // 1000:020d}", at, Activity.DELETED, ActorKind.SYSTEM, detail=facts)]
+        return [self.story(kind, gone.id).event(f"deleted/{at // MILLISECOND:020d}", at, Activity.DELETED, NOBODY)]
+
+    def story(self, kind: str, number: str) -> Story:
+        """What all events of a record share."""
+        return Story(self.name, f"{kind}/{number}", self.link(kind, number))
 
 
-class History:
+class History(Story):
     """One record's property histories, in order of time, and the events they are."""
 
     def __init__(self, account: Account, body: Body, record: Record) -> None:
+        super().__init__(account.name, f"{body.object}/{record.id}", account.link(body.object, record.id))
         self.account, self.body, self.record = account, body, record
-        self.case_id = f"{body.object}/{record.id}"
-        self.link = account.link(body.object, record.id)
         self.cap = account.contact_history_cap if body.object == "contacts" else account.history_cap
         self.entries = {name: entries for name, entries in record.properties_with_history.items() if name != MERGED}
         self.cut = 0
@@ -148,35 +150,22 @@ class History:
                 elif after is not None:
                     events.append(change(at, entry, value, None, after))
                 before, first = after, False
-        events.append(self._created(made_at, maker, initial))
-        if initial.get("status") in self.body.closing:  # made and closed in one go
-            kind, actor, via = self.account.who(maker)
-            where = (self.account.name, self.account.name, self.case_id, f"{self.case_id}/closed", made_at)
-            events.append(Event(*where, Activity.CLOSED, kind, actor, "status", None, initial["status"], {**self.link, "via": via}))
+        who, via = self.account.who(maker)
+        # a reading whose history still reaches back to the beginning knows more: it holds
+        events.extend(self.made(made_at, who, initial, {"via": via}, closing=self.body.closing, revision=len(initial)))
         events.extend(self._merges())
         return events
 
-    def _created(self, at: Instant, maker: Entry | None, initial: dict[str, str]) -> Event:
-        kind, actor, via = self.account.who(maker)
-        name = self.account.name
-        detail = {**self.link, "via": via, "attributes": initial}
-        # a reading whose history still reaches back to the beginning knows more: it holds
-        return Event(name, name, self.case_id, f"{self.case_id}/created", at, Activity.CREATED, kind, actor, None, None, None, detail, len(initial))
-
     def _changing(self, name: str, attribute: str) -> Callable[[Instant, Entry, str | None, str | None, str | None], Event]:
         """How an entry of a property is told: when, which, as it is written there, and what was and is."""
-        source, case_id, link, who = self.account.name, self.case_id, self.link, self.account.who
         closing = self.body.closing if name in STAGES else frozenset()
-        prefix = f"{case_id}/{name}/"
+        event, who = self.event, self.account.who
 
         def change(at: Instant, entry: Entry, value: str | None, before: str | None, after: str | None) -> Event:
-            activity = Activity.CHANGED
-            if (before in closing) != (after in closing):
-                activity = Activity.CLOSED if after in closing else Activity.REOPENED
-            kind, actor, via = who(entry)
+            doer, via = who(entry)
             tail = blake2b(f"{value}\0{entry.source_id}".encode(), digest_size=6).hexdigest()
-            event_id = f"{prefix}{at // MILLISECOND:020d}/{tail}"
-            return Event(source, source, case_id, event_id, at, activity, kind, actor, attribute, before, after, {**link, "via": via})
+            number = f"{name}/{at // MILLISECOND:020d}/{tail}"
+            return event(number, at, of_status(before, after, closing), doer, {"via": via}, change=(attribute, before, after))
 
         return change
 
@@ -190,11 +179,8 @@ class History:
 
     def absorbed(self, number: str, at: Instant, entry: Entry | None) -> Event:
         """The end of a record that was merged into this one; the merge's own entry, where there is one, dates it."""
-        kind, actor, via = self.account.who(entry)
-        name, case_id = self.account.name, f"{self.body.object}/{number}"
-        detail = {**self.account.link(self.body.object, number), "via": via}
-        revision = 0 if entry is None else 1
-        return Event(name, name, case_id, f"{case_id}/absorbed", at, Activity.ABSORBED, kind, actor, None, None, None, detail, revision)
+        who, via = self.account.who(entry)
+        return self.account.story(self.body.object, number).event("absorbed", at, Activity.ABSORBED, who, {"via": via}, revision=int(entry is not None))
 
 
 def _in_order(entries: list[Entry]) -> list[tuple[Instant, Entry]]:

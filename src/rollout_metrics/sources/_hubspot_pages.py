@@ -1,19 +1,21 @@
 """HubSpot's pages as they come: the shapes that are decoded, and how lists of records are paged."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from rollout_metrics.collect.http import Answer, Api, ShapeError, decode
+from rollout_metrics.collect.http import Answer, Api, decode
 from rollout_metrics.collect.names import given
 from rollout_metrics.collect.paging import tokens
-from rollout_metrics.collect.records import decoded
+from rollout_metrics.collect.records import Listing, decoded
 from rollout_metrics.collect.source import Named, Rejected
+from rollout_metrics.collect.story import MILLISECOND
 from rollout_metrics.domain.errors import PayloadError
-from rollout_metrics.domain.time import Span, parse_instant
+from rollout_metrics.domain.time import parse_instant
 
-MILLISECOND: Span = 1000
+R = TypeVar("R")
+
 FOUND = 200
 """Records a search page holds at most."""
 READ = 50
@@ -55,13 +57,8 @@ class Failure(msgspec.Struct):
     context: dict[str, list[str]] | None = None
 
 
-class _Batch(msgspec.Struct):
-    results: list[Record]
-    errors: list[Failure] = []
-
-
-class _RawBatch(msgspec.Struct):
-    results: list[msgspec.Raw]
+class _Batch(msgspec.Struct, Generic[R]):
+    results: list[R]
     errors: list[Failure] = []
 
 
@@ -155,8 +152,7 @@ class Body(msgspec.Struct, frozen=True):
         return msgspec.json.encode(Kept(self.object, tuple(sorted(self.closing)), msgspec.Raw(bytes(record)), told))
 
 
-_BATCH = msgspec.json.Decoder(_Batch)
-_RAW_BATCH = msgspec.json.Decoder(_RawBatch)
+_BATCH: Listing[_Batch[Record], Record] = Listing(_Batch, Record, "record", "results")
 RECORD = msgspec.json.Decoder(Record)
 _FOUND = msgspec.json.Decoder(_Found)
 _HIT = msgspec.json.Decoder(_Hit)
@@ -300,14 +296,8 @@ def own_properties(api: Api, kind: str) -> Iterator[tuple[str, str]]:
 
 def batch(answer: Answer, body: Body) -> tuple[list[Record], list[Failure], list[Rejected]]:
     """The records of a batch, what was not given, and what is no record."""
-    try:
-        batch = decode(answer, _BATCH)
-    except ShapeError:
-        raw = decode(answer, _RAW_BATCH)
-    else:
-        return batch.results, batch.errors, []
-    records, rejected = decoded(raw.results, RECORD, f"{answer.where} record", body.kept)
-    return records, raw.errors, rejected
+    page, rejected = _BATCH.read(answer, body.kept)
+    return page.results, page.errors, rejected
 
 
 def _closes(stage: _Stage) -> bool:

@@ -8,12 +8,13 @@ import msgspec
 from rollout_metrics.collect.http import Answer, Api, decode
 from rollout_metrics.collect.paging import LoopGuard
 from rollout_metrics.collect.source import Coverage, Refused, Rejected, why
-from rollout_metrics.collect.texts import own_words
+from rollout_metrics.collect.story import MILLISECOND, NOBODY, Story, Who, of_status
+from rollout_metrics.collect.texts import said
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import Instant, format_instant, parse_instant
 from rollout_metrics.sources._hubspot_history import Account
-from rollout_metrics.sources._hubspot_pages import MILLISECOND, Paging, following, milliseconds
+from rollout_metrics.sources._hubspot_pages import Paging, following, milliseconds
 
 CONVERSATIONS = "conversations"
 SCOPE = "conversations.read"
@@ -32,9 +33,6 @@ KINDS: Mapping[str, ActorKind] = {
 """Who an actor is, by the letter of its id: user, bot built of rules, address, integration, language model, system, visitor."""
 MACHINES = ("L-", "B-")
 OPEN, CLOSED = "OPEN", "CLOSED"
-Who = tuple[ActorKind, str | None]
-Change = tuple[str | None, str | None, str | None]
-UNCHANGED: Change = (None, None, None)
 
 
 class Associations(msgspec.Struct, rename="camel", gc=False):
@@ -147,7 +145,7 @@ def talk_events(account: Account, body: TalkBody, where: str) -> Iterator[Event 
     yield from body.rejected
     if body.talk is not None:
         yield Coverage("history", 1, 1)
-        yield from _Story(account, body.talk, tickets=body.tickets).events(where)
+        yield from _Story(account, body.talk, tickets=body.tickets).read(where)
 
 
 def _messages(api: Api, thread: str) -> list[dict[str, Any]] | None:
@@ -166,22 +164,24 @@ def _messages(api: Api, thread: str) -> list[dict[str, Any]] | None:
             return list(found.values())
 
 
-class _Story:
+class _Story(Story):
     """One conversation's events. A reading that knows its ticket holds against one from before it had one."""
 
     def __init__(self, account: Account, talk: Talk, *, tickets: bool) -> None:
-        self.account, self.talk, thread = account, talk, talk.thread
+        self.talk, thread = talk, talk.thread
         ticket = thread.thread_associations.associated_ticket_id if thread.thread_associations is not None and tickets else None
         self.own = ticket is None
-        self.case_id = f"{CONVERSATIONS}/{thread.id}" if ticket is None else f"tickets/{ticket}"
-        self.link = account.inbox_link(thread.id) if ticket is None else account.link("tickets", ticket)
+        self.revision = int(not self.own)
+        case_id = f"{CONVERSATIONS}/{thread.id}" if ticket is None else f"tickets/{ticket}"
+        link = account.inbox_link(thread.id) if ticket is None else account.link("tickets", ticket)
+        super().__init__(account.name, case_id, link, ids=f"{CONVERSATIONS}/{thread.id}/")
         self.status = OPEN
 
-    def events(self, where: str) -> Iterator[Event | Rejected]:
+    def read(self, where: str) -> Iterator[Event | Rejected]:
         """All of it, in order of time; where a message cannot be understood, the conversation is set aside, too."""
         thread, problem = self.talk.thread, ""
         messages = sorted(self.talk.messages, key=_moment)
-        yield self._opened(parse_instant(thread.created_at))
+        yield from self._opened(parse_instant(thread.created_at))
         for message in messages:
             try:
                 yield from self._message(message)
@@ -190,14 +190,14 @@ class _Story:
         if problem:
             yield Rejected("malformed", where, problem, msgspec.json.encode(self.talk))
 
-    def _opened(self, at: Instant) -> Event:
+    def _opened(self, at: Instant) -> Iterator[Event]:
         """The beginning of a case of its own, or that the ticket has this conversation; by whom is not told."""
-        thread, who = self.talk.thread, (ActorKind.SYSTEM, None)
+        thread, via = self.talk.thread, {"via": [CONVERSATIONS]}
         if not self.own:
-            return self._event("opened", at, Activity.CHANGED, who, {"via": [CONVERSATIONS]}, change=("conversation", None, thread.id))
-        known = {"channel": thread.original_channel_id, "inbox": thread.inbox_id, "status": OPEN}
-        attributes = {name: value for name, value in known.items() if value}
-        return self._event("opened", at, Activity.CREATED, who, {"via": [CONVERSATIONS], "attributes": attributes})
+            yield self.event("opened", at, Activity.CHANGED, NOBODY, via, change=("conversation", None, thread.id), revision=self.revision)
+            return
+        known = {"channel": thread.original_channel_id or None, "inbox": thread.inbox_id or None, "status": OPEN}
+        yield from self.made(at, NOBODY, known, via, numbers=("opened", ""))
 
     def _message(self, message: dict[str, Any]) -> Iterator[Event]:
         kind, number, at = message["type"], str(message["id"]), parse_instant(message["createdAt"])
@@ -209,28 +209,26 @@ class _Story:
             if who[0] is ActorKind.SYSTEM:  # sent for somebody
                 sender = next((one.get("actorId") for one in message.get("senders") or () if one.get("actorId")), None)
                 who = who_is(sender) if sender else who
-            words = own_words(message.get("text") or "")
-            yield self._event(number, at, Activity.COMMENTED, who, {**detail, "public": kind == "MESSAGE", **({"value": words} if words else {})})
+            words = said(message.get("text") or "", public=kind == "MESSAGE")
+            yield self.event(number, at, Activity.COMMENTED, who, {**detail, **words}, revision=self.revision)
         elif kind == "ASSIGNMENT":
             giver, taker = message.get("assignedFrom"), message.get("assignedTo")
             if str(giver).startswith(MACHINES) and str(taker).startswith("A-"):
-                yield self._event(f"{number}/handoff", at, Activity.ESCALATED, who_is(giver), detail)
-            yield self._event(number, at, Activity.CHANGED, who, detail, change=(self._name("assignee"), who_is(giver)[1], who_is(taker)[1]))
+                yield self.event(f"{number}/handoff", at, Activity.ESCALATED, who_is(giver), detail, revision=self.revision)
+            yield self._event(number, at, who, detail, ("assignee", who_is(giver)[1], who_is(taker)[1]))
         elif kind == "THREAD_STATUS_CHANGE":
             before, self.status = self.status, str(message["newStatus"])
             if before != self.status:
-                activity = Activity.CHANGED if not self.own else Activity.CLOSED if self.status == CLOSED else Activity.REOPENED
-                yield self._event(number, at, activity, who, detail, change=(self._name("status"), before, self.status))
+                yield self._event(number, at, who, detail, ("status", before, self.status))
         elif kind == "THREAD_INBOX_CHANGE":
-            change = (self._name("inbox"), str(message["fromInboxId"]), str(message["toInboxId"]))
-            yield self._event(number, at, Activity.CHANGED, who, detail, change=change)
+            yield self._event(number, at, who, detail, ("inbox", str(message["fromInboxId"]), str(message["toInboxId"])))
 
-    def _name(self, attribute: str) -> str:
-        return attribute if self.own else f"conversation_{attribute}"
-
-    def _event(self, number: str, at: Instant, activity: Activity, who: Who, detail: dict[str, Any], *, change: Change = UNCHANGED) -> Event:
-        name, event_id = self.account.name, f"{CONVERSATIONS}/{self.talk.thread.id}/{number}"
-        return Event(name, name, self.case_id, event_id, at, activity, *who, *change, {**self.link, **detail}, 0 if self.own else 1)
+    def _event(self, number: str, at: Instant, who: Who, detail: dict[str, Any], change: tuple[str, str | None, str | None]) -> Event:
+        """A change of the case; where that is a ticket, of what it knows of this conversation."""
+        attribute, before, after = change
+        activity = of_status(before, after, (CLOSED,)) if self.own and attribute == "status" else Activity.CHANGED
+        named = attribute if self.own else f"conversation_{attribute}"
+        return self.event(number, at, activity, who, detail, change=(named, before, after), revision=self.revision)
 
 
 def _moment(message: dict[str, Any]) -> tuple[Instant, str]:

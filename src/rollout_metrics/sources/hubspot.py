@@ -12,13 +12,13 @@ from rollout_metrics.collect.http import Api, Endpoint, bearer
 from rollout_metrics.collect.limits import Budget
 from rollout_metrics.collect.names import together
 from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Refused, Rejected, Told, Window, why
+from rollout_metrics.collect.story import MILLISECOND
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import DAY, MINUTE, Span, parse_instant
 from rollout_metrics.sources._hubspot_engagements import SURVEYS, EngagementBody, engagement_events, engagements, linked_of
 from rollout_metrics.sources._hubspot_history import MERGED, Account, History
 from rollout_metrics.sources._hubspot_pages import (
-    MILLISECOND,
     READ,
     RECORD,
     Archived,

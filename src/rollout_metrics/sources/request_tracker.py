@@ -7,8 +7,9 @@ from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.http import Answer, Api, Endpoint
 from rollout_metrics.collect.names import listing, named
-from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Window, why
-from rollout_metrics.collect.texts import own_words, without_markup
+from rollout_metrics.collect.source import Coverage, HttpSource, Named, Page, Rejected, Told, Window, why
+from rollout_metrics.collect.story import NOTHING, UNCHANGED, Change, Story, Who, of_status, undone
+from rollout_metrics.collect.texts import plain, said
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import MINUTE, SECOND, Instant, Span, format_instant, parse_instant
@@ -37,8 +38,6 @@ MOST_QUEUES = 20
 VISIBLE: Mapping[str, bool] = {"Comment": False, "Correspond": True}
 WORKED = "TimeWorked"
 
-Found = Event | Rejected | Coverage
-
 
 class RequestTracker(HttpSource):
     """Request Tracker 5. The token's user needs SeeQueue, ShowTicket and ShowTicketComments on the queues to be read."""
@@ -65,6 +64,10 @@ class RequestTracker(HttpSource):
         """Token authentication."""
         return Endpoint(base_url=self.base_url, authorization=SecretStr("token " + self.token.get_secret_value()), **self.connection())
 
+    def attribute(self, field: str) -> str:
+        """The attribute that a custom field is, by its id."""
+        return self.fields.get(field, f"custom:{field}")
+
     def names(self, api: Api) -> Iterator[Named]:
         """Names of queues, and of the custom fields of the first of them: a listing of all fields is for administrators only."""
         queues = list(named(api, "/REST/2.0/queues/all", "queue", key="items", name="Name", params={"fields": "Name", "per_page": 100}))
@@ -73,7 +76,7 @@ class RequestTracker(HttpSource):
         for queue in queues[:MOST_QUEUES]:
             found = listing(api, f"/REST/2.0/queue/{queue.value}", key="TicketCustomFields")
             fields |= {str(field["id"]): str(field.get("name") or "") for field in found}
-        yield from (Named(self.fields.get(number, f"custom:{number}"), None, name) for number, name in fields.items())
+        yield from (Named(self.attribute(number), None, name) for number, name in fields.items())
 
     def pages(self, api: Api, window: Window) -> Iterator[Page]:
         """Transactions created in the window, by id."""
@@ -91,7 +94,7 @@ class RequestTracker(HttpSource):
             last = max((int(one.id) for one in body.transactions), default=None)
             yield Page(body, answer.where, None if reached is None else min(reached, window.end), last)
 
-    def events(self, page: Page) -> Iterator[Found]:
+    def events(self, page: Page) -> Iterator[Told]:
         """An event per transaction that says something about its ticket; two where time was logged with it."""
         body: Body = page.body
         yield from body.rejected
@@ -112,29 +115,27 @@ class RequestTracker(HttpSource):
 
 
 class _Translator:
+    """The events of a page's transactions, each of which is about a ticket."""
+
     def __init__(self, source: RequestTracker, body: Body) -> None:
-        self.source = source
-        self.name = source.name
-        self.body = body
+        self.source, self.body = source, body
         self.beginnings = {number: _beginning(source, body, number) for number in body.past if number in body.tickets}
 
     def events(self, one: Transaction) -> Iterator[Event | Coverage]:
         """What a transaction says."""
-        ticket = self.body.tickets.get(one.case)
+        ticket, closed = self.body.tickets.get(one.case), self.source.closed_statuses
         if ticket is not None and ticket.type == APPROVAL:
             yield from self._approval(one, ticket)
             return
         if one.type == "Create":
             yield from self._created(one)
         elif one.type == "Status":
-            yield self._event(one, self._status(one.before, one.after), "status", one.before, one.after)
+            activity = Activity.DELETED if one.after == DELETED else of_status(one.before, one.after, closed)
+            yield self._event(one, activity, change=("status", one.before, one.after))
         elif one.type == "CustomField":
             yield from self._custom(one)
         elif one.type in VISIBLE:
-            detail: dict[str, Any] = {"public": VISIBLE[one.type]}
-            if text := self.body.texts.get(one.id):
-                detail["value"] = own_words(without_markup(text) if text.lstrip().startswith("<") else text)
-            yield self._event(one, Activity.COMMENTED, **detail)
+            yield self._event(one, Activity.COMMENTED, said(plain(self.body.texts.get(one.id) or ""), public=VISIBLE[one.type]))
         elif one.type == "AddLink" and one.field == MERGED:
             if (one.after or "").rpartition("/")[2] != one.case:  # the survivor says so as well
                 yield self._event(one, Activity.ABSORBED)
@@ -142,91 +143,70 @@ class _Translator:
             attribute = "assignee" if one.type in OWNERSHIP else ATTRIBUTES[one.field or ""]
             before, after = (_value(self.body, attribute, value) for value in (one.before, one.after))
             if before != after:
-                yield self._event(one, Activity.CHANGED, attribute, before, after)
+                yield self._event(one, Activity.CHANGED, change=(attribute, before, after))
         yield from self._worked(one)
 
     def _worked(self, one: Transaction) -> Iterator[Event]:
         minutes = int(one.after or 0) - int(one.before or 0) if one.type == "Set" and one.field == WORKED else int(one.minutes or 0)
         if minutes > 0:
-            yield self._event(one, Activity.TIME_LOGGED, suffix="t", seconds=minutes * 60)
+            yield self._event(one, Activity.TIME_LOGGED, {"seconds": minutes * 60}, suffix="t")
 
     def _created(self, one: Transaction) -> Iterator[Event | Coverage]:
-        known = one.case in self.beginnings
+        known, number = one.case in self.beginnings, _number(one)
         yield Coverage("history", int(known), 1)
-        initial = {name: value for name, value in self.beginnings.get(one.case, {}).items() if value is not None}
         # once it is merged or deleted a ticket is not shown any more: that reading must not take the place of an earlier one
-        yield self._event(one, Activity.CREATED, revision=int(known), attributes=initial)
-        status = initial.get("status")
-        if status in self.source.closed_statuses:
-            yield self._event(one, Activity.CLOSED, "status", None, status, suffix="s")
-
-    def _status(self, before: str | None, after: str | None) -> Activity:
-        if after == DELETED:
-            return Activity.DELETED
-        closed = self.source.closed_statuses
-        if (before in closed) == (after in closed):
-            return Activity.CHANGED
-        return Activity.CLOSED if after in closed else Activity.REOPENED
+        made_at, who, initial = parse_instant(one.created), self._who(one.creator.id, one.case), self.beginnings.get(one.case, {})
+        yield from self._story(one.case).made(made_at, who, initial, closing=self.source.closed_statuses, numbers=(number, f"{number}s"), revision=int(known))
 
     def _custom(self, one: Transaction) -> Iterator[Event]:
         number = one.field or ""
-        attribute = self.source.fields.get(number, f"custom:{number}")
         several = number in self.source.multi_fields
         before, after = _members(self.body, one, number) if several else (text_value(one.before), text_value(one.after))
         if before != after:  # where the ticket is not shown any more, an earlier reading knew better what a field held
-            yield self._event(one, Activity.CHANGED, attribute, before, after, revision=int(several and one.case in self.body.tickets))
+            change = (self.source.attribute(number), before, after)
+            yield self._event(one, Activity.CHANGED, change=change, revision=int(several and one.case in self.body.tickets))
 
     def _approval(self, one: Transaction, ticket: Ticket) -> Iterator[Event]:
         """An approval is a ticket of its own on which the approver acts: it speaks about the ticket that waits for it."""
         parent = self.body.parents.get(one.case)
         if parent is None:
             return
-        action = self.source.approval_action
+        case_id, action = str(parent.id), {"action": self.source.approval_action}
         if one.type == "Create":  # by RT itself, for whoever made the ticket that waits
             asked = parent.creator.id if parent.creator is not None else one.creator.id
-            yield self._event(one, Activity.APPROVAL_REQUESTED, case=str(parent.id), by=asked, action=action)
+            yield self._story(case_id).event(_number(one), parse_instant(one.created), Activity.APPROVAL_REQUESTED, self._who(asked, case_id), action)
         elif one.type == "Status" and one.after in ("resolved", "rejected"):
-            said = Activity.APPROVED if one.after == "resolved" else Activity.REJECTED
-            yield self._event(one, said, case=str(parent.id), action=action)
+            answer = Activity.APPROVED if one.after == "resolved" else Activity.REJECTED
+            yield self._story(case_id).event(_number(one), parse_instant(one.created), answer, self._who(one.creator.id, case_id), action)
 
     def _event(
         self,
         one: Transaction,
         activity: Activity,
-        attribute: str | None = None,
-        before: str | None = None,
-        after: str | None = None,
+        detail: Mapping[str, Any] = NOTHING,
         *,
-        case: str = "",
-        by: str = "",
+        change: Change = UNCHANGED,
         suffix: str = "",
         revision: int = 0,
-        **detail: Any,
     ) -> Event:
-        number, actor = case or one.case, by or one.creator.id
-        return Event(
-            self.name,
-            self.name,
-            number,
-            f"{int(one.id):020d}{suffix}",
-            parse_instant(one.created),
-            activity,
-            self._kind(actor, number),
-            actor,
-            attribute,
-            before,
-            after,
-            {"url": f"{self.source.base_url}/Ticket/Display.html?id={number}", **detail},
-            revision,
-        )
+        who, number = self._who(one.creator.id, one.case), _number(one) + suffix
+        return self._story(one.case).event(number, parse_instant(one.created), activity, who, detail, change=change, revision=revision)
 
-    def _kind(self, actor: str, case: str) -> ActorKind:
+    def _story(self, case_id: str) -> Story:
+        """What all events of a ticket share; transactions have ids of their own."""
+        return Story(self.source.name, case_id, {"url": f"{self.source.base_url}/Ticket/Display.html?id={case_id}"}, ids="")
+
+    def _who(self, actor: str, case: str) -> Who:
         """RT says who is privileged; where it does not say, whoever asked for the ticket is a customer."""
         if actor in SYSTEM:
-            return ActorKind.SYSTEM
+            return ActorKind.SYSTEM, actor
         ticket = self.body.tickets.get(case)
         asked = ticket is not None and any(who.id == actor for who in ticket.requestors)
-        return ActorKind.OPERATOR if self.body.staff.get(actor, not asked) else ActorKind.CUSTOMER
+        return ActorKind.OPERATOR if self.body.staff.get(actor, not asked) else ActorKind.CUSTOMER, actor
+
+
+def _number(one: Transaction) -> str:
+    return f"{int(one.id):020d}"
 
 
 def _value(body: Body, attribute: str, value: str | None) -> str | None:
@@ -249,18 +229,14 @@ def _beginning(source: RequestTracker, body: Body, number: str) -> dict[str, str
     }
     several: dict[str, set[str]] = {}
     for custom in ticket.fields:
-        attribute = source.fields.get(custom.id, f"custom:{custom.id}")
-        values[attribute] = text_value(custom.values if custom.id in source.multi_fields else next(iter(custom.values), None))
+        values[source.attribute(custom.id)] = text_value(custom.values if custom.id in source.multi_fields else next(iter(custom.values), None))
         several[custom.id] = set(custom.values)
     for one in reversed(body.past[number]):
         if one.type == "CustomField" and one.field in source.multi_fields:
-            members = several.setdefault(one.field or "", set())
-            members.discard(one.after or "")
-            if one.before:
-                members.add(one.before)
-            values[source.fields.get(one.field or "", f"custom:{one.field}")] = text_value(members)
+            before, _ = undone(several.setdefault(one.field or "", set()), [one.after], [one.before])
+            values[source.attribute(one.field or "")] = before
         elif one.type == "CustomField":
-            values[source.fields.get(one.field or "", f"custom:{one.field}")] = text_value(one.before)
+            values[source.attribute(one.field or "")] = text_value(one.before)
         elif one.type == "Status":
             values["status"] = text_value(one.before)
         elif one.type in OWNERSHIP or one.field in ATTRIBUTES:
@@ -285,12 +261,9 @@ def _members(body: Body, one: Transaction, field: str) -> tuple[str | None, str 
     for later in reversed(changes):
         if int(later.id) < int(one.id):
             break
-        after = text_value(members)
-        members.discard(later.after or "")
-        if later.before:
-            members.add(later.before)
+        sides = undone(members, [later.after], [later.before])
         if later.id == one.id:
-            return text_value(members), after
+            return sides
     return text_value(one.before), text_value(one.after)
 
 

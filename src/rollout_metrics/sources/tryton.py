@@ -12,8 +12,10 @@ from pydantic import Field, SecretStr
 from rollout_metrics.collect.http import Api, Endpoint, bearer
 from rollout_metrics.collect.names import named
 from rollout_metrics.collect.reconcile import Reconciled, Roll, batches
-from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Window, why
-from rollout_metrics.collect.texts import own_words
+from rollout_metrics.collect.records import told
+from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Told, Window
+from rollout_metrics.collect.story import Story, Who, of_status
+from rollout_metrics.collect.texts import said
 from rollout_metrics.domain.errors import CredentialsError
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
 from rollout_metrics.domain.time import MINUTE, Instant, Span, format_instant
@@ -53,8 +55,6 @@ REFUSED: dict[int, str] = {
 NO_HISTORY = "install the module sale_opportunity, which keeps it; without it no change can be seen"
 UNDATED = "a time of its history cannot be read: correct it in the database; the record is read anew when it changes, and by `collect --since`"
 
-Found = Event | Rejected | Coverage
-
 
 class Kept(msgspec.Struct):
     """An opportunity as each revision left it, oldest first, and its notes. `revisions`: how many there are; None: only notes were looked for."""
@@ -67,12 +67,6 @@ class Kept(msgspec.Struct):
     revisions: int | None = None
 
 
-class _Body(msgspec.Struct, frozen=True):
-    kept: tuple[Kept, ...] = ()
-    ended: tuple[Event, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-
-
 _VALUES = msgspec.json.Decoder(dict[str, Any])
 _KEPT = msgspec.json.Decoder(Kept)
 
@@ -81,6 +75,7 @@ class Tryton(Reconciled):
     """Tryton 8.0 or newer with its module sale_opportunity. The key's user sees the opportunities of its companies if it is in the group Sales."""
 
     kind: ClassVar[str] = "tryton"
+    record: ClassVar[msgspec.json.Decoder[Any]] = _KEPT
     hold_back: ClassVar[Span] = MINUTE
 
     base_url: str = Field(pattern=r"^https?://[^?#]+[^?#/]$")
@@ -114,29 +109,21 @@ class Tryton(Reconciled):
         for changed, rejected, reached, answer in rest.changed(window.start, window.end):
             kept, unread = _read(rest, fields, changed)
             aside = (Rejected("malformed", f"{answer.where} opportunity {number}", UNDATED, msgspec.json.encode(Kept(number))) for number in unread)
-            yield Page(_Body(kept, rejected=(*rejected, *aside)), answer.where, reached)
+            yield Page([*rejected, *aside, *kept], answer.where, reached)
 
-    def events(self, page: Page) -> Iterator[Found]:
+    def events(self, page: Page) -> Iterator[Told]:
         """For each opportunity `created` and an event for each attribute that a revision changed; one for each note."""
-        body: _Body = page.body
-        yield from body.rejected
-        yield from body.ended
-        looked_for = [kept for kept in body.kept if kept.revisions is not None]
-        whole = 0
-        for kept in body.kept:
-            try:
-                story = _Story(self, kept)
-                yield from list(story.events())
-                whole += story.whole
-            except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-                reason = str(error) if isinstance(error, msgspec.ValidationError) else why(error)
-                yield Rejected("malformed", f"{page.where} opportunity {kept.id}", reason, msgspec.json.encode(kept))
-        if looked_for:
-            yield Coverage("history", whole, len(looked_for))
+        whole: list[bool] = []
 
-    def page_of(self, payload: bytes, where: str) -> Page:
-        """A page of one opportunity as it was kept."""
-        return Page(_Body((_KEPT.decode(payload),)), where)
+        def tell(kept: Kept) -> list[Event]:
+            story = _Story(self, kept)
+            events = list(story.events())
+            whole.append(story.whole)
+            return events
+
+        yield from told(page, tell, lambda kept: f"opportunity {kept.id}")
+        if looked_for := sum(isinstance(one, Kept) and one.revisions is not None for one in page.body):
+            yield Coverage("history", sum(whole), looked_for)
 
     def reconcile(self, api: Api, roll: Roll) -> Iterator[Page]:
         """Look every known opportunity up by id, with its notes: increments show neither that it was deleted nor that a note was made."""
@@ -145,9 +132,9 @@ class Tryton(Reconciled):
             present, answer = rest.present([int(case_id) for case_id, _ in batch])
             gone = self.gone(batch, {str(one.id) for one in present})
             saved = rest.revisions([int(event.case_id) for event in gone])[0] if gone else {}
-            ended = tuple(replace(event, occurred_at=max((event.occurred_at, *saved.get(int(event.case_id), ())))) for event in gone)
-            noted = tuple(Kept(one.id, notes=one.notes) for one in present if one.notes)
-            yield Page(_Body(noted, ended), f"{answer.where} of {len(batch)}")
+            ended = (replace(event, occurred_at=max((event.occurred_at, *saved.get(int(event.case_id), ())))) for event in gone)
+            noted = (Kept(one.id, notes=one.notes) for one in present if one.notes)
+            yield Page([*ended, *noted], f"{answer.where} of {len(batch)}")
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Fields that there are not or that may not be read, and companies that the user does not belong to."""
@@ -205,31 +192,26 @@ def _employee(state: msgspec.Raw) -> int | None:
         return None
 
 
-class _Story:
+class _Story(Story):
     """The events of one opportunity."""
 
     def __init__(self, source: Tryton, kept: Kept) -> None:
-        self.source, self.kept = source, kept
-        self.names = source.attributes()
-        self.case = str(kept.id)
-        self.url = f"{source.base_url}/#{source.database}/model/{MODEL}/{self.case}"
+        case = str(kept.id)
+        super().__init__(source.name, case, {"url": f"{source.base_url}/#{source.database}/model/{MODEL}/{case}"}, ids="")
+        self.kept, self.names = kept, source.attributes()
         self.states = [(STATE.decode(raw), self._values(raw)) for raw in kept.states]
         self.begins = bool(self.states) and self.states[0][0].at == self.states[0][0].create_date.at
         """Whether it was seen as it was made: such a reading holds against one from before the user was shown that."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether every state was seen since it was made."""
-        return self.begins and len(self.states) == self.kept.revisions
+        self.whole = self.begins and len(self.states) == kept.revisions
 
     def events(self) -> Iterator[Event]:
         """All there is to tell: what it began as, what each revision changed, and the notes."""
         before: dict[str, str | None] | None = None
         for state, values in self.states:
             if before is None:
-                attributes = {self.names[field]: value for field, value in values.items() if value is not None}
-                by, known = state.create_uid, int(self.begins)
-                yield self._event(f"{self.case}/created", state.create_date.at, Activity.CREATED, by, revision=known, attributes=attributes)
+                attributes = {self.names[field]: value for field, value in values.items()}
+                at, who = state.create_date.at, _who(state.create_uid)
+                yield from self.made(at, who, attributes, numbers=(f"{self.case_id}/created", ""), revision=int(self.begins))
                 before = {**values, STATUS: None} if values.get(STATUS) in CLOSED else values
             for field, after in values.items():
                 if after != before.get(field):
@@ -238,20 +220,12 @@ class _Story:
         for raw in self.kept.notes:
             note = NOTE.decode(raw)
             revision = 0 if note.last_modified_at is None else note.last_modified_at.at
-            said = {"public": False, "value": own_words(note.message or "")}
-            yield self._event(f"n{note.id}", note.create_date.at, Activity.COMMENTED, note.create_uid, revision=revision, **said)
+            words = said(note.message or "", public=False)
+            yield self.event(f"n{note.id}", note.create_date.at, Activity.COMMENTED, _who(note.create_uid), words, revision=revision)
 
     def _changed(self, state: State, field: str, before: str | None, after: str | None) -> Event:
-        activity = Activity.CHANGED
-        if field == STATUS and (before in CLOSED) != (after in CLOSED):
-            activity = Activity.CLOSED if after in CLOSED else Activity.REOPENED
-        event = self._event(f"{self.case}/{state.at}/{field}", state.at, activity, state.by, revision=int(self.begins))
-        return replace(event, attribute=self.names[field], before=before, after=after)
-
-    def _event(self, number: str, at: Instant, activity: Activity, by: User | None, *, revision: int = 0, **detail: Any) -> Event:
-        who = (ActorKind.SYSTEM if by is not None and by.login == ROOT else ActorKind.OPERATOR, None if by is None else by.login)
-        name = self.source.name
-        return Event(name, name, self.case, number, at, activity, *who, None, None, None, {"url": self.url, **detail}, revision)
+        activity, number = of_status(before, after, CLOSED) if field == STATUS else Activity.CHANGED, f"{self.case_id}/{state.at}/{field}"
+        return self.event(number, state.at, activity, _who(state.by), change=(self.names[field], before, after), revision=int(self.begins))
 
     def _values(self, raw: msgspec.Raw) -> dict[str, str | None]:
         """What the fields of a state hold. Which user an employee is says more than its number: whoever acts is known by login."""
@@ -260,6 +234,10 @@ class _Story:
         if (employee := values.get(EMPLOYEE)) is not None:
             values[EMPLOYEE] = self.kept.logins.get(employee, employee)
         return values
+
+
+def _who(user: User | None) -> Who:
+    return (ActorKind.SYSTEM if user is not None and user.login == ROOT else ActorKind.OPERATOR), None if user is None else user.login
 
 
 WIRE: Mapping[str, Callable[[dict[str, Any]], str]] = {
