@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.company import configuration
 from rollout_metrics.collect.http import Api
-from rollout_metrics.collect.sweep import run
+from rollout_metrics.collect.sweep import Sweep, run
 from rollout_metrics.pipeline.landing import Landing
 from rollout_metrics.pipeline.memory import quiet_collector
 from rollout_metrics.store import open_store
@@ -20,8 +20,9 @@ def land(address: str, url: str, now: int) -> None:
     with open_store(url, clock=lambda: now) as store:
         pseudonyms = settings.pseudonyms(store.pseudonym_key())
         store.configure(settings.company(pseudonyms))
-        landing = Landing(store, "desk", pseudonyms)
-        run(source, Api(endpoint), store.progress("desk"), lambda: now, landing)
+        sweep = Sweep()
+        landing = Landing(store, "desk", pseudonyms, sweep, {})
+        run(source, Api(endpoint), store.progress("desk"), lambda: now, landing, sweep=sweep)
         landing.commit()
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import DECIDED, Recommendation
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, parse_span
 from rollout_metrics.pipeline.as_of import families_as_of
+from rollout_metrics.pipeline.coverage import covered
 
 NOW = T0 + 30 * HOUR
 
@@ -189,6 +191,20 @@ def test_what_was_sent_adds_up_to_what_is_covered(tmp_path: Path, place: Place) 
         made.pipeline.accept("push", [])
         found = values(made.families(), workflow="v")
         assert (found["coverage_known{kind=audited}"], found["coverage_checked{kind=audited}"]) == (4, 6)
+
+
+def test_two_exporters_on_one_database_add_up_what_each_was_sent(tmp_path: Path, postgres_place: Place) -> None:
+    options = settings()
+    options["sources"]["push"] = {"kind": "push", "tokens": [{"name": "bot", "secret": "${KEY}", "workflows": ["w"]}]}
+    configuration = configured(options, tmp_path)
+    with desk(configuration, postgres_place) as one:
+        other = Desk(configuration, one.url)
+        pushes = [made.pipeline.accept for made in (one, other) for _ in range(25)]
+        with ThreadPoolExecutor(4) as senders:
+            list(senders.map(lambda accept: accept("push", [], [], [Coverage("history", 1, 2)]), pushes))
+        other.store.close()
+
+        assert covered(one.store.progress("push")) == {"history": (50, 100)}
 
 
 def test_future_events_are_kept_and_counted_when_their_time_comes(place: Place, configuration: Configuration, events: list[Event]) -> None:

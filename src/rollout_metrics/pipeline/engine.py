@@ -4,7 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
+from typing import Any
 
 import msgspec
 
@@ -36,7 +37,7 @@ from rollout_metrics.pipeline.turns import Turns
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.self_metrics import SelfMetrics
 from rollout_metrics.publish.snapshot import Board, Snapshot, take
-from rollout_metrics.store import Store
+from rollout_metrics.store import Saved, Store
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,6 @@ class Pipeline:
         self.assessments: dict[str, Assessment] = {}
         """Each workflow's gates as of the last figures."""
         self._refreshing = threading.Lock()
-        self._accepting = threading.Lock()
         self._stopping = threading.Event()
         self._turns = Turns(store, self._pause)
         self._harm = HarmReader(configuration, store, clock, metrics)
@@ -152,13 +152,11 @@ class Pipeline:
 
         `spans`: what became of how many, for sources that take them.
         """
-        landing = Landing(self.store, name, self.pseudonyms)
-        with self._accepting:
-            shares = covered(self.store.progress(name))
-            for part in coverage:
-                shares = added(shares, {part.kind: (part.covered, part.total)})
-            landing(events, rejected, {"heard_at": self.clock(), COVERAGE: shares})
-            landing.commit()
+
+        def heard(saved: Saved) -> dict[str, Any]:
+            return {"heard_at": self.clock(), COVERAGE: reduce(added, ({part.kind: (part.covered, part.total)} for part in coverage), covered(saved))}
+
+        self.store.land(name, self.pseudonyms.events(events), rejected, heard)
         sent(self.metrics, name, events, rejected, spans)
 
     def refresh(self, *, watch: Watch = silent, started: float | None = None) -> str | None:

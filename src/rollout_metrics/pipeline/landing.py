@@ -20,13 +20,13 @@ BATCH = 10_000
 class Landing:
     """Takes a sweep's pages. Nothing is lost by waiting: progress is committed with the last of the events it covers, never before."""
 
-    def __init__(self, store: Store, source: str, pseudonyms: Pseudonyms, sweep: Sweep | None = None, before: Shares | None = None) -> None:
+    def __init__(self, store: Store, source: str, pseudonyms: Pseudonyms, sweep: Sweep, before: Shares) -> None:
         """`sweep` is the one whose pages come; `before`: what earlier ones covered."""
         self._store = store
         self._source = source
         self._pseudonyms = pseudonyms
         self._sweep = sweep
-        self._before = before or {}
+        self._before = before
         self._events: list[Event] = []
         self._rejected: list[Rejected] = []
         self._progress: Mapping[str, Any] | None = None
@@ -36,8 +36,8 @@ class Landing:
         """Take one page; commit when there is enough."""
         self._events += self._pseudonyms.events(events)
         self._rejected += rejected
-        self._progress = progress if self._sweep is None else {**progress, COVERAGE: added(self._before, self._sweep.coverage)}
-        if self._sweep is not None and self._sweep.changes:
+        self._progress = {**progress, COVERAGE: added(self._before, self._sweep.coverage)}
+        if self._sweep.changes:
             self._changes += map(self._unnamed, self._sweep.changes)
             self._sweep.changes = []
         if len(self._events) >= BATCH or len(self._rejected) >= BATCH:

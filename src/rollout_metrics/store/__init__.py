@@ -8,7 +8,7 @@ from rollout_metrics.store.quarantine import Quarantined
 from rollout_metrics.store.receipts import Posted
 from rollout_metrics.store.store import Store, open_store, upgrade
 from rollout_metrics.store.stretches import Between
-from rollout_metrics.store.sweeps import Feed
+from rollout_metrics.store.sweeps import Feed, Saved
 from rollout_metrics.store.tables import STATE
 from rollout_metrics.store.touches import FORMER_PREFIX
 
@@ -26,6 +26,7 @@ __all__ = [
     "Past",
     "Posted",
     "Quarantined",
+    "Saved",
     "Series",
     "Store",
     "Update",

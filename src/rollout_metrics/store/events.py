@@ -1,7 +1,6 @@
 """Events: landed by the batch, read back as histories."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 from sqlalchemy import Connection, bindparam, text
@@ -15,7 +14,7 @@ from rollout_metrics.store.codec import decode_body, encode_body, event_of
 from rollout_metrics.store.dialects import PLAIN, Row, Superseded
 from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
 from rollout_metrics.store.schema import dirty
-from rollout_metrics.store.sweeps import save_progress
+from rollout_metrics.store.sweeps import Follows, Saved, save_progress
 from rollout_metrics.store.tables import ARRIVED, REWRITTEN, meta_number
 from rollout_metrics.store.touches import numbering
 
@@ -65,15 +64,15 @@ class Events(Arrivals):
         source: str,
         events: Sequence[Event],
         rejected: Sequence[Rejected] = (),
-        progress: Mapping[str, Any] | None = None,
+        progress: Saved | Follows = None,
         *,
         released: Sequence[int] = (),
         changes: Sequence[ChangeReading] = (),
     ) -> Landed:
         """Store a batch in one transaction: readings by precedence, rejected records, the sweep's progress.
 
-        The cases the readings touch are to be derived from then on. `released` are the quarantine ids these events came from. Batches of 5,000 to 20,000 are
-        cheapest.
+        The cases the readings touch are to be derived from then on. `progress`: the one that holds then, or how it follows from the stored one. `released`
+        are the quarantine ids these events came from. Batches of 5,000 to 20,000 are cheapest.
         """
         with self._writing() as connection:
             new, superseded = 0, list[Superseded]()

@@ -1,6 +1,6 @@
 """How far each source has been read, and the lock that keeps two sweeps of one source apart."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +19,12 @@ _SAVE = text(
 )
 
 
+Saved = Mapping[str, Any] | None
+"""A source's progress as it is stored; None: nothing of it is, or, given to `land`, what is stored stays."""
+Follows = Callable[[Saved], Mapping[str, Any]]
+"""Which progress follows from the stored one. It is asked within the transaction, so that of two processes neither loses what the other added."""
+
+
 class Feed(msgspec.Struct, frozen=True):
     """What is known of a source: its sweep's progress, the newest instant of its events, how many events it has brought, and when it last brought anything."""
 
@@ -34,8 +40,7 @@ class Sweeps(Tables):
     def progress(self, source: str) -> dict[str, Any] | None:
         """The progress last landed with a batch of this source."""
         with self._database.reading() as connection:
-            found = connection.execute(select(sweeps.c.progress).where(sweeps.c.source == source)).scalar()
-        return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
+            return _stored(connection, source)
 
     def feeds(self) -> dict[str, Feed]:
         """Every source that ever landed something."""
@@ -51,8 +56,15 @@ class Sweeps(Tables):
         return self._dialect.try_lock(self._database.engine, source)
 
 
-def save_progress(connection: Connection, source: str, progress: Mapping[str, Any] | None, brought: tuple[int, Instant | None], now: Instant) -> None:
+def save_progress(connection: Connection, source: str, progress: Saved | Follows, brought: tuple[int, Instant | None], now: Instant) -> None:
     """Write down how far a source has been read, and what the batch brought: how many new events and the newest instant."""
     new, newest = brought
+    if callable(progress):
+        progress = progress(_stored(connection, source))
     read = None if progress is None else msgspec.json.encode(progress).decode()
     connection.execute(_SAVE, {"source": source, "progress": read, "newest": newest, "events": new, "updated_at": now})
+
+
+def _stored(connection: Connection, source: str) -> dict[str, Any] | None:
+    found = connection.execute(select(sweeps.c.progress).where(sweeps.c.source == source)).scalar()
+    return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
