@@ -68,6 +68,12 @@ def test_snapshot_as_of_the_live_instant_gives_the_live_figures(run: Run, config
     assert {k: v for k, v in found.items() if not k[0].startswith(apart)} == {k: v for k, v in live.items() if not k[0].startswith(apart)}
 
 
+def test_a_date_is_its_midnight_in_utc(run: Run, config: Path) -> None:
+    then = ("snapshot", "--config", config, "--workflow", "triage", "--as-of")
+
+    assert run(*then, "2026-05-20").out == run(*then, "2026-05-20T02:00:00+02:00").out != ""
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

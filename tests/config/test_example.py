@@ -70,8 +70,8 @@ def test_the_defaults_that_the_example_shows_are_true(uncommented: Configuration
     assert wrong == []
 
 
-EXAMPLE_ONLY = ("name", "owner")
-"""Options with a default that is no use to anyone."""
+EXAMPLE_ONLY = ("name", "owner", "url")
+"""Options with a default that is no use to anyone, or that depends on where the file lies."""
 
 
 def test_the_change_record_that_the_example_shows_loads_with_true_defaults() -> None:
@@ -130,3 +130,19 @@ def _collect(annotation: Any, found: list[type[BaseModel]]) -> None:
             _collect(info.annotation, found)
     for part in get_args(annotation):
         _collect(part, found)
+
+
+@pytest.mark.parametrize(
+    ("store", "expected"),
+    [
+        ("", "sqlite:////etc/rollout/rollout-metrics.db"),
+        ("store: {url: 'sqlite:///state/x.db'}", "sqlite:////etc/rollout/state/x.db"),
+        ("store: {url: 'sqlite:////var/x.db'}", "sqlite:////var/x.db"),
+        ("store: {url: 'postgresql://rollout@db.example/rollout'}", "postgresql://rollout@db.example/rollout"),
+        ("store: {migrate: false}", "sqlite:////etc/rollout/rollout-metrics.db"),
+    ],
+)
+def test_the_database_lies_beside_the_configuration_file_unless_told_otherwise(store: str, expected: str) -> None:
+    text = f"sources: {{a: {{kind: events, paths: a.jsonl}}}}\nworkflows: [{{name: w, sources: [a]}}]\n{store}"
+
+    assert loads(text, {}, file="/etc/rollout/config.yaml").settings.store.url == expected

@@ -1,6 +1,7 @@
 """What the command line takes besides words and numbers: instants, durations, labels."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ config_option = click.option(
     show_default=f"$ROLLOUT_METRICS_CONFIG or {DEFAULT_CONFIG}",
     help="The configuration file.",
 )
+
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Output(click.Path):
@@ -44,11 +48,11 @@ class Time(click.ParamType[Any]):
     name = "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Instant:
-        """ISO 8601 with an offset."""
+        """ISO 8601 with an offset, or a date: its midnight in UTC."""
         if isinstance(value, int):
             return value
         try:
-            return parse_instant(value)
+            return parse_instant(f"{value}T00:00:00Z" if _DATE.fullmatch(value) else value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

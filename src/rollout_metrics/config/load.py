@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 from rollout_metrics import sources
 from rollout_metrics.collect.source import Source
 from rollout_metrics.config.checks import checked, names, warnings
-from rollout_metrics.config.model import Settings
+from rollout_metrics.config.model import DEFAULT_URL, Settings
 from rollout_metrics.config.policy import action_texts, company, text_attributes
-from rollout_metrics.config.prepare import prepared
+from rollout_metrics.config.prepare import database_url, prepared
 from rollout_metrics.config.problems import note_problems
 from rollout_metrics.config.yaml import Document, Place, parse_yaml, read_yaml
 from rollout_metrics.domain.changes import Change
@@ -112,6 +112,9 @@ def _records(settings: Settings, workflows: list[str], document: Document) -> tu
 
 def _settings(raw: Mapping[str, Any], document: Document) -> Settings:
     """The settings; where some have problems, those are noted and the rest is returned, so that it can be checked further."""
+    store = raw.get("store", {})
+    if isinstance(store, Mapping):
+        raw = {**raw, "store": {"url": database_url(DEFAULT_URL, document), **store}}
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:

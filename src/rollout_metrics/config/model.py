@@ -28,10 +28,13 @@ def _database(url: str) -> str:
     return url
 
 
+DEFAULT_URL = "sqlite:///rollout-metrics.db"
+
+
 class StoreOptions(Options):
     """Where events, facts and counts are kept."""
 
-    url: Annotated[str, AfterValidator(_database), Field(repr=False)] = "sqlite:///rollout-metrics.db"
+    url: Annotated[str, AfterValidator(_database), Field(repr=False)] = DEFAULT_URL
     """SQLAlchemy URL: `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/DATABASE`."""
     password_file: Path | None = None
     """File that holds the database password, so that the URL need not."""

@@ -14,6 +14,7 @@ from rollout_metrics.config.yaml import Document, Place
 
 SUFFIX = "_file"
 _PASSWORD_IN_URL = re.compile(r"^[\w+.-]+://[^/?#@\s]*:[^/?#@\s]+@")
+_SQLITE = re.compile(r"sqlite:///(?=[^/:])")
 _INNOCENT_URL = re.compile(r"^[\w+.-]+://[^/?#@\s]+(?:[/?#][^@\s]*)?$")
 
 
@@ -64,7 +65,13 @@ def _text(value: str, annotation: Any, document: Document, place: Place) -> str:
         document.problem(place, "a password must not stand in this file: write ${NAME} and set NAME in the environment, or use password_file")
     if inner(annotation, Path) is not None and value != "-":
         return _beside(value, document)
-    return value
+    return database_url(value, document)
+
+
+def database_url(url: str, document: Document) -> str:
+    """A URL; that of an SQLite file with its path relative to the configuration file."""
+    path = _SQLITE.match(url)
+    return url if path is None else f"sqlite:///{Path(document.file).parent / url[path.end() :]}"
 
 
 def _secret_file(place: Place) -> str:

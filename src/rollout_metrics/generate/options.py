@@ -80,7 +80,7 @@ One YAML file. Unknown keys are errors, and every problem is reported at once wi
 * `${NAME}` takes a value from the environment. A secret `x` can also be given as `x_file`, the path of a file that holds it;
   secrets in the file itself are refused.
 * Durations are written `30s`, `15m`, `6h`, `14d` or `1h30m`; moments as `2026-03-01` (midnight UTC) or with time and offset.
-* Paths are relative to the file. A list of one may be written as its only member.
+* Paths are relative to the file, that of an SQLite database too. A list of one may be written as its only member.
 * Editors complete and check the file with `docs/rollout-metrics.schema.json`: begin it with `# yaml-language-server: $schema=docs/rollout-metrics.schema.json`.
 """
 
