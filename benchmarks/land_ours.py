@@ -3,16 +3,17 @@ through the whole pipeline: derived, counted, one snapshot published."""
 
 import sys
 
-from benchmarks.company import configuration
-from rollout_metrics.collect.http import Api
-from rollout_metrics.collect.sweep import Sweep, run
-from rollout_metrics.pipeline.landing import Landing
 from rollout_metrics.pipeline.memory import quiet_collector
-from rollout_metrics.store import open_store
 
 
 def land(address: str, url: str, now: int) -> None:
     """Source, sweep, pseudonyms, store."""
+    from benchmarks.company import configuration
+    from rollout_metrics.collect.http import Api
+    from rollout_metrics.collect.sweep import Sweep, run
+    from rollout_metrics.pipeline.landing import Landing
+    from rollout_metrics.store import open_store
+
     settings = configuration(address)
     source = settings.sources["desk"]
     endpoint = source.endpoint()
@@ -28,9 +29,11 @@ def land(address: str, url: str, now: int) -> None:
 
 def everything(address: str, url: str, now: int) -> None:
     """One whole pass."""
+    from benchmarks.company import configuration
     from rollout_metrics.pipeline import Pipeline
     from rollout_metrics.publish.self_metrics import SelfMetrics
     from rollout_metrics.publish.snapshot import Board
+    from rollout_metrics.store import open_store
 
     board = Board()
     with open_store(url, clock=lambda: now) as store:
@@ -40,5 +43,5 @@ def everything(address: str, url: str, now: int) -> None:
 
 
 if __name__ == "__main__":
-    quiet_collector()  # as the command line does
+    quiet_collector()  # as the command line does, before it imports what it needs
     (everything if len(sys.argv) > 4 else land)(sys.argv[1], sys.argv[2], int(sys.argv[3]))

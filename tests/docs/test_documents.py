@@ -13,7 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from documents import Block, anchors, blocks, commands, documents, inline, links, words
-from rollout_metrics.cli import main, program
+from rollout_metrics.cli import main
+from rollout_metrics.cli.commands import program
 from rollout_metrics.config.load import loads
 
 ROOT = Path(__file__).parents[2]

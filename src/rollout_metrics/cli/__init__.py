@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from rollout_metrics.cli.commands import program
-from rollout_metrics.cli.talk import say
 from rollout_metrics.domain.errors import RolloutMetricsError
-from rollout_metrics.pipeline.memory import quiet_collector
+from rollout_metrics.pipeline.memory import keep_modules, quiet_collector
 
 INTERRUPTED = 130
 
@@ -27,6 +25,11 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run(args: Sequence[str] | None) -> int:
+    from rollout_metrics.cli.commands import program  # imports nearly everything, which the collector is not to look through
+    from rollout_metrics.cli.talk import say
+
+    if args is None:
+        keep_modules()
     try:
         result = program.main(args=None if args is None else list(args), prog_name="rollout-metrics", standalone_mode=False)
     except click.ClickException as error:
@@ -46,6 +49,3 @@ def _run(args: Sequence[str] | None) -> int:
         log.exception("this is a defect of rollout-metrics; please report it with the lines below")
         return 1
     return int(result) if isinstance(result, int) else 0
-
-
-__all__ = ["main", "program"]

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from rollout_metrics.cli.drawn import PLAIN, Layout, drawn
 from rollout_metrics.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:  # imported only where a terminal is attached
+    from rich.progress import Progress
 
 PLAIN_EVERY_SECONDS = 5.0
 
@@ -62,6 +62,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], layout: Layout 
         for row in (columns, *rows):
             click.echo("\t".join(row))
         return
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console()
     for line in drawn(columns, rows, layout, console.width):
         console.print(Text(line.text, style="bold" if line.head else ""), soft_wrap=True)
@@ -70,7 +73,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], layout: Layout 
 class Bars:
     """Progress of several things at once. Calling it says how far one is: `done` of `of` (None: nobody knows)."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: "Progress | None") -> None:
         self._progress = progress
         self._tasks: dict[str, Any] = {}
         self._said: dict[str, tuple[float, str]] = {}
@@ -97,6 +100,9 @@ def bars() -> Iterator[Bars]:
     if not sys.stderr.isatty():
         yield Bars(None)
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description:<20}"), BarColumn(bar_width=30), TaskProgressColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Bars(progress)
