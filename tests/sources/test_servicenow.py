@@ -15,7 +15,8 @@ from rollout_metrics.sources.servicenow import Servicenow
 from sources.server import Answering, Reply, Request, Server, serving
 
 END = parse_instant("2026-01-15T13:00:00Z")
-READABLE: dict[str, Any] = {"sys_dictionary": [{"name": "incident", "audit": "true"}, {"name": "change_request", "audit": "false"}]}
+AUDITED = {"incident": "true", "sysapproval_approver": "true", "change_request": "false"}
+READABLE: dict[str, Any] = {"sys_dictionary": [{"name": name, "audit": audit} for name, audit in AUDITED.items()]}
 
 
 @pytest.fixture
@@ -103,8 +104,9 @@ def test_tables_beside_the_records_are_told_when_they_may_not_be_read(server: Se
     server.answer = tables({"sys_dictionary": [{"name": "incident", "audit": "true"}]}, frozenset(("asmt_metric_result", "sys_audit_delete")))
     source = servicenow(server, tables=["incident"], **BESIDE)
 
-    answers, deletions = source.lacking(api(source))
+    answers, deletions, approvals = source.lacking(api(source))
 
+    assert approvals.startswith("sysapproval_approver is not audited: switch on Audit in its dictionary entry")
     assert answers.startswith("asmt_metric_result cannot be read (403)")
     assert deletions.startswith("sys_audit_delete cannot be read (403)")
 
@@ -145,3 +147,39 @@ def test_feedback_is_no_machines_though_one_may_have_touched_its_row_since(serve
 
     assert isinstance(feedback, Event)
     assert (feedback.activity, feedback.actor_kind, feedback.actor_id) == (Activity.APPROVED, ActorKind.OPERATOR, actor)
+
+
+APPROVED = {"fieldname": "state", "oldvalue": "requested", "newvalue": "approved", "user": "ada", "sys_created_on": "2026-01-15 12:10:00"}
+
+
+def approval(server: Server, updated: str, by: str, *audits: dict[str, Any], state: str = "approved") -> Event:
+    """What is told of a decided approval."""
+    row = {"sys_id": "a" * 32, "sysapproval": "b" * 32, "sys_created_on": "2026-01-15 12:00:00", "state": state}
+    known = [{"documentkey": "a" * 32, **audit} for audit in audits]
+    server.answer = tables({"sysapproval_approver": [{**row, "sys_updated_on": updated, "sys_updated_by": by}], "sys_audit": known})
+    source = servicenow(server, tables=["incident"])
+    told = [one for page in source.pages(api(source), Window(END - 2 * HOUR, END)) for one in source.events(page)]
+    assert any("tablename=sysapproval_approver" in asked.query["sysparm_query"][0] for asked in server.requests if asked.line.endswith("sys_audit"))
+    return next(one for one in told if isinstance(one, Event) and one.event_id.endswith("/decided"))
+
+
+def test_a_job_that_touches_a_decided_approval_does_not_move_the_decision(server: Server) -> None:
+    first, touched = approval(server, "2026-01-15 12:10:00", "ada", APPROVED), approval(server, "2026-01-15 12:50:00", "system", APPROVED)
+
+    assert touched == first
+    assert (first.occurred_at, first.actor_kind, first.actor_id) == (parse_instant("2026-01-15T12:10:00Z"), ActorKind.OPERATOR, "ada")
+
+
+def test_what_the_audit_says_of_an_approval_holds_against_a_reading_without_it(server: Server) -> None:
+    before, late = approval(server, "2026-01-15 12:10:00", "ada", APPROVED), approval(server, "2026-01-15 12:50:00", "system")
+
+    assert late.occurred_at > before.occurred_at
+    assert resolve([before, late]) == resolve([late, before]) == [before]
+
+
+def test_of_several_decisions_the_last_one_holds(server: Server) -> None:
+    rejected = {**APPROVED, "oldvalue": "approved", "newvalue": "rejected", "user": "bob", "sys_created_on": "2026-01-15 12:20:00"}
+    changed = approval(server, "2026-01-15 12:50:00", "system", APPROVED, rejected, state="rejected")
+
+    assert (changed.activity, changed.actor_id, changed.occurred_at) == (Activity.REJECTED, "bob", parse_instant("2026-01-15T12:20:00Z"))
+    assert resolve([approval(server, "2026-01-15 12:10:00", "ada", APPROVED), changed]) == [changed]

@@ -10,27 +10,31 @@ from rollout_metrics.collect.source import Told
 from rollout_metrics.collect.story import NOBODY, Story
 from rollout_metrics.collect.texts import own_words
 from rollout_metrics.domain.events import Activity, ActorKind, Event
-from rollout_metrics.domain.time import SECOND
-from rollout_metrics.sources._servicenow_rows import MACHINES, Account, Row, instant_of, seconds_of, stamp_of, text_of, worker
+from rollout_metrics.domain.time import SECOND, Instant
+from rollout_metrics.sources._servicenow_rows import MACHINES, Account, Bundle, Row, instant_of, seconds_of, stamp_of, text_of, worker
 
 APPROVALS, ASSIST, PLANS = "sysapproval_approver", "sys_generative_ai_log", "sn_aia_execution_plan"
 ANSWERS, TIMES, DELETED = "asmt_metric_result", "task_time_worked", "sys_audit_delete"
 DECISIONS: Mapping[str, Activity] = {"approved": Activity.APPROVED, "rejected": Activity.REJECTED}
 FEEDBACK: Mapping[str, Activity] = {"accepted": Activity.APPROVED, "rejected": Activity.REJECTED}
 UNANSWERED = "N/A"
+STATE = "state"
+AUDITED = 1 << 40
+"""What is added to a revision in seconds where the audit told it."""
 
 
 class Beside(msgspec.Struct, frozen=True):
     """A table of rows that each say something of a record of another one.
 
     `where`: the condition for those of our tables. `fields`: the columns to ask for, with what is found through their references; null: all.
-    `stamp`: the column by which it is read on.
+    `stamp`: the column by which it is read on. `audited`: the field whose audit is read with it.
     """
 
-    tell: Callable[[Account, Row], Iterator[Told]]
+    tell: Callable[[Account, Bundle], Iterator[Told]]
     where: Callable[[Account], str | None] = lambda _: None
     fields: str | None = None
     stamp: str = "sys_updated_on"
+    audited: str | None = None
 
 
 def _story(account: Account, table: str, case_id: str) -> Story:
@@ -41,20 +45,36 @@ def _revision(row: Row) -> int:
     return instant_of(row["sys_updated_on"]) // SECOND
 
 
-def _approval(account: Account, row: Row) -> Iterator[Event]:
+def _approval(account: Account, bundle: Bundle) -> Iterator[Event]:
     """One approver's part: asked when the row was made, decided when its state was last set. It is asked of a record of our tables only."""
+    row = bundle.row
     table, case_id = text_of(row.get("source_table")), text_of(row.get("sysapproval") or row.get("document_id"))
     if case_id is None or (table is not None and table not in account.tables):
         return
-    story, number, updated = _story(account, table or "task", case_id), f"approval/{row['sys_id']}", instant_of(row["sys_updated_on"])
+    story, number = _story(account, table or "task", case_id), f"approval/{row['sys_id']}"
     yield story.event(f"{number}/requested", instant_of(row["sys_created_on"]), Activity.APPROVAL_REQUESTED, NOBODY)
     activity = DECISIONS.get(str(row.get("state")))
     if activity is not None:
-        yield story.event(f"{number}/decided", updated, activity, worker(text_of(row.get("sys_updated_by"))), revision=updated // SECOND)
+        at, by, revision = _state_set(bundle)
+        yield story.event(f"{number}/decided", at, activity, worker(by), revision=revision)
 
 
-def _assisted(account: Account, row: Row) -> Iterator[Event]:
+def _state_set(bundle: Bundle) -> tuple[Instant, str | None, int]:
+    """When a row got the state that it has, and by whom: as its audit says, which holds against a reading without; else as it was updated last.
+
+    A job may have touched the row since.
+    """
+    row = bundle.row
+    for change in reversed(bundle.audits):
+        if change.get("fieldname") == STATE and text_of(change.get("newvalue")) == row.get(STATE):
+            at = instant_of(change["sys_created_on"])
+            return at, text_of(change.get("user")), AUDITED + at // SECOND
+    return instant_of(row["sys_updated_on"]), text_of(row.get("sys_updated_by")), _revision(row)
+
+
+def _assisted(account: Account, bundle: Bundle) -> Iterator[Event]:
     """An answer of Now Assist about a record is a recommendation; what people said of it decides it."""
+    row = bundle.row
     table, case_id = text_of(row.get("metadata_table")), text_of(row.get("metadata_document"))
     if case_id is None or table not in account.tables:
         return
@@ -72,8 +92,9 @@ def _assisted(account: Account, row: Row) -> Iterator[Event]:
     yield story.event(f"{number}/feedback", decided_at, activity, (ActorKind.OPERATOR, user), decided, revision=_revision(row))
 
 
-def _planned(account: Account, row: Row) -> Iterator[Event]:
+def _planned(account: Account, bundle: Bundle) -> Iterator[Event]:
     """A completed run of an AI agent for a record: what it changed may bear the name of the person for whom it ran."""
+    row = bundle.row
     table, case_id = text_of(row.get("related_task_table")), text_of(row.get("related_task_record"))
     if case_id is None or table not in account.tables or row.get("state") != "completed":
         return
@@ -82,8 +103,9 @@ def _planned(account: Account, row: Row) -> Iterator[Event]:
     yield _story(account, table, case_id).event(f"plan/{row['sys_id']}", at, Activity.EXECUTED, who, detail, revision=_revision(row))
 
 
-def _answered(account: Account, row: Row) -> Iterator[Event]:
+def _answered(account: Account, bundle: Bundle) -> Iterator[Event]:
     """An answer to a question of a survey that asks how well a record was served."""
+    row = bundle.row
     table, case_id = text_of(row.get("instance.trigger_table")), text_of(row.get("instance.trigger_id"))
     least = account.answers.get(text_of(row.get("metric")) or "")
     answer = text_of(row.get("actual_value"))
@@ -94,8 +116,9 @@ def _answered(account: Account, row: Row) -> Iterator[Event]:
     yield _story(account, table, case_id).event(f"survey/{row['sys_id']}", at, Activity.RATED, who, score, revision=_revision(row))
 
 
-def _worked(account: Account, row: Row) -> Iterator[Event]:
+def _worked(account: Account, bundle: Bundle) -> Iterator[Event]:
     """Time that someone entered, or that the timer of a record kept; it can be corrected later."""
+    row = bundle.row
     table, case_id = text_of(row.get("task.sys_class_name")), text_of(row.get("task"))
     if case_id is None or table not in account.tables:
         return
@@ -105,8 +128,9 @@ def _worked(account: Account, row: Row) -> Iterator[Event]:
     yield _story(account, table, case_id).event(f"time/{row['sys_id']}", at, Activity.TIME_LOGGED, who, spent, revision=_revision(row))
 
 
-def _deleted(account: Account, row: Row) -> Iterator[Told]:
+def _deleted(account: Account, bundle: Bundle) -> Iterator[Told]:
     """The end of a record, when and by whom; it takes the place of the end that a reconciliation found, which knows neither."""
+    row = bundle.row
     case_id, at = text_of(row.get("documentkey")), instant_of(row["sys_created_on"])
     if case_id is None or text_of(row.get("tablename")) not in account.tables:
         return
@@ -124,7 +148,7 @@ def _ours(field: str) -> Callable[[Account], str]:
 
 _ROW = "sys_id,sys_created_on,sys_created_by,sys_updated_on"
 BESIDE: Mapping[str, Beside] = {
-    APPROVALS: Beside(_approval),
+    APPROVALS: Beside(_approval, audited=STATE),
     ASSIST: Beside(_assisted),
     PLANS: Beside(_planned, _ours("related_task_table"), f"{_ROW},state,usecase,agent,related_task_table,related_task_record"),
     ANSWERS: Beside(

@@ -122,7 +122,7 @@ class Servicenow(Reconciled):
             answer = api.get(API + table, {"sysparm_limit": 1, "sysparm_fields": "sys_id"}, accept=REFUSED)
             if (refusal := _refused(answer, table)) is not None:
                 yield refusal.message
-        asked = f"internal_type=collection^nameIN{','.join(self.tables)}"
+        asked = f"internal_type=collection^nameIN{','.join((*self.tables, *((APPROVALS,) if self.approvals else ())))}"
         answer = api.get(API + "sys_dictionary", {"sysparm_query": asked, "sysparm_fields": "name,audit"}, accept=REFUSED)
         if answer.status != 200:
             yield f"sys_dictionary cannot be read ({answer.status}): whether tables are audited is not known; let the account read it"
@@ -131,6 +131,8 @@ class Servicenow(Reconciled):
         for table in self.tables:
             if table not in audited:
                 yield f"{table} is not audited: switch on Audit in its dictionary entry (it is not inherited from task), or its changes cannot be seen"
+        if self.approvals and APPROVALS not in audited:
+            yield f"{APPROVALS} is not audited: switch on Audit in its dictionary entry, or an approval counts as decided when anything last touched it"
 
     def names(self, api: Api) -> Iterator[Named]:
         """Names of groups, services and catalog items, labels of choices and of the account's own fields, what skills and use cases of AI are called."""
@@ -177,16 +179,17 @@ class Servicenow(Reconciled):
         return moving(ask, part.since, end, key=lambda row: str(row.get("sys_id")), changed_at=lambda row: stamp_of(row.get(stamp)), exact=False)
 
     def _complete(self, api: Api, table: str, rows: list[Row]) -> list[Bundle]:
-        """The rows with their audit and journal; approvals and answers say all by themselves."""
+        """The rows with their audit and journal; of those beside the records some have an audit, all others say all by themselves."""
         bundles = [Bundle(table, row) for row in rows]
         ids = {str(row.get("sys_id")): bundle for row, bundle in zip(rows, bundles, strict=True)}
-        if table not in self.tables or not ids:
+        beside, known = BESIDE.get(table), ",".join(ids)
+        if not ids or (beside is not None and beside.audited is None):
             return bundles
-        known = ",".join(ids)
-        for name, key, query in (
-            ("sys_audit", "documentkey", f"tablename={table}^documentkeyIN{known}"),
-            ("sys_journal_field", "element_id", f"name={table}^element_idIN{known}"),
-        ):
+        only = f"^fieldname={beside.audited}" if beside is not None else ""
+        trails = [("sys_audit", "documentkey", f"tablename={table}^documentkeyIN{known}{only}")]
+        if beside is None:
+            trails.append(("sys_journal_field", "element_id", f"name={table}^element_idIN{known}"))
+        for name, key, query in trails:
             for found, _ in self._rows(api, name, f"{query}^ORDERBYsys_created_on^ORDERBYsys_id"):
                 for one in found:
                     bundle = ids.get(str(one.get(key)))
@@ -229,4 +232,4 @@ def _refused(answer: Answer, table: str) -> Refused | None:
 
 def _translated(account: Account, bundle: Bundle) -> list[Told]:
     beside = BESIDE.get(bundle.table)
-    return list(record_told(account, bundle) if beside is None else beside.tell(account, bundle.row))
+    return list(record_told(account, bundle) if beside is None else beside.tell(account, bundle))
