@@ -79,6 +79,7 @@ def test_a_date_is_its_midnight_in_utc(run: Run, config: Path) -> None:
     [
         (("snapshot", "--as-of", "yesterday"), "no ISO 8601 time"),
         (("snapshot", "--as-of", "2199-01-01T00:00:00Z"), "workflow 'triage' has been read up to 20"),
+        (("gates", "--as-of", "2199-01-01T00:00:00Z"), "workflow 'triage' has been read up to 20"),
         (("snapshot", "--workflow", "refund"), "there is no workflow 'refund'"),
         (("explain", "acceptance", "--workflow", "triage"), "did you mean 'acceptance_ratio'"),
         (("explain", "decisions", "--workflow", "triage", "--label", "outcome"), "no label such as"),

@@ -12,7 +12,7 @@ from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
 from rollout_metrics.cli.discover import discover
 from rollout_metrics.cli.export import export
-from rollout_metrics.cli.parameters import Label, Span, Time, config_option, json_option, known_workflows, unread
+from rollout_metrics.cli.parameters import Label, Span, Time, as_of_option, config_option, json_option, known_workflows, read_until, unread
 from rollout_metrics.cli.reviews import review as review_commands
 from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
@@ -22,7 +22,7 @@ from rollout_metrics.collect.sweep import probe
 from rollout_metrics.config.model import AlertOptions, Settings
 from rollout_metrics.config.privacy import terms
 from rollout_metrics.domain.errors import ConfigurationError, CredentialsError, RolloutMetricsError
-from rollout_metrics.domain.time import Instant, floor_minute, format_instant
+from rollout_metrics.domain.time import Instant, floor_minute
 from rollout_metrics.generate import configuration_schema
 from rollout_metrics.generate import generate as generate_files
 from rollout_metrics.overview import Values, at_a_glance
@@ -32,7 +32,6 @@ from rollout_metrics.overview.told import COLUMNS, source_values, status_rows, s
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.as_of import families_as_of
 from rollout_metrics.pipeline.evidence import explain as explain_figure
-from rollout_metrics.pipeline.freshness import as_of_all
 from rollout_metrics.pipeline.reach import source_states
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.sources import find
@@ -182,7 +181,7 @@ def _known_window(pipeline: Pipeline, window: str | None) -> None:
 
 @program.command()
 @config_option
-@click.option("--as-of", "as_of", type=Time(), help="The instant, cut to the whole minute; default: each workflow's live T.")
+@as_of_option
 @click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
 @json_option
 def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_json_: bool) -> None:
@@ -191,29 +190,13 @@ def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_j
     with opened(configuration) as pipeline, bars() as watch:
         known_workflows(pipeline, workflows)
         if as_of is not None:
-            _read_until(pipeline, workflows, floor_minute(as_of))
+            read_until(pipeline, workflows, floor_minute(as_of))
         families = pipeline.families(watch=watch) or [] if as_of is None else families_as_of(pipeline, floor_minute(as_of), watch=watch)
     kept = glance.only(families, workflows)
     if as_json_:
         as_json(glance.as_values(kept))
     else:
         data(Renderer().render(kept)[0].decode().rstrip("\n"))
-
-
-def _read_until(pipeline: Pipeline, names: tuple[str, ...], at: Instant) -> None:
-    """What has not been read yet has no figures: they would look final and be wrong."""
-    if missing := unread(pipeline, names):
-        raise ConfigurationError(*missing)
-    reached = as_of_all(pipeline.company, pipeline.readings())
-    short = [workflow.name for workflow in pipeline.company.workflows if (not names or workflow.name in names) and reached[workflow.name] < at]
-    if short:
-        raise ConfigurationError(
-            *(
-                f"workflow {name!r} has been read up to {format_instant(reached[name])} only:"
-                f" {format_instant(at)} lies after that; name an earlier instant, collect first, or ask for other workflows with --workflow"
-                for name in short
-            )
-        )
 
 
 @program.command()

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from rollout_metrics.cli import ladder_text
-from rollout_metrics.cli.parameters import Span, Time, config_option, json_option, known_workflows, unread, workflows_option
+from rollout_metrics.cli.parameters import Span, as_of_option, config_option, json_option, known_workflows, read_until, unread, workflows_option
 from rollout_metrics.cli.session import opened, read_configuration
 from rollout_metrics.cli.talk import as_json, say, table
 from rollout_metrics.domain.time import Instant, floor_minute
@@ -15,12 +15,14 @@ from rollout_metrics.pipeline.ladder import assessments, comparison, histories
 @click.command()
 @config_option
 @workflows_option
-@click.option("--as-of", "as_of", type=Time(), help="The instant, cut to the whole minute; default: each workflow's live T.")
+@as_of_option
 @json_option
 def gates(file: Path, workflows: tuple[str, ...], as_of: Instant | None, as_json_: bool) -> int:
     """The gates to the next level, with verdicts and what is missing. Exit code 1 if any fails."""
     with opened(read_configuration(file)) as pipeline:
         known_workflows(pipeline, workflows)
+        if as_of is not None:
+            read_until(pipeline, workflows, floor_minute(as_of))
         found = [item for item in assessments(pipeline, None if as_of is None else floor_minute(as_of)) if not workflows or item.workflow in workflows]
         missing = unread(pipeline, workflows)
     if as_json_:

@@ -9,7 +9,7 @@ import click
 
 from rollout_metrics.cli.session import DEFAULT_CONFIG
 from rollout_metrics.domain.errors import ConfigurationError
-from rollout_metrics.domain.time import Instant, parse_instant, parse_span
+from rollout_metrics.domain.time import Instant, format_instant, parse_instant, parse_span
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.pipeline.freshness import as_of_all
 
@@ -87,6 +87,14 @@ class Label(click.ParamType[Any]):
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 workflows_option = click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
 
+as_of_option = click.option(
+    "--as-of",
+    "as_of",
+    type=Time(),
+    help="The instant, cut to the whole minute; default: each workflow's live T. It must have been read. How it was read then is not kept: no source counts as"
+    " stale, and coverage is that of links and versions.",
+)
+
 
 def known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
     """Raise `ConfigurationError` for names that no workflow has."""
@@ -104,3 +112,19 @@ def unread(pipeline: Pipeline, names: tuple[str, ...] = ()) -> list[str]:
         for workflow in pipeline.company.workflows
         if (not names or workflow.name in names) and not reached[workflow.name]
     ]
+
+
+def read_until(pipeline: Pipeline, names: tuple[str, ...], at: Instant) -> None:
+    """Raise `ConfigurationError` where these workflows, or any, have not been read up to `at`: figures would look final and be wrong."""
+    if missing := unread(pipeline, names):
+        raise ConfigurationError(*missing)
+    reached = as_of_all(pipeline.company, pipeline.readings())
+    short = [workflow.name for workflow in pipeline.company.workflows if (not names or workflow.name in names) and reached[workflow.name] < at]
+    if short:
+        raise ConfigurationError(
+            *(
+                f"workflow {name!r} has been read up to {format_instant(reached[name])} only:"
+                f" {format_instant(at)} lies after that; name an earlier instant, collect first, or ask for other workflows with --workflow"
+                for name in short
+            )
+        )
