@@ -52,7 +52,7 @@ def engine(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[s
 def needs(*images: str) -> None:
     """Skip the test where the engine does not run or lacks one of these; images are never fetched by a test."""
     if shutil.which(ENGINE) is None or engine("version", check=False).returncode:
-        pytest.skip(f"no container engine runs here ({ENGINE})")
+        pytest.skip(f"{ENGINE} does not run here: start it, or name another by CONTAINER_ENGINE")
     for image in images:
         if engine("image", "inspect", image, check=False).returncode:
             pytest.skip(f"{ENGINE} has no image {image}: {ENGINE} pull {image}")
