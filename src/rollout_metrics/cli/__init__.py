@@ -34,6 +34,8 @@ def _run(args: Sequence[str] | None) -> int:
         result = program.main(args=None if args is None else list(args), prog_name="rollout-metrics", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.ctx is not None and error.ctx.command is program:
+            say(f"Options stand after the command, as `rollout-metrics status {error.option_name} ...`.")
         return error.exit_code
     except RolloutMetricsError as error:
         for line in str(error).splitlines():

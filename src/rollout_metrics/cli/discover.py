@@ -72,7 +72,7 @@ def _sample(configuration: Configuration, name: str, bounds: Bounds) -> Sample:
     began = time.monotonic()
     source = configuration.sources[name]
     with bars() as watch:
-        return sample(
+        found = sample(
             source,
             connection(source),
             bounds,
@@ -80,3 +80,5 @@ def _sample(configuration: Configuration, name: str, bounds: Bounds) -> Sample:
             elapsed=lambda: time.monotonic() - began,
             watch=lambda pages, events: watch(name, events, None, f"{events:,} events, {pages:,} pages"),
         )
+        watch(name, 1, 1, f"{len(found.events):,} events, {found.pages:,} pages")
+    return found
