@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout_metrics.domain.time import MINUTE
@@ -14,6 +14,8 @@ FAR = 2**31 - 1
 _SMALL = st.tuples(st.integers(1, 4), st.integers(0, 3), st.integers(-2, 3))
 _WIDE = st.tuples(st.sampled_from((1, 2, FAR)), st.sampled_from((0, 1, FAR)), st.integers(-2, 3))
 _CASES = st.one_of(st.lists(st.lists(rows, max_size=6), min_size=3, max_size=3) for rows in (_SMALL, _WIDE))
+
+LAW = settings(deadline=None)
 
 Sums = dict[tuple[int, int, int], int]
 
@@ -34,6 +36,7 @@ def rows_of(found: Contributions) -> list[tuple[tuple[int, int, int], int]]:
     return [((series, minute, place), amount) for series, minute, place, amount in zip(*(column.tolist() for column in found), strict=True)]
 
 
+@LAW
 @given(_CASES)
 def test_sums_are_those_of_the_rows_one_by_one_and_in_order(cases: list[list[Contributed]]) -> None:
     found = rows_of(columns(cases).sums())
@@ -41,6 +44,7 @@ def test_sums_are_those_of_the_rows_one_by_one_and_in_order(cases: list[list[Con
     assert found == sorted(added(cases).items())
 
 
+@LAW
 @given(_CASES)
 def test_the_rows_of_each_place_are_its_own(cases: list[list[Contributed]]) -> None:
     found = columns(cases).sums().by_place(len(cases))
@@ -48,6 +52,7 @@ def test_the_rows_of_each_place_are_its_own(cases: list[list[Contributed]]) -> N
     assert found == [sorted((series, minute, amount) for (series, minute, where), amount in added(cases).items() if where == place) for place in range(3)]
 
 
+@LAW
 @given(_CASES)
 def test_counts_are_the_sums_over_places_by_workflow_and_minute(cases: list[list[Contributed]]) -> None:
     found = columns(cases).counts(lambda series: series % 2)
@@ -58,6 +63,7 @@ def test_counts_are_the_sums_over_places_by_workflow_and_minute(cases: list[list
     assert found == sorted((*key, amount) for key, amount in expected.items() if amount)
 
 
+@LAW
 @given(_CASES, _CASES)
 def test_exchanged_rows_turn_what_was_there_into_what_is_to_be_there(before: list[list[Contributed]], now: list[list[Contributed]]) -> None:
     come, gone = map(rows_of, exchanged(columns(now).sums(), columns(before).sums()))

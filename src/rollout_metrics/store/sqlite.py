@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from sqlalchemy.engine import URL
 from rollout_metrics.domain.errors import StorageError
 from rollout_metrics.store import failures
 from rollout_metrics.store.dialects import CONTENT, PLAIN, READING, Dialect, Row, Rows, Superseded, content_of, driver_of, on_conflict
+
+
+TOGETHER = 50
+"""Rows that one statement inserts: by fewer each costs more, by more no less."""
 
 
 class Sqlite(Dialect):
@@ -130,8 +135,12 @@ class Sqlite(Dialect):
 
     def upsert(self, connection: Connection, table: Table, rows: Rows, *, add: str | None = None, only: Sequence[str] = ()) -> None:
         columns = [column.name for column in table.columns]
-        sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) {on_conflict(table, add, only)}"
-        driver_of(connection).executemany(sql, rows)
+        values, conflict = f"({', '.join('?' * len(columns))})", on_conflict(table, add, only)
+        whole = len(rows) - len(rows) % TOGETHER
+        many = (tuple(chain.from_iterable(rows[start : start + TOGETHER])) for start in range(0, whole, TOGETHER))
+        for number, given in ((TOGETHER, many), (1, rows[whole:])):
+            sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {', '.join([values] * number)} {conflict}"
+            driver_of(connection).executemany(sql, given)
 
     def delete(self, connection: Connection, table: Table, keys: Rows, *columns: str) -> None:
         named = columns or tuple(table.primary_key.columns.keys())
