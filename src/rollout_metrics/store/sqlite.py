@@ -19,7 +19,6 @@ from rollout_metrics.domain.errors import StorageError
 from rollout_metrics.store import failures
 from rollout_metrics.store.dialects import CONTENT, PLAIN, READING, Dialect, Row, Rows, Superseded, content_of, driver_of, on_conflict
 
-
 TOGETHER = 50
 """Rows that one statement inserts: by fewer each costs more, by more no less."""
 
