@@ -1,21 +1,15 @@
 """What other cases say, answered from the store: the role `Surroundings` of derivation."""
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from operator import itemgetter
+from bisect import bisect_left, insort
+from collections.abc import Mapping
 
 from sqlalchemy import text
 
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.arrivals import ALWAYS
 from rollout_metrics.store.tables import FIRST_AGENT, Tables, set_meta
 
-PAGE = 500
-"""Agents' touches read at a time."""
-
-_NEXT_SEEN = text("SELECT at FROM touches WHERE touch = :group AND at >= :start ORDER BY at LIMIT :limit")
+_NEXT_SEEN = text("SELECT min(at) FROM touches WHERE touch = :group AND at >= :start")
 """Of one group: of several at once SQLite reads all their rows."""
 _PREVIOUS = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
 
@@ -27,7 +21,7 @@ class StoredSurroundings:
         self._around = around
         self._as_of = as_of
         self._first: dict[str, Instant | None] = {}
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, list[Instant]] = {}
 
     def first_agent_at(self, workflow: Workflow) -> Instant | None:
         """The first agent event, whosever agent it is, on a case of the workflow since that case's `scoped_at`."""
@@ -42,31 +36,15 @@ class StoredSurroundings:
         end = min(end, self._as_of[workflow.name])
         if start > end:
             return False
-        seen = self._seen.get(workflow.name)
-        if seen is None:
-            seen = self._seen[workflow.name] = _Seen(partial(self._around.agent_touches, workflow.name))
-        return seen.first_from(start) <= end
-
-
-class _Seen:
-    """The instants of a workflow's agents, read piece by piece where they are asked for."""
-
-    def __init__(self, read: Callable[[Instant], Sequence[Instant]]) -> None:
-        self._read = read
-        self._pieces: list[tuple[Instant, Sequence[Instant]]] = []
-        """From where on each was read, in order, and what was found: without a gap from there to its last instant."""
-
-    def first_from(self, start: Instant) -> Instant:
-        """The first instant from `start` on; `ALWAYS` if there is none."""
-        place = bisect_right(self._pieces, start, key=_start)
-        piece = self._pieces[place - 1][1] if place else ()
-        if not piece or piece[-1] < start:
-            piece = self._read(start)
-            insort(self._pieces, (start, piece), key=_start)
-        return piece[bisect_left(piece, start)]
-
-
-_start = itemgetter(0)
+        seen = self._seen.setdefault(workflow.name, [])
+        place = bisect_left(seen, start)
+        if place < len(seen) and seen[place] <= end:
+            return True
+        found = self._around.next_agent_touch(workflow.name, start)
+        if found is None:
+            return False
+        insort(seen, found)
+        return found <= end
 
 
 class Around(Tables):
@@ -103,15 +81,13 @@ class Around(Tables):
                 if at is not None:
                     set_meta(connection, f"{FIRST_AGENT}{workflow}", str(at))
 
-    def agent_touches(self, workflow: str, start: Instant) -> list[Instant]:
-        """The next instants from `start` on at which an agent of the workflow did something anywhere, in order, none left out; `ALWAYS` follows the last."""
+    def next_agent_touch(self, workflow: str, start: Instant) -> Instant | None:
+        """The first instant from `start` on at which an agent of the workflow did something anywhere."""
         if not self._names.complete:
             self._names.load()
-        found, until = set[Instant](), ALWAYS
+        groups = self._names.groups_of(workflow)
+        if not groups:
+            return None
         with self._database.reading() as connection:
-            for group in self._names.groups_of(workflow):
-                page = [at for (at,) in connection.execute(_NEXT_SEEN, {"group": group, "start": start, "limit": PAGE})]
-                found.update(page)
-                if len(page) == PAGE:
-                    until = min(until, page[-1])
-        return sorted(at for at in (*found, until) if at <= until)
+            found = [connection.execute(_NEXT_SEEN, {"group": group, "start": start}).scalar() for group in groups]
+        return min((int(at) for at in found if at is not None), default=None)
