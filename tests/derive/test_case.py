@@ -1,9 +1,16 @@
 """A case derived as a whole."""
 
+import ast
+from inspect import getsource
 from random import Random
+from types import ModuleType
+
+import pytest
+from msgspec import Struct
 
 from builders import Around, after, company, ev, everywhere
 from histories import full_company, history_of
+from rollout_metrics.derive import recommendations, summary
 from rollout_metrics.derive.case import TOGETHER, derive, derive_each
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.facts import Act, CaseFacts, CaseSummary, Escalated, Evaluated, Handling, Recommendation, ReferenceValue, Violation
@@ -69,3 +76,15 @@ def test_cases_derived_together_have_the_facts_they_have_alone_and_those_that_ar
     for case, events in cases.items():
         assert together[case] == (derive(events, made, as_of, around) if events else CaseFacts(case, None, None, (), None))
     assert any(found.facts for found in together.values())
+
+
+@pytest.mark.parametrize(("module", "made"), [(recommendations, Recommendation), (summary, CaseSummary)])
+def test_what_a_fact_is_given_by_place_stands_under_the_name_of_its_field(module: ModuleType, made: type[Struct]) -> None:
+    calls = [node for node in ast.walk(ast.parse(getsource(module))) if isinstance(node, ast.Call) and ast.unparse(node.func) == made.__name__]
+
+    for call in calls:
+        given = dict(zip(made.__struct_fields__, call.args, strict=True))
+        named = {field: argument.id for field, argument in given.items() if isinstance(argument, ast.Name)}
+        assert all(field == name for field, name in named.items())
+        assert {field for field in given if field.endswith("_at")} <= named.keys()
+    assert len(calls) == 1

@@ -67,39 +67,42 @@ def summary(  # noqa: PLR0917  (one shape for all derivations)
     closed_at = None if closing is None else max(closing.at, scoped_at)
     last = history.steps[-1]
     ending = last if last.activity in ENDINGS else None
+    ended_at = None if ending is None else ending.at
     review = review_effort(history, recommendations)
+    reviewed_at = None if review is None else review[1]
     drop_judged_at = scoped_at + workflow.drop_after
     agents, operators = history.since(history.by[_AGENT]), history.since(history.by[_OPERATOR])
     first_agent_at = agents[0].at if agents else None
     touched = (first_agent_at is not None and first_agent_at <= drop_judged_at) or (bool(operators) and operators[0].at <= drop_judged_at)
+    # By place, instants under their fields' names: see `recommendations`.
     return CaseSummary(
-        workflow=workflow.name,
-        scoped_at=scoped_at,
-        handled_at=handled_at,
-        judged_at=judged_at,
-        escalated_in_cohort=escalated_in_cohort,
-        complained_in_cohort=complaint is not None,
-        escalated=bool(escalations),
-        closed_at=closed_at,
-        ended_at=None if ending is None else ending.at,
-        effort=None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
-        review_effort=None if review is None else review[0],
-        reviewed_at=None if review is None else review[1],
-        touched=touched,
-        drop_judged_at=drop_judged_at,
-        agent_involved=bool(history.by[_AGENT]),
-        assisted=handling is not None and handling.handling is _ASSISTED,
-        should_escalate=_should_escalate(history, workflow),
-        operators=_operators(operators),
-        first_agent_at=first_agent_at,
-        evidence=_evidence(handled, complaint, closing, ending),
-        unaided=_unaided(history, workflow, scoped_at),
-        escalated_early=escalated_early,
-        complained_early=complained_early,
-        comments=len(history.since(history.of.get(_COMMENTED, ()))),
-        verdict=verdict,
-        concluded_at=concluded_at,
-        names=appeared(history, workflow, drop_judged_at),
+        workflow.name,
+        scoped_at,
+        handled_at,
+        judged_at,
+        escalated_in_cohort,
+        complaint is not None,
+        bool(escalations),
+        closed_at,
+        ended_at,
+        None if closed_at is None else effort(history, workflow, (scoped_at - 1, closed_at)),
+        None if review is None else review[0],
+        reviewed_at,
+        touched,
+        drop_judged_at,
+        bool(history.by[_AGENT]),
+        handling is not None and handling.handling is _ASSISTED,
+        _should_escalate(history, workflow),
+        _operators(operators),
+        first_agent_at,
+        _evidence(handled, complaint, closing, ending),
+        _unaided(history, workflow, scoped_at),
+        escalated_early,
+        complained_early,
+        len(history.since(history.of.get(_COMMENTED, ()))),
+        verdict,
+        concluded_at,
+        appeared(history, workflow, drop_judged_at),
     )
 
 
