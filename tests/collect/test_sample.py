@@ -1,13 +1,19 @@
 """A look at a source is bounded, newest first, and keeps nothing of where it has been."""
 
+import gzip
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import after, ev
+from rollout_metrics.collect.files import last_lines
 from rollout_metrics.collect.http import Api, Endpoint
 from rollout_metrics.collect.sample import Bounds, Sample, sample
 from rollout_metrics.collect.source import Coverage, Named, Page, Rejected, Source, Window
@@ -163,3 +169,43 @@ def test_a_bound_of_time_holds_for_files_too(tmp_path: Path) -> None:
     found = sample(Events(name="e", paths=(tmp_path,)), None, ENOUGH, now=NOW, elapsed=lambda: 61.0)
 
     assert (len(found.events), found.cut) == (5, "on time (60 s)")
+
+
+def is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+@given(st.lists(st.just(b"7") | st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=12), st.integers(1, 20), st.booleans())
+def test_the_last_lines_come_first_and_all_of_them_once(written: list[bytes], most: int, ended: bool) -> None:
+    text = b"\n".join(written) + (b"\n" if ended and written else b"")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.jsonl"
+        path.write_bytes(text)
+        pieces = [lines.lines for lines in last_lines(path, most=most)]
+
+    whole = text.split(b"\n")
+    last = whole[-1:] if is_json(whole[-1]) else []
+    assert [line for piece in reversed(pieces) for line in piece] == [*whole[:-1], *last]
+
+
+def test_of_a_long_file_its_end_is_read_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"not an event\n" * 200_000 + lines(112))
+
+    found = sample(Events(name="e", paths=(tmp_path,)), None, msgspec.structs.replace(ENOUGH, pages=1), now=NOW, elapsed=lambda: 0.0)
+
+    assert [event.case_id for event in found.events] == [f"{n}" for n in range(98, 112)]
+
+
+def test_files_that_lie_wholly_before_the_depth_end_the_look(tmp_path: Path) -> None:
+    for day, name in enumerate(("old.jsonl.gz", "older.jsonl.gz", "oldest.jsonl.gz")):
+        at = lines(112)[len(lines(112 - 40 * day - 1)) : len(lines(112 - 40 * day))]
+        (tmp_path / name).write_bytes(gzip.compress(at))
+        os.utime(tmp_path / name, (1000 - day, 1000 - day))
+
+    found = sample(Events(name="e", paths=(tmp_path,)), None, ENOUGH, now=NOW, elapsed=lambda: 0.0)
+
+    assert ([event.case_id for event in found.events], found.pages, found.cut) == (["111"], 2, None)

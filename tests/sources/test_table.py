@@ -2,6 +2,7 @@ import gzip
 import os
 import zipfile
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -467,6 +468,28 @@ def test_a_query_is_read_from_its_last_watermark_on(database: sqlalchemy.Engine)
     insert(database, ("3", 1, "2026-03-02T09:00:00Z", 20, "ann", "x", "g"), ("4", 1, "2026-03-02T09:00:00Z", 5, "ann", "x", "g"))
     assert desk.sweep(reader) == ["2", "3"]
     assert desk.watermark == NOW
+
+
+def looked_at(reader: Table, pages: int) -> list[str]:
+    """The ids of events in the first pages of a look, page by page."""
+    stretches = (page for stretch in reader.newest(None, NOW) for page in stretch)
+    return [",".join(event.event_id for event in reader.events(page) if isinstance(event, Event)) for page in islice(stretches, pages)]
+
+
+def test_a_look_at_a_query_begins_with_its_greatest_watermark(database: sqlalchemy.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollout_metrics.sources.table.PAGE_ROWS", 2)
+    insert(database, *((str(number), 1, "2026-03-02T09:00:00Z", number, "ann", "x", "g") for number in (3, 1, 4, 2, 5)))
+
+    assert looked_at(queried(database, **PLAIN, watermark_column="changed"), 2) == ["5,4", "3,2"]
+    assert looked_at(queried(database, **PLAIN), 9) == ["3,1", "4,2", "5", ""]
+
+
+def test_a_look_at_files_begins_with_the_one_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollout_metrics.sources.table.PAGE_ROWS", 2)
+    for at, name, numbers in ((30, "a.csv", (1, 2, 3)), (10, "b.csv", (4,)), (20, "c.csv", (5,))):
+        written(tmp_path / name, rows(*numbers), at=at)
+
+    assert looked_at(table(tmp_path, **PLAIN), 3) == ["1,2", "3", "5"]
 
 
 def test_a_query_without_watermark_is_read_whole(database: sqlalchemy.Engine) -> None:

@@ -127,6 +127,37 @@ def new_lines(path: Path, state: FileState | None, *, now: Instant, patience: Sp
         raise unreadable(path, error) from None
 
 
+def last_lines(path: Path, *, most: int) -> Iterator[Lines]:
+    """The lines of a plain file from its end back to its beginning, about `most` bytes at a time; those of one piece are in order. For a look only.
+
+    Which line of the file they are is not known. A last line that is no whole JSON value is left out: it is being written.
+    """
+    try:
+        with path.open("rb") as file:
+            end = size = file.seek(0, os.SEEK_END)
+            while end > 0:
+                start, piece = end, b""
+                while start > 0 and b"\n" not in piece[:-1]:  # a line may be longer than that
+                    start = max(0, start - most)
+                    file.seek(start)
+                    piece = file.read(end - start)
+                begin = piece.index(b"\n") + 1 if start > 0 else 0
+                lines = piece[begin:].split(b"\n")
+                if not lines[-1] or (end == size and not _complete(lines[-1])):
+                    lines.pop()
+                end = start + begin
+                yield Lines(f"{path} from byte {end} on", 0, [line[:MAX_LINE] for line in lines])
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def newest_first(files: Iterable[Path]) -> list[Path]:
+    """Files by when they were last written, then by name, the last one first."""
+    return sorted(files, key=lambda path: (path.stat().st_mtime_ns if path.exists() else 0, path), reverse=True)
+
+
 def stream_lines(file: IO[bytes], name: str, *, most: int) -> Iterator[Lines]:
     """All lines of a stream that is read once."""
     for lines, _ in _read(Path(name), file, FileState(), b"", young=False, packed=False, most=most, seek=False):

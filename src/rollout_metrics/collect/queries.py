@@ -50,11 +50,15 @@ def with_password(url: str, password: str | None) -> str:
     return url if password is None else make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
-def rows_of(query: Query, reached: Reached | None, lookback: Span) -> Iterator[tuple[FileRow, Reached | None]]:
-    """The rows from `reached` (less `lookback` where it is a time) on, in order of the watermark column, each with the value reached after it."""
+def rows_of(query: Query, reached: Reached | None, lookback: Span, *, backwards: bool = False) -> Iterator[tuple[FileRow, Reached | None]]:
+    """The rows from `reached` (less `lookback` where it is a time) on, in order of the watermark column, each with the value reached after it.
+
+    `backwards`: the greatest value first.
+    """
     shown = check_url(query.url)
     with _connected(query.url, shown) as connection:
-        yield from _rows(connection.execution_options(stream_results=True, max_row_buffer=BATCH), query, shown, reached, lookback)
+        streaming = connection.execution_options(stream_results=True, max_row_buffer=BATCH)
+        yield from _rows(streaming, query, shown, _statement(connection, query, reached, lookback, backwards=backwards), reached)
 
 
 def one_row(url: str, sql: str, parameters: Mapping[str, str], *, timeout: Span) -> tuple[Any, ...]:
@@ -114,9 +118,10 @@ def _engine(url: str, shown: str) -> Engine:
         raise ConfigurationError(f"{shown}: there is no driver for this database ({error}): install it, for PostgreSQL as rollout-metrics[postgres]") from None
 
 
-def _rows(connection: Connection, query: Query, shown: str, reached: Reached | None, lookback: Span) -> Iterator[tuple[FileRow, Reached | None]]:
-    statement, parameters = _statement(connection, query, reached, lookback)
-    with connection.execute(text(statement), parameters) as result:
+def _rows(
+    connection: Connection, query: Query, shown: str, statement: tuple[str, dict[str, Any]], reached: Reached | None
+) -> Iterator[tuple[FileRow, Reached | None]]:
+    with connection.execute(text(statement[0]), statement[1]) as result:
         names = list(result.keys())
         wanted = query.columns | ({query.watermark} if query.watermark else frozenset())
         if lacking := wanted.difference(names):
@@ -132,7 +137,7 @@ def _rows(connection: Connection, query: Query, shown: str, reached: Reached | N
                 yield FileRow(f"{shown}: row {number}", texts, problem), reached
 
 
-def _statement(connection: Connection, query: Query, reached: Reached | None, lookback: Span) -> tuple[str, dict[str, Any]]:
+def _statement(connection: Connection, query: Query, reached: Reached | None, lookback: Span, *, backwards: bool) -> tuple[str, dict[str, Any]]:
     inner = f"({_escaped(query.sql)})"
     if query.watermark is None:
         return f"SELECT * FROM {inner} read_rows", {}  # noqa: S608  (the query is the operator's own)
@@ -144,7 +149,7 @@ def _statement(connection: Connection, query: Query, reached: Reached | None, lo
         case = quoted(query.case)
         touched = f" WHERE {case} IN (SELECT {case} FROM {inner} new_rows{after})" if after else ""  # noqa: S608
         return f"SELECT * FROM {inner} read_rows{touched}", parameters  # noqa: S608
-    return f"SELECT * FROM {inner} read_rows{after} ORDER BY {column}", parameters  # noqa: S608
+    return f"SELECT * FROM {inner} read_rows{after} ORDER BY {column}{' DESC' if backwards else ''}", parameters  # noqa: S608
 
 
 def _escaped(sql: str) -> str:

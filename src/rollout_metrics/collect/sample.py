@@ -56,12 +56,17 @@ def sample(
 ) -> Sample:
     """Look at a source as of `now`. `elapsed`: seconds since the look began; `watch` is told pages and events after each page.
 
-    Sources with windows are read newest stretch first. Those that read on from where they stopped (files, tables) are read from their beginning, and only
+    The newest stretch is read first. Sources that read on from where they stopped (files, tables) begin with the newest as well as they can tell, and only
     what lies within `depth` of their newest event is kept. Whatever `pages` raises goes through.
     """
     look = _Look(source, bounds, elapsed, watch)
-    stretches = _stretches(now, bounds.depth) if source.windowed else iter((Window(0, now),))
-    cut = next((reason for window in stretches if (reason := look.read(source.pages(api, window))) is not None), None)  # type: ignore[arg-type]
+    cut = None
+    for pages in _stretches(source, api, now, bounds.depth):
+        if look.passed():
+            break
+        cut = look.full() or look.read(pages)
+        if cut is not None:
+            break
     errors: dict[str, None] = {}
     lacking = () if api is None else tuple(_answers(source.lacking, api, errors))
     names = () if api is None else tuple(_answers(source.names, api, errors))
@@ -76,11 +81,14 @@ def _answers(asked: Callable[[Api], Iterator[T]], api: Api, errors: dict[str, No
         errors[str(error)] = None
 
 
-def _stretches(now: Instant, depth: Span) -> Iterator[Window]:
+def _stretches(source: Source, api: Api | None, now: Instant, depth: Span) -> Iterator[Iterator[Page]]:
+    if not source.windowed:
+        yield from source.newest(api, now)
+        return
     end, span = now, min(FIRST_STRETCH, depth)
     while end > now - depth:
         start = max(end - span, now - depth)
-        yield Window(start, end)
+        yield source.pages(api, Window(start, end))  # type: ignore[arg-type]
         end, span = start, now - start
 
 
@@ -92,11 +100,14 @@ class _Look:
         self.rejected: Counter[str] = Counter()
         self.coverage: dict[str, tuple[int, int]] = {}
         self._events: list[Event] = []
+        self._latest: Instant = 0
+        self._stretch: Instant | None = None
+        """Instants of the newest event of all, and of the stretch that is being read."""
         self._source, self._bounds, self._elapsed, self._watch = source, bounds, elapsed, watch
 
     def read(self, pages: Iterator[Page]) -> str | None:
-        """Read pages until they or a bound end; the one that did, in words."""
-        bounds = self._bounds
+        """Read the pages of a stretch until they or a bound end; the one that did, in words."""
+        bounds, self._stretch = self._bounds, None
         for page in pages:
             self._take(page)
             self.pages += 1
@@ -111,6 +122,16 @@ class _Look:
                 return f"on time ({bounds.seconds:,.0f} s)"
         return None
 
+    def passed(self) -> bool:
+        """Whether the stretch that was read last lies wholly before the depth: what comes now is older still."""
+        return not self._source.windowed and self._stretch is not None and self._stretch <= self._latest - self._bounds.depth
+
+    def full(self) -> str | None:
+        """The bound on events, in words, where as many as it allows have been seen within the depth."""
+        if not self._source.windowed and len(self._events) >= self._bounds.events:
+            self._events = self.newest()
+        return f"on events ({self._bounds.events:,})" if len(self._events) >= self._bounds.events else None
+
     def newest(self) -> list[Event]:
         """The events kept: one reading each, the newest within the bounds."""
         held = sorted(resolve(self._events), key=lambda event: (event.occurred_at, event.event_id), reverse=True)
@@ -122,6 +143,8 @@ class _Look:
         for record in translated(self._source, page):
             if isinstance(record, Event):
                 self._events.append(record)
+                at = record.occurred_at
+                self._latest, self._stretch = max(self._latest, at), at if self._stretch is None else max(self._stretch, at)
             elif isinstance(record, Rejected):
                 self.rejected[record.reason] += 1
             elif isinstance(record, Coverage):

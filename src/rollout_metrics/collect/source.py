@@ -173,6 +173,10 @@ class Source(BaseModel):
     def pages(self, api: "Api", window: Window) -> Iterator[Page]:
         """Read a window, oldest first. The only method that does I/O."""
 
+    def newest(self, api: "Api | None", now: Instant) -> Iterator[Iterator[Page]]:
+        """For a look at a source that is not read by windows: its pages in stretches, the newest first as far as it can tell; else all in one."""
+        yield self.pages(api, Window(0, now))  # type: ignore[arg-type]
+
     @abstractmethod
     def events(self, page: Page) -> Iterator[Told]:
         """Translate a page. Pure: no clock, no policy. Where the system holds change records too, they are among it."""

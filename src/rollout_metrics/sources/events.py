@@ -8,7 +8,7 @@ import msgspec
 from pydantic import Field
 
 from rollout_metrics.collect.event_format import read_event
-from rollout_metrics.collect.files import FileState, Lines, Paths, ReadUpTo, found, new_lines, reached, stream_lines
+from rollout_metrics.collect.files import FileState, Lines, Paths, ReadUpTo, found, last_lines, new_lines, newest_first, reached, stream_lines
 from rollout_metrics.collect.http import Api, Endpoint
 from rollout_metrics.collect.source import Duration, Page, Rejected, Source, Window
 from rollout_metrics.domain.events import Event
@@ -57,6 +57,20 @@ class Events(Source):
                 body = []
         last = self._page(body, cursor)
         yield msgspec.structs.replace(last, read_up_to=reached(self.read_up_to, now=window.end, newest=cursor.newest))
+
+    def newest(self, api: Api | None, now: Instant) -> Iterator[Iterator[Page]]:
+        """File by file, the one written last first; of plain files the last lines first."""
+        if any(path.name == "-" for path in self.paths):
+            yield from super().newest(api, now)
+            return
+        for path in newest_first(found(self.paths, SUFFIXES)):
+            if path.suffix == ".gz":
+                yield (self._seen(lines) for lines, _ in new_lines(path, None, now=now, patience=self.patience, most=PAGE_BYTES))
+            else:
+                yield from (iter((self._seen(lines),)) for lines in last_lines(path, most=PAGE_BYTES))
+
+    def _seen(self, lines: Lines) -> Page:
+        return Page([lines], lines.where(0))
 
     def events(self, page: Page) -> Iterator[Event | Rejected]:
         """The event of each line that is not blank."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -9,7 +10,7 @@ import msgspec
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from rollout_metrics.collect import queries, rows, snapshots
-from rollout_metrics.collect.files import Paths, ReadUpTo, found, reached, unreadable
+from rollout_metrics.collect.files import Paths, ReadUpTo, found, newest_first, reached, unreadable
 from rollout_metrics.collect.http import Api, Endpoint
 from rollout_metrics.collect.joins import Joined, JoinOptions
 from rollout_metrics.collect.mapping import Text, TextOptions, TimeOptions, sort_key
@@ -153,6 +154,16 @@ class Table(Source):
         last = reached(self.read_up_to, now=window.end, newest=cursor.newest)
         yield Page([], f"{self.name}: the end", last, msgspec.to_builtins(cursor))
 
+    def newest(self, api: Api | None, now: Instant) -> Iterator[Iterator[Page]]:
+        """File by file, the one written last first; a query by its watermark column, backwards. What is compared row by row is read as it always is."""
+        if self.snapshots is not None or (self.url is not None and self.watermark_column is None):
+            yield from super().newest(api, now)
+        elif self.url is not None:
+            yield from (iter((page,)) for page in self._query_pages(Cursor(), backwards=True))
+        else:
+            read = self._reader()
+            yield from (_pages(read(path)) for path in newest_first(found(self.paths, rows.SUFFIXES)))
+
     def events(self, page: Page) -> Iterator[Event | Rejected]:
         """The events of each row."""
         seen: dict[str, Event] = {}
@@ -259,13 +270,13 @@ class Table(Source):
 
         return read
 
-    def _query_pages(self, cursor: Cursor) -> Iterator[Page]:
+    def _query_pages(self, cursor: Cursor, *, backwards: bool = False) -> Iterator[Page]:
         assert self.url is not None
         assert self.query is not None
         url = queries.with_password(self.url, self.password.get_secret_value() if self.password is not None else None)
         case = self.case_id.column if self.snapshots is not None and self.watermark_column else None
         query = queries.Query(url, self.query, self.watermark_column, case, self._mapping.columns(), self.nulls)
-        read = queries.rows_of(query, cursor.query, self.lookback)
+        read = queries.rows_of(query, cursor.query, self.lookback, backwards=backwards)
         if self.snapshots is not None:
             latest = [cursor.query]
 
@@ -287,6 +298,12 @@ class Table(Source):
         if body:
             cursor.query = further
             yield Page(body, body[0].where)
+
+
+def _pages(read: Iterator[rows.FileRow]) -> Iterator[Page]:
+    """Rows in pages that lead nowhere, for a look."""
+    while body := [Record(row.where, row.values, problem=row.problem) for row in islice(read, PAGE_ROWS)]:
+        yield Page(body, body[0].where)
 
 
 def _state(path: Path, known: TableState | None) -> TableState:
