@@ -264,6 +264,14 @@ class TestRecovery:
     def test_a_deployed_change_that_reworks_it_recovers_it(self) -> None:
         assert failure(change(incidents=(incident(5),)), change("fix", 8, reworks="c")) == (FailureCause.INCIDENT, hour(5), hour(8))
 
+    def test_a_deployed_change_that_reworks_it_is_an_intervention_in_force_at_once(self) -> None:
+        both = (change("c"), change("fix", 8, reworks="c"))
+
+        assert failure(*both) == (FailureCause.INTERVENTION, hour(8), hour(8))
+        assert metrics(*both).failed == by(intervention=1)
+        assert failure(*both, as_of=7) is None
+        assert failure(change("c"), change("fix", 8, reworks="c", environment="staging")) is None
+
     def test_a_pause_recovers_it(self) -> None:
         paused = [{"start": "2026-03-02T16:00:00Z"}]
 

@@ -177,6 +177,7 @@ class Deployments:
             found.append(("incident", i.started_at, stop))
         found += [("incident", start, stop) for number, (start, stop) in sources.items() if number not in told]
         found += [("intervention", i.at, None) for i in c.interventions]
+        found += [("intervention", self.at(o), None) for o in self.deployed if o.reworks == c.id]
         found += [("evaluation", run, None) for run in self.failed_runs() if at < run <= self.own_end(at)]
         for metric in c.harm.metrics:
             found += [("harm", start, stop) for start, stop in self.crossings(metric, begun, min(end, self.t))]

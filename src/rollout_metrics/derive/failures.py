@@ -107,9 +107,15 @@ def linked(change: Change, incidents: Iterable[Incident]) -> Iterator[Incident]:
 
 
 def _remedies(workflow: Workflow, change: Change, as_of: Instant) -> Sequence[Instant]:
-    reworked_at = (other.deployed_at for other in workflow.changes if other.reworks == change.id and other.environment == change.environment)
-    known = (*reworked_at, *(item.in_force_at for item in change.interventions), change.recovered_at)
+    known = (*(at for at, _ in _reworks(workflow, change)), *(item.in_force_at for item in change.interventions), change.recovered_at)
     return [at for at in known if at is not None and at <= as_of]
+
+
+def _reworks(workflow: Workflow, change: Change) -> Iterator[tuple[Instant, Change]]:
+    """The deployed changes that roll it back or hotfix it."""
+    for other in workflow.changes:
+        if other.reworks == change.id and other.environment == change.environment and other.deployed_at is not None:
+            yield other.deployed_at, other
 
 
 def _troubles(workflow: Workflow, change: Change, watch: Watch, observed: Observed, as_of: Instant) -> Iterator[Trouble]:
@@ -124,6 +130,8 @@ def _troubles(workflow: Workflow, change: Change, watch: Watch, observed: Observ
         yield Trouble(FailureCause.INCIDENT, told.started_at, told.ended_at, f"incident {told.case[1]}", told.event, told.case)
     for intervention in change.interventions:
         yield Trouble(FailureCause.INTERVENTION, intervention.at, None, intervention.kind.value.replace("_", " "))
+    for at, other in _reworks(workflow, change):
+        yield Trouble(FailureCause.INTERVENTION, at, None, f"rolled back or hotfixed by {other.id}")
     for run in observed.failed_runs:
         if change.deployed_at is not None and change.deployed_at < run.at <= watch.own_end and _tried(workflow, run):
             yield Trouble(FailureCause.EVALUATION, run.at, None, "evaluation failed", run.event)
