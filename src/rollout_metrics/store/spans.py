@@ -1,6 +1,6 @@
 """The stretch of time a fact has to do with: where it can appear in a window; and until when what is known of a case was moving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -29,8 +29,8 @@ Stretch = tuple[Instant, Instant]
 
 def fact_span(fact: Fact) -> Stretch:
     """The first and the last instant that matter to a fact; `OPEN` as the last while it is not finished."""
-    spanned = _SPANS.get(type(fact))
-    return spanned(fact) if spanned is not None else (fact.at, fact.at)  # type: ignore[union-attr]
+    known = [at for at in _instants(fact) if at is not None]
+    return min(known), max(known)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -51,18 +51,17 @@ def span_of(derived: CaseFacts) -> Span | None:
     What moved a case last is an event of it, or something of a kind in `_MOVES`. A deadline that only says when a thing is counted moves nothing: as of an
     instant before, it is counted after that instant.
     """
-    spans = [fact_span(fact) for fact in derived.facts]
-    if derived.lived is not None:
-        spans.append(derived.lived)
-    if not spans:
+    instants = [at for fact in derived.facts for at in _instants(fact) if at is not None]
+    instants += derived.lived or ()
+    if not instants:
         return None
-    ends_at = max([end for _, end in spans])
+    ends_at = max(instants)
     moved_at = ends_at if derived.lived is None else derived.lived[1]
     for fact in derived.facts:
         moves = _MOVES.get(type(fact))
         if moves is not None and (at := moves(fact)) is not None and at > moved_at:
             moved_at = at
-    return Span(min([start for start, _ in spans]), max(moved_at, ends_at), moved_at)
+    return Span(min(instants), max(moved_at, ends_at), moved_at)
 
 
 def _timed_out(fact: Recommendation) -> Instant | None:
@@ -76,39 +75,42 @@ def _asked_around(fact: Handling) -> Instant | None:
     return None if fact.presence is None or fact.handling is HandlingKind.AGENT_ABSENT else fact.presence[1]
 
 
-def _recommendation(fact: Recommendation) -> Stretch:
+_Instants = Iterable[Instant | None]
+
+
+def _instants(fact: Fact) -> _Instants:
+    """The instants that matter to a fact, in no order, among them its first and its last; None for what has not come."""
+    of_kind = _INSTANTS.get(type(fact))
+    return of_kind(fact) if of_kind is not None else (fact.at,)  # type: ignore[union-attr]
+
+
+def _recommendation(fact: Recommendation) -> _Instants:
     if fact.outcome is Outcome.PENDING or fact.provisional:
         return fact.opened_at, OPEN
-    return _within(fact.opened_at, fact.acted_at, fact.decided_at, fact.first_decided_at, fact.ended_at, fact.settled_at)
+    return fact.opened_at, fact.acted_at, fact.decided_at, fact.first_decided_at, fact.ended_at, fact.settled_at
 
 
-def _escalated(fact: Escalated) -> Stretch:
+def _escalated(fact: Escalated) -> _Instants:
     if fact.resolved_at is None and fact.ended_at is None:
         return fact.raised_at, OPEN
-    return _within(fact.raised_at, fact.breach_at, fact.acknowledged_at, fact.resolved_at, fact.ended_at)
+    return fact.raised_at, fact.breach_at, fact.acknowledged_at, fact.resolved_at, fact.ended_at
 
 
-def _summary(fact: CaseSummary) -> Stretch:
-    first = min([fact.scoped_at, *(at for _, at in fact.operators)])
+def _summary(fact: CaseSummary) -> _Instants:
+    worked = [at for _, at in fact.operators]
     if fact.closed_at is None and fact.ended_at is None:
-        return first, OPEN
-    instants = (fact.handled_at, fact.judged_at, fact.closed_at, fact.ended_at, fact.reviewed_at, fact.drop_judged_at, *(at for _, at in fact.operators))
-    return first, _within(first, *instants)[1]
+        return fact.scoped_at, OPEN, *worked
+    return fact.scoped_at, fact.handled_at, fact.judged_at, fact.closed_at, fact.ended_at, fact.reviewed_at, fact.drop_judged_at, *worked
 
 
-def _within(first: Instant, *others: Instant | None) -> Stretch:
-    known = [at for at in (first, *others) if at is not None]
-    return min(known), max(known)
-
-
-_SPANS: dict[type[Any], Callable[[Any], Stretch]] = {
+_INSTANTS: dict[type[Any], Callable[[Any], _Instants]] = {
     Recommendation: _recommendation,
-    Act: lambda fact: (fact.at, fact.judged_at) if fact.reversed_at is None else _within(fact.at, fact.judged_at, fact.reversed_at),
+    Act: lambda fact: (fact.at, fact.judged_at, fact.reversed_at),
     ReferenceValue: lambda fact: (fact.at, fact.judged_at),
     Escalated: _escalated,
-    Handling: lambda fact: _within(fact.scoped_at, fact.at, *(fact.presence or ())),
+    Handling: lambda fact: (fact.scoped_at, fact.at, *(fact.presence or ())),
     CaseSummary: _summary,
-    IncidentSeen: lambda fact: (fact.at, OPEN if fact.ended_at is None else max(fact.at, fact.ended_at)),
+    IncidentSeen: lambda fact: (fact.at, OPEN if fact.ended_at is None else fact.ended_at),
 }
 
 _MOVES: dict[type[Any], Callable[[Any], Instant | None]] = {  # `OPEN`: it counts something that stands at T
