@@ -14,7 +14,7 @@ from benchmarks.measure import by_turns, function, median, ratio, told
 from rollout_metrics.derive.case import derive_each
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.pipeline.memory import quiet_collector
+from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
 from rollout_metrics.store import open_store
 
 ROUNDS = 5
@@ -38,6 +38,7 @@ def run(work: Path, *, full: bool) -> None:
     count = 200_000 if full else 40_000
     around = Quiet()
     quiet_collector()  # as the command line does
+    leave_alone()
     with tempfile.TemporaryDirectory(dir=work) as scratch:
         path = Path(scratch) / "ours.db"
         with serving(desk(work, count)) as address:

@@ -3,7 +3,7 @@ through the whole pipeline: derived, counted, one snapshot published."""
 
 import sys
 
-from rollout_metrics.pipeline.memory import quiet_collector
+from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
 
 
 def land(address: str, url: str, now: int) -> None:
@@ -14,6 +14,7 @@ def land(address: str, url: str, now: int) -> None:
     from rollout_metrics.pipeline.landing import Landing
     from rollout_metrics.store import open_store
 
+    leave_alone()
     settings = configuration(address)
     source = settings.sources["desk"]
     endpoint = source.endpoint()
@@ -35,6 +36,7 @@ def everything(address: str, url: str, now: int) -> None:
     from rollout_metrics.publish.snapshot import Board
     from rollout_metrics.store import open_store
 
+    leave_alone()
     board = Board()
     with open_store(url, clock=lambda: now) as store:
         collected = Pipeline(configuration(address), store, lambda: now, board, SelfMetrics("1")).collect("desk")
@@ -45,3 +47,4 @@ def everything(address: str, url: str, now: int) -> None:
 if __name__ == "__main__":
     quiet_collector()  # as the command line does, before it imports what it needs
     (everything if len(sys.argv) > 4 else land)(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    leave_alone()

@@ -3,10 +3,11 @@
 import sys
 
 from benchmarks.quarters import QUARTER, opened
-from rollout_metrics.pipeline.memory import quiet_collector
+from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
 from rollout_metrics.pipeline.signing import shown
 from rollout_metrics.review import page
 
 if __name__ == "__main__":
     quiet_collector()
+    leave_alone()
     page.html(shown(opened(sys.argv[1]), QUARTER))

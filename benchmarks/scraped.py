@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.scraping import labelled
 from rollout_metrics.catalog.exposition import Family, MetricType
 from rollout_metrics.cli.serve import SWITCH_SECONDS
-from rollout_metrics.pipeline.memory import quiet_collector
+from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
 from rollout_metrics.publish.app import metrics_app
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.listener import Listener
@@ -35,6 +35,7 @@ def ours(count: int, *, working: bool) -> None:
     """Our listener with one snapshot, or with passes that hang a new one again and again; threads and collector set as the command line sets them."""
     sys.setswitchinterval(SWITCH_SECONDS)
     quiet_collector()
+    leave_alone()
     board = Board()
     family = Family("decisions", MetricType.GAUGE, "Decisions by outcome.", "", [("", labels, value) for labels, value in labelled(count)])
     renderer = Renderer()

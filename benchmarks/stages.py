@@ -20,7 +20,7 @@ from benchmarks.landing import NOW
 from rollout_metrics.collect.http import Api
 from rollout_metrics.domain.pseudonyms import Pseudonyms
 from rollout_metrics.pipeline import deriving, engine
-from rollout_metrics.pipeline.memory import quiet_collector
+from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
 from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.sources import _zendesk_pages
 from rollout_metrics.sources.zendesk import Zendesk
@@ -96,6 +96,7 @@ def run(work: Path, *, full: bool) -> None:
     """One whole pass into SQLite, in this process."""
     count = 100_000 if full else 50_000
     quiet_collector()
+    leave_alone()
     clock = Clock()
     with ExitStack() as stack, serving(desk(work, count)) as address, tempfile.TemporaryDirectory(dir=work) as scratch:
         for words, owner, name in STAGES:

@@ -14,7 +14,7 @@ from rollout_metrics.collect.http import Answer, Api
 from rollout_metrics.collect.source import HttpSource, Page, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.time import DAY, parse_instant
-from rollout_metrics.pipeline.memory import quiet_collector
+from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
 
 HERE = Path(__file__).parent.parent
 LIMIT = 3.0
@@ -25,6 +25,7 @@ def run(work: Path, *, full: bool) -> None:
     """Print a line for each source: recordings of the contract suite, and worlds of the simulators, with their small payloads."""
     print(f"translation: decoding and translating, times decoding alone (aim: at most {LIMIT}) by the same decoder; by the standard library's json")
     quiet_collector()  # as the command line does
+    leave_alone()
     for kind, name, source, window, serve in (*_recordings(), *_worlds(400 if full else 150)):
         with serve as url:
             _compared(f"{kind:<16} {name:<10}", source(url), window)

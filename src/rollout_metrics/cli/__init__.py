@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from rollout_metrics.domain.errors import RolloutMetricsError
-from rollout_metrics.pipeline.memory import keep_modules, quiet_collector
+from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
 
 INTERRUPTED = 130
 
@@ -20,6 +20,7 @@ def main(args: Sequence[str] | None = None) -> int:
         quiet_collector()
     code = _run(args)
     if args is None:
+        leave_alone()
         sys.exit(code)
     return code
 
@@ -29,7 +30,7 @@ def _run(args: Sequence[str] | None) -> int:
     from rollout_metrics.cli.talk import say
 
     if args is None:
-        keep_modules()
+        leave_alone()
     try:
         result = program.main(args=None if args is None else list(args), prog_name="rollout-metrics", standalone_mode=False)
     except click.ClickException as error:

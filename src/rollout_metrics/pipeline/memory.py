@@ -12,8 +12,8 @@ def quiet_collector() -> None:
     gc.set_threshold(YOUNG, 20, 20)
 
 
-def keep_modules() -> None:
-    """Never look for cycles among what is there by now. Call it when everything is imported."""
+def leave_alone() -> None:
+    """Never look for cycles among what is there by now. Call it when everything is imported, and at the end, where Python goes through all there is."""
     gc.freeze()
 
 
