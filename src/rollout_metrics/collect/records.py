@@ -62,7 +62,8 @@ def told(page: Page, tell: Callable[[R], Iterable[Told]], named: Callable[[R], o
             found.append(record)
             continue
         try:
-            found += list(tell(record))  # all of it or nothing
+            tells = tell(record)
+            found += tells if type(tells) is list else list(tells)  # all of it or nothing
         except _UNTOLD as error:
             found.append(Rejected("malformed", f"{page.where} {named(record)}", why(error), _KEPT.encode(record)))
     return iter(found)

@@ -1,6 +1,6 @@
 """How a source tells what became of one record: its events, what a change of status is, and values that are worked out backwards."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 from rollout_metrics.collect.source import Coverage, Told
@@ -15,6 +15,7 @@ UNCHANGED: Change = (None, None, None)
 NOBODY: Who = (ActorKind.SYSTEM, None)
 MILLISECOND: Span = 1000
 NOTHING: Mapping[str, Any] = {}
+_UNSET = frozenset((None, ""))
 
 
 class Story:
@@ -50,24 +51,24 @@ class Story:
         attributes: Mapping[str, str | None],
         detail: Mapping[str, Any] = NOTHING,
         *,
-        closing: Container[str | None] = (),
+        closing: Collection[str | None] = (),
         numbers: tuple[str, str] = ("created", "closed"),
         revision: int = 0,
-    ) -> Iterator[Event]:
+    ) -> list[Event]:
         """The creation with the attributes that were set then, and a `closed` beside it where the first status is a closing one."""
         known = {name: value for name, value in attributes.items() if value is not None}
-        yield self.event(numbers[0], at, Activity.CREATED, who, {**detail, "attributes": known}, revision=revision)
-        if (status := known.get("status")) in closing:
-            yield self.event(numbers[1], at, Activity.CLOSED, who, detail, change=("status", None, status))
+        found = [self.event(numbers[0], at, Activity.CREATED, who, {**detail, "attributes": known}, revision=revision)]
+        if closing and (status := known.get("status")) in closing:
+            found.append(self.event(numbers[1], at, Activity.CLOSED, who, detail, change=("status", None, status)))
+        return found
 
     def events(self) -> Iterable[Event]:
         """All of it."""
         return ()
 
-    def told(self) -> Iterator[Told]:
+    def told(self) -> list[Told]:
         """All of it, and whether that is the whole history."""
-        yield from self.events()
-        yield Coverage("history", int(self.whole), 1)
+        return [*self.events(), Coverage("history", int(self.whole), 1)]
 
 
 def of_status(before: str | None, after: str | None, closing: Container[str | None]) -> Activity:
@@ -81,7 +82,8 @@ def undone(members: set[str], come: Iterable[Any], gone: Iterable[Any]) -> tuple
     """A multi-valued attribute before and after a change by which members came and went, going backwards: `members` are then those before it."""
     after = text_value(members)
     members.difference_update(come)
-    members.update(one for one in gone if one)
+    members.update(gone)
+    members -= _UNSET
     return text_value(members), after
 
 

@@ -72,13 +72,14 @@ class Terms(msgspec.Struct):
         self.names = {**ATTRIBUTES, **self.fields}
 
 
-def issue_told(terms: Terms, bundle: Bundle) -> Iterator[Told]:
+def issue_told(terms: Terms, bundle: Bundle) -> list[Told]:
     """The events of an issue, whether its history is whole, and the change record that it may be."""
     story = IssueStory(terms, bundle)
-    yield from story.told()
+    found = story.told()
     if terms.changes is not None:
         fields = {name: worded(value) for name, value in bundle.issue.fields.items()} | {"key": bundle.issue.key}
-        yield terms.changes.reading(bundle.issue.id, story.read_at, fields, RECORD)
+        found.append(terms.changes.reading(bundle.issue.id, story.read_at, fields, RECORD))
+    return found
 
 
 class IssueStory(Story):

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from rollout_metrics.collect.source import Told
 from rollout_metrics.collect.story import Story, Who, of_status, undone
 from rollout_metrics.collect.texts import said
 from rollout_metrics.domain.events import Activity, ActorKind, Event, text_value
@@ -53,19 +52,19 @@ class Account(msgspec.Struct, frozen=True):
         return Story(self.name, str(issue), {"url": f"{self.address}/issues/{issue}"}, ids="")
 
 
-def kept_told(account: Account, kept: Kept) -> Iterator[Told]:
+def kept_told(account: Account, kept: Kept) -> list[Event]:
     """The events of an issue, or that time was booked on one."""
-    if kept.entry == NONE:
-        yield from IssueStory(account, frozenset(kept.closing), ISSUE.decode(kept.issue)).events()
-    else:
-        yield from _booked(account, ENTRY.decode(kept.entry))
+    if kept.entry != NONE:
+        return _booked(account, ENTRY.decode(kept.entry))
+    return IssueStory(account, frozenset(kept.closing), ISSUE.decode(kept.issue)).events()
 
 
-def _booked(account: Account, entry: Entry) -> Iterator[Event]:
-    if entry.issue is not None:
-        at, revision, seconds = parse_instant(entry.created_on), parse_instant(entry.updated_on), round(entry.hours * 3600)
-        story = account.story(entry.issue.id)
-        yield story.event(f"t{entry.id:020d}", at, Activity.TIME_LOGGED, account.who(entry.user), {"seconds": seconds}, revision=revision)
+def _booked(account: Account, entry: Entry) -> list[Event]:
+    if entry.issue is None:
+        return []
+    at, revision, seconds = parse_instant(entry.created_on), parse_instant(entry.updated_on), round(entry.hours * 3600)
+    story = account.story(entry.issue.id)
+    return [story.event(f"t{entry.id:020d}", at, Activity.TIME_LOGGED, account.who(entry.user), {"seconds": seconds}, revision=revision)]
 
 
 class IssueStory:

@@ -91,7 +91,7 @@ class Terms:
         return found
 
 
-def record_told(terms: Mapping[str, Terms], bundle: Bundle) -> Iterator[Told]:
+def record_told(terms: Mapping[str, Terms], bundle: Bundle) -> list[Told]:
     """The events of a record, and whether its history is whole."""
     if bundle.odd:  # as odd as before, the record is set aside with them
         bundle = msgspec.structs.replace(bundle, histories=bundle.histories + [msgspec.convert(row, History) for row in bundle.odd], odd=[])

@@ -51,7 +51,7 @@ RECORD: Mapping[str, str] = {"id": "number", "title": "short_description", "prop
 def record_told(account: Account, bundle: Bundle) -> list[Told]:
     """The events of a record, whether its audit is whole, and the change record that it may be."""
     story = RowStory(account, bundle)
-    found = list(story.told())
+    found = story.told()
     if account.changes is not None and bundle.table == "change_request":
         fields = {name: dated(text_of(value)) for name, value in bundle.row.items()}
         found.append(account.changes.reading(story.case_id, story.read_at, fields, RECORD))

@@ -82,11 +82,12 @@ class Github(Reconciled):
         """What happened to each issue, and whether its timeline tells how it came to be as it is."""
         return told(page, self._told, lambda bundle: f"issue {bundle.issue.number}")
 
-    def _told(self, bundle: Bundle) -> Iterator[Told]:
+    def _told(self, bundle: Bundle) -> list[Told]:
         story = IssueStory(self.name, bundle, commits=self.commits)
-        yield from story.told()
+        found = story.told()
         if self.changes is not None and story.is_pull:
-            yield self.changes.reading(story.case_id, story.read_at, fields_of(bundle), RECORD)
+            found.append(self.changes.reading(story.case_id, story.read_at, fields_of(bundle), RECORD))
+        return found
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Repositories of which pull requests cannot be read although issues can."""

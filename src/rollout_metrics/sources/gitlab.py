@@ -78,7 +78,7 @@ class Gitlab(Reconciled):
         """What happened to each item, and whether its events tell how it came to be as it is."""
         return told(page, self._told, lambda bundle: f"item {bundle.item.iid}")
 
-    def _told(self, bundle: Bundle) -> Iterator[Told]:
+    def _told(self, bundle: Bundle) -> list[Told]:
         return ItemStory(self.name, bundle).told()
 
     def lacking(self, api: Api) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Intercom: the parts of conversations and tickets, and what Fin says of itself, as their audit trail."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -150,9 +150,9 @@ class Intercom(Reconciled):
         """What happened in each, and whether all its parts were there."""
         return told(page, self._told, lambda bundle: bundle.kind)
 
-    def _told(self, bundle: _Bundle) -> Iterable[Told]:
+    def _told(self, bundle: _Bundle) -> list[Told]:
         story = _Story(self, bundle)
-        return () if story.preview else story.told()
+        return [] if story.preview else story.told()
 
     def lacking(self, api: Api) -> Iterator[str]:
         """Searches that the app may not make, and a workspace in which Fin has not spoken yet."""

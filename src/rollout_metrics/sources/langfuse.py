@@ -1,30 +1,38 @@
 """Langfuse: what agents' runtimes did by its observations, and what people and evaluators said of it by its scores."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
+from typing import Any, ClassVar
 
 import msgspec
 from pydantic import Field, SecretStr
 
 from rollout_metrics.collect.event_format import read_event
-from rollout_metrics.collect.http import Answer, Api, Endpoint, ShapeError, basic, decode
-from rollout_metrics.collect.paging import LoopGuard, whole
+from rollout_metrics.collect.http import Api, Endpoint, ShapeError, basic
 from rollout_metrics.collect.records import told
 from rollout_metrics.collect.runtimes import ACTORS, CONTEXT, ENVIRONMENTS, ERROR, EXECUTE_TOOL, OPERATION, OURS, TOOL, VERSIONS, Passing, Runtime
 from rollout_metrics.collect.source import Duration, HttpSource, Page, Rejected, Told, Window
 from rollout_metrics.collect.traces import Attributes, Span
 from rollout_metrics.domain.events import Activity, ActorKind, Event
-from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, format_instant, parse_instant
+from rollout_metrics.domain.time import DAY, HOUR, MINUTE, format_instant, parse_instant
+from rollout_metrics.sources._langfuse_pages import (
+    KEPT,
+    OBSERVATION,
+    OBSERVATIONS,
+    SCORE,
+    SCORES,
+    Known,
+    Observation,
+    Scored,
+    Trace,
+    Traces,
+    kept,
+    numbered,
+    observations,
+    record_of,
+)
 
-OBSERVATIONS, OLDER_OBSERVATIONS = "/api/public/v2/observations", "/api/public/observations"
-SCORES, TRACE = "/api/public/v2/scores", "/api/public/traces/{}"
-NOT_THERE = frozenset((404, 501))
-"""How servers answer that have no second version of the observations."""
-AT_ONCE = {OBSERVATIONS: 500, OLDER_OBSERVATIONS: 100, SCORES: 100}
 LONGEST = 7 * DAY
 """Small projects may ask 30 times a minute only, so that days would be dear."""
-GROUPS = "core,basic,time,metadata,trace_context"
 LONG = ("value", "before", "after")
 """Ours that may be longer than the 200 characters at which metadata is cut."""
 NESTED = ("resourceAttributes", "attributes")
@@ -34,89 +42,8 @@ SESSION = "session.id"
 PEOPLE = "ANNOTATION"
 """The origin of scores that people gave in Langfuse."""
 ABOUT = frozenset((*ACTORS, *VERSIONS, *ENVIRONMENTS))
-SAID = frozenset(("input", "output", "comment"))
-"""What people and models said."""
 BOOLEANS = {"true": True, "false": False}
-
-
-class _Trace(msgspec.Struct, rename="camel", gc=False):
-    id: str
-    name: str | None = None
-    session_id: str | None = None
-    user_id: str | None = None
-    version: str | None = None
-    release: str | None = None
-    metadata: Any = None
-    tags: list[str] | None = None
-
-
-class _Observation(msgspec.Struct, rename="camel", gc=False):
-    id: str
-    type: str
-    start_time: str
-    trace_id: str | None = None
-    end_time: str | None = None
-    updated_at: str | None = None
-    project_id: str | None = None
-    name: str | None = None
-    level: str | None = None
-    status_message: str | None = None
-    environment: str | None = None
-    version: str | None = None
-    release: str | None = None
-    session_id: str | None = None
-    trace_name: str | None = None
-    metadata: Any = None
-    tags: list[str] | None = None
-
-
-class _Score(msgspec.Struct, rename="camel", gc=False):
-    id: str
-    name: str
-    timestamp: str
-    source: str
-    value: float | str | bool | None = None
-    string_value: str | None = None
-    updated_at: str | None = None
-    trace_id: str | None = None
-    observation_id: str | None = None
-    author_user_id: str | None = None
-
-
-class _Scored(msgspec.Struct, gc=False):
-    """A score with what its trace says of the case."""
-
-    score: _Score
-    attributes: Attributes
-    user: str | None = None
-
-
-class _Known(msgspec.Struct, frozen=True, gc=False):
-    """What is kept of a trace."""
-
-    attributes: Attributes = {}
-    user: str | None = None
-
-
-class _Meta(msgspec.Struct, rename="camel"):
-    cursor: str | None = None
-    total_pages: int | None = None
-    total_items: int | None = None
-
-
-class _List(msgspec.Struct):
-    data: list[msgspec.Raw]
-    meta: _Meta
-
-
-_LIST = msgspec.json.Decoder(_List)
-_TRACE = msgspec.json.Decoder(_Trace)
-_OBSERVATION = msgspec.json.Decoder(_Observation)
-_SCORE = msgspec.json.Decoder(_Score)
-_KEPT = (msgspec.json.Decoder(Span), msgspec.json.Decoder(_Scored))
-
-T = TypeVar("T")
-Read = Span | _Scored | Rejected
+Read = Span | Scored | Rejected
 
 
 class Langfuse(HttpSource, Runtime):
@@ -152,11 +79,11 @@ class Langfuse(HttpSource, Runtime):
         start = window.start
         while start < window.end:
             end = min(start + LONGEST, window.end)
-            traces = _Traces(api, self._known)
-            for answer, raws in _observations(api, start, end, self._expanded()):
+            traces = Traces(api, self._known)
+            for answer, raws in observations(api, start, end, self._expanded()):
                 yield Page([read for raw, where in raws for read in self._observed(raw, where, traces)], answer.where)
             between = {"fromTimestamp": format_instant(start), "toTimestamp": format_instant(end)}
-            for answer, raws in _numbered(api, SCORES, between) if self._judged() else ():
+            for answer, raws in numbered(api, SCORES, between) if self._judged() else ():
                 yield Page([read for raw, where in raws for read in self._scored(raw, where, traces)], answer.where)
             yield Page([], f"{OBSERVATIONS} to {format_instant(end)}", end)
             start = end
@@ -164,7 +91,7 @@ class Langfuse(HttpSource, Runtime):
     def events(self, page: Page) -> Iterator[Told]:
         """What each observation and score says."""
 
-        def tell(read: Span | _Scored) -> Iterable[Event | Rejected]:
+        def tell(read: Span | Scored) -> Iterable[Event | Rejected]:
             return self.read_span(read, page.where).records() if isinstance(read, Span) else self._said(read, page.where)
 
         return told(page, tell, lambda read: read.span_id if isinstance(read, Span) else read.score.id)
@@ -172,7 +99,7 @@ class Langfuse(HttpSource, Runtime):
     def page_of(self, payload: bytes, where: str) -> Page:
         """A page of one observation or score as it was kept."""
         problem = ""
-        for decoder in _KEPT:
+        for decoder in KEPT:
             try:
                 return Page([decoder.decode(payload)], where)
             except msgspec.ValidationError as error:
@@ -193,9 +120,9 @@ class Langfuse(HttpSource, Runtime):
         """Keys of the metadata that must not be cut at 200 characters."""
         return ",".join((*NESTED, self.case_attribute, *(OURS + name for name in LONG)))
 
-    def _observed(self, raw: msgspec.Raw, where: str, traces: "_Traces") -> Iterator[Read]:
+    def _observed(self, raw: msgspec.Raw, where: str, traces: "Traces") -> Iterator[Read]:
         """An observation as a span, if it has ended; its trace is asked for where that alone can tell the case."""
-        observation = _decoded(raw, where, _OBSERVATION)
+        observation = record_of(raw, where, OBSERVATION)
         if isinstance(observation, Rejected):
             yield observation
             return
@@ -204,7 +131,7 @@ class Langfuse(HttpSource, Runtime):
             revision = parse_instant(observation.updated_at) if observation.updated_at else 0
         except ValueError:
             if observation.end_time or observation.type == EVENT_TYPE:
-                yield Rejected("malformed", where, "has no time that can be read", _kept(raw))
+                yield Rejected("malformed", where, "has no time that can be read", kept(raw))
             return
         attributes = self._attributes(observation, observation.trace_name)
         if observation.type == TOOL_TYPE:
@@ -222,24 +149,24 @@ class Langfuse(HttpSource, Runtime):
             try:
                 span = msgspec.structs.replace(span, attributes=traces(observation.trace_id).attributes | attributes)
             except ShapeError as error:
-                yield Rejected("malformed", where, str(error), _kept(raw))
+                yield Rejected("malformed", where, str(error), kept(raw))
                 return
         yield span
 
-    def _scored(self, raw: msgspec.Raw, where: str, traces: "_Traces") -> Iterator[Read]:
+    def _scored(self, raw: msgspec.Raw, where: str, traces: "Traces") -> Iterator[Read]:
         """A score that counts, with what its trace says."""
-        score = _decoded(raw, where, _SCORE)
+        score = record_of(raw, where, SCORE)
         if isinstance(score, Rejected):
             yield score
         elif score.name in self._judged():
             try:
                 trace = traces(score.trace_id)
             except ShapeError as error:
-                yield Rejected("malformed", where, str(error), _kept(raw))
+                yield Rejected("malformed", where, str(error), kept(raw))
             else:
-                yield _Scored(score, trace.attributes, trace.user)
+                yield Scored(score, trace.attributes, trace.user)
 
-    def _said(self, read: _Scored, where: str) -> Iterator[Event | Rejected]:
+    def _said(self, read: Scored, where: str) -> Iterator[Event | Rejected]:
         """The event of a score."""
         score = read.score
         value = score.value if isinstance(score.value, int | float) else None
@@ -268,12 +195,12 @@ class Langfuse(HttpSource, Runtime):
             else:
                 yield Rejected("format", f"{where} score {score.id}", "; ".join(map(str, event)), msgspec.json.encode(read))
 
-    def _known(self, trace: _Trace) -> _Known:
+    def _known(self, trace: Trace) -> Known:
         """What a trace tells of case, agent and version; nothing of what was done."""
         found = self._attributes(trace, trace.name)
-        return _Known({key: value for key, value in found.items() if key == self.case_attribute or key in CONTEXT or key in ABOUT}, trace.user_id)
+        return Known({key: value for key, value in found.items() if key == self.case_attribute or key in CONTEXT or key in ABOUT}, trace.user_id)
 
-    def _attributes(self, item: _Observation | _Trace, agent: str | None) -> Attributes:
+    def _attributes(self, item: Observation | Trace, agent: str | None) -> Attributes:
         """What an observation or a trace says in our and OpenTelemetry's words."""
         found: Attributes = {}
         metadata = _mapping(item.metadata)
@@ -290,92 +217,22 @@ class Langfuse(HttpSource, Runtime):
         return known
 
 
-class _Traces:
-    """What traces tell, each asked for once; nothing of one that is gone, or not there yet. Raises `ShapeError` for one that is none."""
-
-    def __init__(self, api: Api, read: Callable[[_Trace], _Known]) -> None:
-        self._api, self._read = api, read
-        self._known: dict[str, _Known] = {}
-
-    def __call__(self, trace_id: str | None) -> _Known:
-        if not trace_id:
-            return _Known()
-        if trace_id not in self._known:
-            answer = self._api.get(TRACE.format(quote(trace_id, safe="")), {"fields": "core,io"}, accept=frozenset((404,)))
-            self._known[trace_id] = _Known() if answer.status == 404 else self._read(decode(answer, _TRACE))
-        return self._known[trace_id]
-
-
-Made = Callable[[_Scored, bool], tuple[dict[str, Any], dict[str, Any]]]
+Made = Callable[[Scored, bool], tuple[dict[str, Any], dict[str, Any]]]
 """Fields and detail of a score's event."""
 
 
-def _evaluated(_: _Scored, passed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _evaluated(_: Scored, passed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"activity": Activity.EVALUATED}, {"passed": passed}
 
 
-def _approved(read: _Scored, passed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _approved(read: Scored, passed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     about = {"recommendation": f"{read.score.trace_id}/{read.score.observation_id}"} if read.score.observation_id else {}
     who = {"actor_kind": ActorKind.OPERATOR, "actor_id": read.score.author_user_id}
     return {"activity": Activity.APPROVED if passed else Activity.REJECTED, **who}, about
 
 
-def _rated(read: _Scored, passed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _rated(read: Scored, passed: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"activity": Activity.RATED, "actor_kind": ActorKind.CUSTOMER, "actor_id": read.user}, {"score": "good" if passed else "bad"}
-
-
-def _observations(api: Api, start: Instant, end: Instant, expanded: str) -> Iterator[tuple[Answer, list[tuple[msgspec.Raw, str]]]]:
-    """Pages of the observations that began in [start, end): of the second version by cursor where there is one, else of the first."""
-    params = {"fromStartTime": format_instant(start), "toStartTime": format_instant(end)}
-    asked = {**params, "limit": AT_ONCE[OBSERVATIONS], "fields": GROUPS, "expandMetadata": expanded}
-    guard, cursor = LoopGuard(), None
-    while True:
-        answer = api.get(OBSERVATIONS, {**asked, "cursor": cursor} if cursor else asked, accept=NOT_THERE if cursor is None else frozenset())
-        if answer.status in NOT_THERE:
-            yield from _numbered(api, OLDER_OBSERVATIONS, params)
-            return
-        page = decode(answer, _LIST)
-        guard.check(cursor, answer, records=len(page.data))
-        yield answer, _placed(page, answer)
-        cursor = page.meta.cursor
-        if not cursor:
-            return
-
-
-def _numbered(api: Api, path: str, params: Mapping[str, Any]) -> Iterator[tuple[Answer, list[tuple[msgspec.Raw, str]]]]:
-    """Pages by number, newest first. What comes in meanwhile shifts records to later pages: some come twice, and only those that were there count."""
-    guard, number, seen, total = LoopGuard(), 1, set[int](), None
-    while True:
-        answer = api.get(path, {**params, "limit": AT_ONCE[path], "page": number})
-        page = decode(answer, _LIST)
-        if page.meta.total_pages is None:
-            raise ShapeError(f"{answer.where} is not of the documented shape: it has no totalPages")
-        guard.check(number, answer, records=len(page.data))
-        seen.update(hash(bytes(raw)) for raw in page.data)
-        yield answer, _placed(page, answer)
-        items = page.meta.total_items
-        total = items if total is None or items is None else min(total, items)
-        if number >= page.meta.total_pages:
-            whole(len(seen), total, answer.where)
-            return
-        number += 1
-
-
-def _placed(page: _List, answer: Answer) -> list[tuple[msgspec.Raw, str]]:
-    return [(raw, f"{answer.where} record {number}") for number, raw in enumerate(page.data)]
-
-
-def _decoded(raw: msgspec.Raw, where: str, decoder: msgspec.json.Decoder[T]) -> T | Rejected:
-    try:
-        return decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        return Rejected("malformed", where, str(error), _kept(raw))
-
-
-def _kept(raw: msgspec.Raw) -> bytes:
-    """What is set aside of a record: without what people and models said, which older servers hand out unasked."""
-    record = msgspec.json.decode(raw)
-    return msgspec.json.encode({key: value for key, value in record.items() if key not in SAID} if isinstance(record, dict) else record)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
