@@ -1,6 +1,7 @@
 """Laws of what was refused: it stops nothing, is told, and is read of itself once it is given."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collect.test_sweep import KilledError, Landed
+from rollout_metrics.collect.missed import Missing, with_given, with_refused
 from rollout_metrics.collect.source import Page, Refused, Source, Told, Window
-from rollout_metrics.collect.sweep import run
+from rollout_metrics.collect.sweep import CHUNK, run
 from rollout_metrics.domain.events import Activity, ActorKind, Event
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, Span
 
@@ -28,6 +30,7 @@ class Desk(Source):
         return None
 
     def pages(self, api: object, window: Window) -> Iterator[Page]:
+        self.state.setdefault("windows", []).append(window)
         done, at = window.cursor or (TALKS, window.start)
         for part in (TALKS, "cases")[done != TALKS :]:
             since = at if part == done else window.start
@@ -76,7 +79,7 @@ STEPS = st.lists(
 @pytest.mark.parametrize("kind", [Desk, FollowedDesk])
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
-def test_whatever_was_refused_and_when_two_sweeps_after_it_is_given_all_is_there(kind: type[Desk], steps: list[tuple[str, int, bool]]) -> None:
+def test_whatever_was_refused_and_when_soon_after_it_is_given_all_is_there(kind: type[Desk], steps: list[tuple[str, int, bool]]) -> None:
     state: dict[str, Any] = {"cases": [(START - 20 * DAY, 0)], TALKS: [(START - 20 * DAY, 1)], "refused": False}
     landed, now = Landed(), START
     for number, (what, extra, after) in enumerate(steps, 2):
@@ -114,4 +117,35 @@ def test_what_is_refused_holds_nothing_up_and_is_told_with_the_instant_since_whe
     progress = landed.progress or {}
 
     assert progress["watermark"] == START + 2 * DAY
-    assert progress["missing"] == {TALKS: {"since": START, "message": "talks cannot be read: grant them"}}
+    assert progress["missing"] == {TALKS: {"since": START, "until": START + 2 * DAY, "message": "talks cannot be read: grant them"}}
+
+
+def test_what_was_missed_is_read_in_pieces_after_the_newest() -> None:
+    state: dict[str, Any] = {"cases": [], TALKS: [(START - 50 * DAY, 0)], "refused": True, "windows": []}
+    landed = Landed()
+    swept(Desk, state, landed, START)
+    state["refused"] = False
+    state["windows"].clear()
+    now = START + HOUR
+    swept(Desk, state, landed, now)
+
+    first, *pieces = state["windows"]
+    assert first.end == now
+    assert (pieces[0].start, pieces[-1].end) == (START - 60 * DAY, first.start)
+    assert all(one.end == other.start and one.end - one.start <= CHUNK for one, other in itertools.pairwise(pieces))
+    assert set(landed.events) == {"talks/0"}
+
+
+INTERVALS = st.tuples(st.integers(0, 20), st.integers(1, 10)).map(lambda one: (one[0], sum(one)))
+
+
+@given(st.lists(st.tuples(INTERVALS, st.booleans()), max_size=12))
+def test_no_instant_that_was_refused_and_not_read_since_is_forgotten(stretches: list[tuple[tuple[int, int], bool]]) -> None:
+    missing: Missing = {}
+    unread: set[int] = set()
+    for (start, end), given_now in stretches:
+        refused = {} if given_now else {TALKS: "no"}
+        missing = with_given(with_refused(missing, start, end, refused), start, end, refused)
+        unread = unread - set(range(start, end)) if given_now else unread | set(range(start, end))
+        held = missing.get(TALKS)
+        assert unread <= (set() if held is None else set(range(held.since, held.until)))

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rollout_metrics.collect.http import Api
-from rollout_metrics.collect.missed import Missing, again_from, with_given, with_refused
+from rollout_metrics.collect.missed import Missing, again, with_given, with_refused
 from rollout_metrics.collect.reconcile import Reconciled, Roll, due
 from rollout_metrics.collect.source import Coverage, Page, Refused, Rejected, Source, Told, Window
 from rollout_metrics.domain.errors import PayloadError
@@ -27,6 +27,11 @@ class Direction(StrEnum):
     FORWARD = "forward"
     BACKWARD = "backward"
     EXTRA = "extra"
+    AGAIN = "again"
+    """None: what was missed is read once it is given."""
+
+
+TO_NOW = frozenset((Direction.FORWARD, Direction.EXTRA))
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -82,9 +87,10 @@ Land = Callable[[list[Event], list[Rejected], Mapping[str, Any]], object]
 
 
 def next_stretch(progress: Progress, *, now: Instant, lookback: Span, depth: Span, since: Instant | None = None, swept: bool = False) -> Stretch | None:
-    """What to read next: an unfinished stretch, else forwards to `now` (unless `swept` already), else one chunk back until `depth`; None: done.
+    """What to read next: an unfinished stretch, else forwards to `now` (unless `swept` already), else a chunk of what was refused and is given by now,
+    else one chunk back until `depth`; None: done.
 
-    A newly connected source reads its newest 14 days first. `since`: read again from there; so is what was refused and is given by now.
+    A newly connected source reads its newest 14 days first. `since`: read again from there.
     """
     if progress.stretch is not None:
         return progress.stretch
@@ -92,10 +98,11 @@ def next_stretch(progress: Progress, *, now: Instant, lookback: Span, depth: Spa
         return Stretch(Direction.FORWARD, now - min(CHUNK, depth), now)
     if not swept:
         start = min(progress.watermark, now) - lookback
-        again = min(at for at in (start, since, again_from(progress.missing)) if at is not None)
-        if again < start:
-            return Stretch(Direction.EXTRA, again, now)
+        if since is not None and since < start:
+            return Stretch(Direction.EXTRA, since, now)
         return Stretch(Direction.FORWARD, start, now)
+    if (missed := again(progress.missing)) is not None:
+        return Stretch(Direction.AGAIN, missed.since, min(missed.until, missed.since + CHUNK))
     goal = min(progress.connected_at - depth, since if since is not None else progress.connected_at)
     if progress.delivered_from > goal:
         return Stretch(Direction.BACKWARD, max(goal, progress.delivered_from - CHUNK), progress.delivered_from)
@@ -120,7 +127,7 @@ def after_page(progress: Progress, stretch: Stretch, page: Page, refused: Mappin
         read_up_to = max(page.read_up_to, stretch.start if read_up_to is None else read_up_to)
     cursor = stretch.cursor if page.cursor is None else page.cursor
     grown = Stretch(stretch.direction, stretch.start, stretch.end, read_up_to, cursor, {**stretch.refused, **refused})
-    progress = replace(progress, missing=with_refused(progress.missing, stretch.start, refused))
+    progress = replace(progress, missing=with_refused(progress.missing, stretch.start, stretch.end, refused))
     return _moved(progress, grown, read_up_to, hold_back=hold_back, unfinished=grown)
 
 
@@ -131,7 +138,7 @@ def finished(progress: Progress, stretch: Stretch, *, hold_back: Span, depth: Sp
     if stretch.direction is not Direction.FORWARD and delivered_from is not None and stretch.start < delivered_from <= stretch.end:
         delivered_from = stretch.start
     partial = delivered_from is None or moved.connected_at is None or delivered_from > moved.connected_at - depth
-    missing = with_given(progress.missing, stretch.start, stretch.refused, to_now=stretch.direction is not Direction.BACKWARD)
+    missing = with_given(progress.missing, stretch.start, stretch.end, stretch.refused)
     return replace(moved, delivered_from=delivered_from, partial=partial, stretch=None, missing=missing)
 
 
@@ -192,7 +199,7 @@ def _run(source: Source, now: Callable[[], Instant], since: Instant | None, read
         progress = reader.read(begun(progress, stretch, depth=source.depth), stretch)
         if stretch.direction is Direction.EXTRA and not resumed:
             since = None
-        if not resumed and stretch.direction is not Direction.BACKWARD:
+        if not resumed and stretch.direction in TO_NOW:
             forward_end, swept = stretch.end, True
         else:  # a long way back must not keep the newest data waiting
             swept = forward_end is not None and now() - forward_end < source.every
@@ -247,7 +254,7 @@ class _Reader(msgspec.Struct, frozen=True):
         """Read on from the cursor of the last landed page; with `since`, from the beginning. Such a source says itself how far it has been read."""
         source, sweep = self.source, self.sweep
         start = progress = sweep.progress
-        anew = since is not None or again_from(start.missing) is not None
+        anew = since is not None or again(start.missing) is not None
         cursor = None if anew else progress.cursor
         connected_at = now if start.connected_at is None else start.connected_at
         begin = now - source.depth if cursor is None or start.watermark is None else start.watermark
@@ -255,7 +262,7 @@ class _Reader(msgspec.Struct, frozen=True):
         for page in source.pages(self.api, Window(0, now, cursor)):  # type: ignore[arg-type]
             events, rejected, refused = _sorted_out(source, page, sweep)
             told |= refused
-            missing = with_refused(missing, begin, refused)
+            missing = with_refused(missing, begin, now, refused)
             watermark = page.read_up_to if page.read_up_to is not None else progress.watermark
             delivered_from = None if watermark is None else 0
             cursor = page.cursor if page.cursor is not None else progress.cursor
@@ -265,7 +272,7 @@ class _Reader(msgspec.Struct, frozen=True):
             _count(sweep, page, events, rejected, progress)
             if self.watch is not None:
                 self.watch(sweep)
-        sweep.progress = replace(progress, missing=with_given(missing, 0, told, to_now=anew))
+        sweep.progress = replace(progress, missing=with_given(missing, 0 if anew else now, now, told))
         if sweep.progress != progress:
             self.land([], [], _saved(sweep.progress))
         sweep.stretches += 1
@@ -301,7 +308,7 @@ def translated(source: Source, page: Page) -> list[Told]:
 def _moved(progress: Progress, stretch: Stretch, read_up_to: Instant | None, *, hold_back: Span, unfinished: Stretch | None) -> Progress:
     """The progress with everything in [stretch.start, read_up_to) landed; only stretches that touch what is delivered move the watermark."""
     watermark, delivered_from = progress.watermark, progress.delivered_from
-    if read_up_to is not None and stretch.direction is not Direction.BACKWARD:
+    if read_up_to is not None and stretch.direction in TO_NOW:
         reached = min(read_up_to, stretch.end - hold_back)
         if watermark is None or delivered_from is None:
             if reached >= stretch.start:
