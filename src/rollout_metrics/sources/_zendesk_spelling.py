@@ -125,18 +125,23 @@ def tags_added(child: dict[str, Any]) -> list[str]:
     return [str(tag) for tag in added or ()]
 
 
-def activity_of(before: str | None, after: str | None) -> Activity:
-    """What a change of status is."""
+def change_of(child: dict[str, Any], field: str, value: Any) -> tuple[str | None, str | None]:
+    """What a field held before, and what it is given, as texts."""
+    previous = child.get("previous_value")
+    before, after = text_of(previous.get(field) if type(previous) is dict else previous), text_of(value)
+    if (before == "0" or after == "0") and field in NUMBERED:
+        return None if before == "0" else before, None if after == "0" else after
+    return before, after
+
+
+def status_of(before: str | None, after: str | None) -> tuple[Activity, str | None, str | None]:
+    """What a change of status is, and both in small letters."""
+    before, after = before and before.lower(), after and after.lower()
     if after == DELETED:
-        return Activity.DELETED
+        return Activity.DELETED, before, after
     if after in CLOSED:
-        return Activity.CHANGED if before in CLOSED else Activity.CLOSED
-    return Activity.REOPENED if before in CLOSED else Activity.CHANGED
-
-
-def unless_zero(value: str | None) -> str | None:
-    """The value of a numbered field."""
-    return None if value == "0" else value
+        return Activity.CHANGED if before in CLOSED else Activity.CLOSED, before, after
+    return Activity.REOPENED if before in CLOSED else Activity.CHANGED, before, after
 
 
 def score_of(value: Any) -> str | None:

@@ -16,16 +16,15 @@ from rollout_metrics.sources._zendesk_spelling import (
     CUSTOM,
     FIELDS,
     KNOWN_CHANNELS,
-    NUMBERED,
     Remembered,
-    activity_of,
+    change_of,
     channel_of,
     fields_of,
     relation_of,
     score_of,
+    status_of,
     tags_added,
     text_of,
-    unless_zero,
     words_of,
 )
 from rollout_metrics.sources._zendesk_system import RULE, SYSTEM_VALUES, told
@@ -91,6 +90,8 @@ class _Update:
     staff_only = False
     """It does what only staff can do."""
     merged = False
+    stamps: Sequence[str] = ()
+    """What an integrator stamped on it."""
     actor: str | None
     actor_kind: ActorKind
     detail: dict[str, Any]
@@ -120,7 +121,7 @@ class Translator:
         self.people = Remembered(self._person)
 
     def plain(self, audit: Audit) -> list[Event] | None:
-        """What `audit` would answer, sooner, for the usual audit: its own comments and single changes, in one way; None where there is more to it."""
+        """What `audit` would answer, sooner, for the usual audit, whose children came in one way and change one field each; None where there is more to it."""
         via, metadata, single = audit.via, audit.metadata, self.single
         channel = KNOWN_CHANNELS[via] if type(via) is str else None
         if not channel or channel == "merge" or audit.timestamp is None or (metadata is not None and metadata.custom):
@@ -129,6 +130,7 @@ class Translator:
         detail = {"url": self.url + case_id, "via": [channel]}
         automatic = channel in AUTOMATIC
         staff_only = has_text = has_marker = False
+        attributes: dict[str, str] | None = None
         steps: list[tuple[Any, Activity, str | None, str | None, str | None, dict[str, Any]]] = []
         for child in audit.child_events:
             kind, number, own_via = child.get("event_type"), child.get("id"), child.get("via", via)
@@ -140,17 +142,11 @@ class Translator:
                 if found is None:
                     return None
                 field, attribute, by_staff = found
-                before = child.get("previous_value")
-                if type(before) is dict:
-                    before = before.get(field)
-                activity, then, now = CHANGED, text_of(before), text_of(child[field])
+                activity, (then, now) = CHANGED, change_of(child, field, child[field])
                 if then in SYSTEM_VALUES or now in SYSTEM_VALUES:
                     return None
-                if (then == "0" or now == "0") and field in NUMBERED:
-                    then, now = unless_zero(then), unless_zero(now)
                 if field == "status":
-                    then, now = then and then.lower(), now and now.lower()
-                    activity = activity_of(then, now)
+                    activity, then, now = status_of(then, now)
                 if then != now:
                     steps.append((number, activity, attribute, then, now, detail))
                 if by_staff and own_via is not None:
@@ -165,6 +161,10 @@ class Translator:
                     said["value"] = words_of(text)
                 has_marker = has_marker or text is None
                 steps.append((number, COMMENTED, None, None, None, said))
+            elif kind == "Create" and not automatic and not steps and attributes is None:
+                attributes, tags = self._initial(child)
+                if tags:
+                    detail["via"] = _labels(channel, tags)
             elif not kind or kind in TOLD:
                 return None
         if has_marker and has_text:
@@ -172,7 +172,7 @@ class Translator:
         actor_kind, actor = THE_SYSTEM if automatic else self.people[audit.updater_id]
         if staff_only and actor_kind is CUSTOMER:
             actor_kind = OPERATOR
-        events: list[Event] = []
+        events = [] if attributes is None else self._created(audit, at, (actor_kind, actor), channel, attributes=attributes, detail=detail)
         for number, activity, changed, then, now, said in steps:
             events.append(Event(name, name, case_id, str(number).zfill(20), at, activity, actor_kind, actor, changed, then, now, said))
         return events
@@ -183,10 +183,10 @@ class Translator:
         name, case_id, detail, channel = self.name, update.case_id, update.detail, update.channel
         at = audit.timestamp * SECOND if audit.timestamp is not None else parse_instant(audit.created_at or "")
         events: list[Event] = []
+        who = (update.actor_kind, update.actor)
         if update.created is not None:
-            self._created(update, at, events)
+            events += self._created(audit, at, who, channel, attributes=update.created, detail=detail)
         if update.merged:
-            who = (update.actor_kind, update.actor)
             events.append(Event(name, name, case_id, f"{audit.id:020d}m", at, Activity.ABSORBED, *who, None, None, None, detail))
         for index, (child, kind, fields) in enumerate(update.steps):
             doer, doer_kind, facts = update.actor, update.actor_kind, detail
@@ -198,20 +198,15 @@ class Translator:
             if kind == "Change":
                 for position, (field, value) in enumerate(fields):
                     own_id = event_id if position == 0 else f"{event_id}:{position:04d}"
-                    before, after = child.get("previous_value"), value
-                    if type(before) is dict:
-                        before = before.get(field)
                     if field in self.special:
-                        if event := self._special(update, field, before, after, child):
+                        if event := self._special(update, field, value, child):
                             activity, attribute, then, now, more = event
                             own = facts | more if more else facts
                             if activity is Activity.RATED and doer_kind is SYSTEM:
                                 doer_kind, doer, own = CUSTOMER, None, own | ENTERED
                             events.append(Event(name, name, case_id, own_id, at, activity, doer_kind, doer, attribute, then, now, own))
                         continue
-                    then, now = text_of(before), text_of(after)
-                    if (then == "0" or now == "0") and field in NUMBERED:
-                        then, now = unless_zero(then), unless_zero(now)
+                    then, now = change_of(child, field, value)
                     if then != now and (system := told(then, now, doer_kind, doer)):
                         own = facts | ENTERED if doer_kind is SYSTEM else facts
                         events.append(Event(name, name, case_id, own_id, at, *system, own))
@@ -235,7 +230,7 @@ class Translator:
         for child in audit.child_events:
             kind = child.get("event_type") or child["type"]
             if kind == "Change":
-                fields = fields_of(child)
+                fields, via = fields_of(child), child.get("via", audit.via)
                 steps.append((child, kind, fields))
                 for field, _ in fields:
                     if field not in TELLING:
@@ -245,50 +240,55 @@ class Translator:
                     elif field == "tags":
                         added = tags_added(child)
                         update.merged = update.merged or MERGED in added
-                        if channel_of(child.get("via", audit.via)) not in AUTOMATIC:  # a trigger's tags say nothing about who set it off
+                        if channel_of(via) not in AUTOMATIC:  # a trigger's tags say nothing about who set it off
                             update.tags = [*update.tags, *added]
                     elif field in STAFF_ONLY and not update.staff_only:
-                        update.staff_only = channel_of(child.get("via", audit.via)) == channel
+                        update.staff_only = via == audit.via or channel_of(via) == channel
             elif kind in COMMENTS:
                 steps.append((child, kind, NO_FIELDS))
                 if "body" in child or "plain_body" in child:
                     update.has_text = True
                     update.staff_only = update.staff_only or child.get("public") is False
             elif kind == "Create":
-                self._initial(update, child)
+                attributes, tags = self._initial(child)
+                update.created = {**(update.created or {}), **attributes}
+                update.tags = [*update.tags, *tags]
             elif kind in RATINGS:
                 steps.append((child, kind, NO_FIELDS))
         update.merged = update.merged or (update.has_status and relation_of(audit.via) == "merge")
         update.actor_kind, update.actor = self._actor(audit.updater_id, channel, update.staff_only)
-        update.detail = {"url": self.url + update.case_id, "via": _labels(update, channel)}
-        if audit.metadata is not None and audit.metadata.custom:
-            custom = audit.metadata.custom
+        custom = audit.metadata.custom if audit.metadata is not None else None
+        if custom:
+            update.stamps = list(map(str, custom))
+        update.detail = {"url": self.url + update.case_id, "via": _labels(channel, [*update.tags, *update.stamps])}
+        if custom:
             update.detail.update({key: str(custom[key]) for key in STAMPS if custom.get(key) is not None})
         return update
 
-    def _initial(self, update: _Update, child: dict[str, Any]) -> None:
-        attributes = update.created if update.created is not None else {}
-        update.created = attributes
+    def _initial(self, child: dict[str, Any]) -> tuple[dict[str, str], Sequence[Any]]:
+        """The attributes that a ticket begins with, and the tags among them one by one."""
+        attributes: dict[str, str] = {}
+        tags: Sequence[Any] = ()
         for field, value in fields_of(child):
             if value is None:
                 continue
             attribute = self.names[field]
             if attribute == "tags":
                 value = value.split() if isinstance(value, str) else value  # noqa: PLW2901
+                tags = [*tags, *value]
             text = text_of(value)
             if text is not None:
                 attributes[attribute] = text
-                if attribute == "tags":
-                    update.tags = [*update.tags, *value]
+        return attributes, tags
 
-    def _created(self, update: _Update, at: Instant, events: list[Event]) -> None:
-        name, case_id, number, detail = self.name, update.case_id, update.audit.id, update.detail
-        kind, actor, attributes = update.actor_kind, update.actor, update.created or {}
-        facts = {**detail, "attributes": {"channel": update.channel, **attributes} if update.channel else attributes}
-        events.append(Event(name, name, case_id, f"{number:020d}c", at, CREATED, kind, actor, None, None, None, facts))
+    def _created(self, audit: Audit, at: Instant, who: Who, channel: str, *, attributes: dict[str, str], detail: dict[str, Any]) -> list[Event]:
+        name, case_id = self.name, str(audit.ticket_id)
+        facts = {**detail, "attributes": {"channel": channel, **attributes} if channel else attributes}
+        events = [Event(name, name, case_id, f"{audit.id:020d}c", at, CREATED, *who, None, None, None, facts)]
         status = attributes.get("status", "").lower()
         if status in CLOSED:  # made and solved in one go
-            events.append(Event(name, name, case_id, f"{number:020d}s", at, Activity.CLOSED, kind, actor, "status", None, status, detail))
+            events.append(Event(name, name, case_id, f"{audit.id:020d}s", at, Activity.CLOSED, *who, "status", None, status, detail))
+        return events
 
     def _doer(self, update: _Update, child: dict[str, Any]) -> tuple[str | None, ActorKind, dict[str, Any]]:
         """Who made this change: a trigger's change stands in the audit of the person who set it off."""
@@ -297,21 +297,22 @@ class Translator:
         if own == update.channel and own not in AUTOMATIC:
             return update.actor, update.actor_kind, update.detail
         if own not in AUTOMATIC:
-            return update.actor, update.actor_kind, update.detail | {"via": _labels(update, own)}
+            return update.actor, update.actor_kind, update.detail | {"via": _labels(own, [*update.tags, *update.stamps])}
         rule = child.get("via_reference_id")
         labels = {own, *([f"{RULE}{rule}"] if rule else ()), *tags_added(child)}
         return f"{RULE}{rule}" if rule else "-1", SYSTEM, {"url": update.detail["url"], "via": sorted(labels)}
 
-    def _special(self, update: _Update, field: str, previous: Any, value: Any, child: dict[str, Any]) -> Change | None:
+    def _special(self, update: _Update, field: str, value: Any, child: dict[str, Any]) -> Change | None:
         """A change that is more, less or other than the change of an attribute."""
         if field == "status":
-            before, after = text_of(previous), text_of(value)
-            before, after = before and before.lower(), after and after.lower()
-            activity = activity_of(before, after)
+            activity, before, after = status_of(*change_of(child, field, value))
             absorbed = update.merged and activity is Activity.CLOSED
             return None if absorbed or before == after else (activity, "status", before, after, None)
         if field == "custom_status_id":  # comes beside the status: one change, not two
-            return None if update.has_status else (CHANGED, ATTRIBUTES[field], text_of(previous), text_of(value), None)
+            return None if update.has_status else (CHANGED, ATTRIBUTES[field], *change_of(child, field, value), None)
+        previous = child.get("previous_value")
+        if type(previous) is dict:
+            previous = previous.get(field)
         if field == "tags":
             now = set(value.split() if isinstance(value, str) else value or ())
             if "added_tags" in child or "removed_tags" in child:
@@ -361,10 +362,8 @@ def _said(update: _Update, child: dict[str, Any], facts: dict[str, Any]) -> dict
     return said
 
 
-def _labels(update: _Update, channel: str) -> list[str]:
+def _labels(channel: str, more: Sequence[Any]) -> list[str]:
     """Every label of an update: the way it came, the tags it adds, and what an integrator stamped on it (`metadata.custom`)."""
-    metadata = update.audit.metadata
-    if not update.tags and (metadata is None or not metadata.custom):
+    if not more:
         return [channel] if channel else []
-    stamps = metadata.custom if metadata is not None and metadata.custom else ()
-    return sorted({channel, *update.tags, *map(str, stamps)} - {""})
+    return sorted({channel, *more} - {""})
