@@ -132,7 +132,8 @@ def test_what_was_set_aside_is_listed_retried_and_let_go(run: Run, copied: Copie
     shutil.copytree(collected.folder / "feeds" / "runtime", feed)
     (feed / "zz.jsonl").write_text('{"nonsense": true}\n', encoding="utf-8")
     file = copied(runtime={"paths": str(feed)})
-    assert run("collect", "--config", file, "--source", "runtime").code == 0
+    read = run("collect", "--config", file, "--source", "runtime")
+    assert (read.code, "records set aside: 1; `rollout-metrics quarantine list`" in read.err) == (0, True)
 
     listed = run("quarantine", "list", "--config", file, "--json")
     retried = run("quarantine", "retry", "--config", file)

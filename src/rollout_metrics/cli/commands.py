@@ -83,6 +83,8 @@ def collect(file: Path, names: tuple[str, ...], since: Instant | None, as_json_:
         as_json(rows)
     else:
         table(glance.COLLECTED, [tuple(f"{value:,}" if isinstance(value, int) else value for value in row.values()) for row in rows], glance.COLLECTED_LAYOUT)
+    if rejected := sum(row["rejected"] for row in rows):
+        say(f"records set aside: {rejected:,}; `rollout-metrics quarantine list` says where they stood and why")
     if failed is not None:
         say(f"the figures could not be refreshed: {failed}")
     for problem in unread:
