@@ -6,7 +6,7 @@ import pytest
 
 from builders import T0, workflow
 from rollout_metrics.derive.gates import Assessment, Gate, Known, Proposal, assess, promotion
-from rollout_metrics.domain.gates import GATES, RateGate
+from rollout_metrics.domain.gates import CountGate, RateGate, StateGate
 from rollout_metrics.domain.policy import Level
 from rollout_metrics.domain.time import DAY
 from rollout_metrics.stats.anytime import Side, Verdict, anytime, verdict
@@ -159,7 +159,7 @@ def test_a_promotion_is_forced_where_a_gate_was_not_passed_or_a_level_skipped(to
 def test_every_gate_has_a_place_in_the_default_ladder() -> None:
     seen = {item.name for level in Level for item in assessed(level).gates}
 
-    assert seen == set(GATES)
+    assert seen == {*RateGate, *CountGate, *StateGate}
 
 
 def test_a_gate_without_a_limit_is_none() -> None:

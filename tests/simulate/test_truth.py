@@ -19,12 +19,12 @@ from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, Instant, floor_minute
 from rollout_metrics.figures import Ledger, situation
 from rollout_metrics.rollup import contributions, samples
-from rollout_metrics.simulate import expected
 from rollout_metrics.simulate.configuration import demo_config
 from rollout_metrics.simulate.deployments import write_records
 from rollout_metrics.simulate.server import Company
 from rollout_metrics.simulate.truth import Breach, Case
 from rollout_metrics.simulate.world import World
+from simulate import expected
 from simulate.companies import NOW, START, Known
 
 INSTANTS = [NOW - 2 * MINUTE, NOW - 9 * DAY, NOW - 40 * DAY - 5 * HOUR]

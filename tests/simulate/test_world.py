@@ -6,10 +6,10 @@ from itertools import pairwise
 import msgspec
 
 from rollout_metrics.domain.time import DAY, HOUR
-from rollout_metrics.simulate import expected
 from rollout_metrics.simulate.cast import CONTRACTS, LEADS, REFUNDS, TRIAGE, ZENDESK_STAFF
 from rollout_metrics.simulate.draft import Case
 from rollout_metrics.simulate.world import World
+from simulate import expected
 from simulate.companies import NOW, START
 
 

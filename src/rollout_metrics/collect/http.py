@@ -89,7 +89,6 @@ class Counts(msgspec.Struct):
     requests: int = 0
     retries: int = 0
     throttled_seconds: float = 0.0
-    received_bytes: int = 0
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -252,7 +251,6 @@ class Api:
         length = response.headers.get("Content-Length", "")
         if length.isdigit() and len(raw) < min(int(length), limit + 1):
             raise ConnectionError("cut short")
-        self.counts.received_bytes += len(raw)
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding == "gzip" and raw:
             unpacker = zlib.decompressobj(31)

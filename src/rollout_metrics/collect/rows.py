@@ -5,7 +5,7 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date, datetime
 from decimal import Decimal
@@ -193,7 +193,3 @@ def _parquet(path: Path, form: TableFormat, columns: frozenset[str]) -> Iterator
 def nulled(values: dict[str, str | None], nulls: frozenset[str]) -> dict[str, str | None]:
     """The values with null tokens as None."""
     return {column: None if value in nulls else value for column, value in values.items()}
-
-
-Rows = Callable[[], Iterator[FileRow]]
-"""Rows to be read when they are needed."""

@@ -46,10 +46,6 @@ class StateGate(StrEnum):
     NO_WARNING_SIGNS = "no_warning_signs"
 
 
-GATES: tuple[str, ...] = tuple(gate.value for kind in (RateGate, CountGate, StateGate) for gate in kind)
-"""Every gate by name, in the order in which they are shown."""
-
-
 class Step(msgspec.Struct, frozen=True):
     """The gates of one level: to get there, and, as far as override, correction and bypass go, to stay there. A rate without a limit is no gate.
 

@@ -6,9 +6,9 @@ How the pipeline holds and moves the state, a `Ledger` per process:
    Rows and tracks are the store's counts: the standing ones and the minutes of `ledger.needed(as_of, starts)`. Samples, one by one or as strands, are those of
    every unfinished fact, those of `ledger.sampled(as_of)` (a day more, for corrections to find what they correct), and those of cases closed without the
    agent in the 90 days before the workflow was first assisted. A superset is fine.
-2. In a pass, for each batch of cases that the store has committed: `difference = rollup.difference(before, after, ...)` plus `rollup.corrections`
-   (not in a rebuild), `gone, come = rollup.sample_difference(before, after)`, then `ledger.apply(difference, gone, come)`. Counts of minutes after T
-   wait in the store until T gets there; samples wait in memory.
+2. In a pass, for each batch of cases that the store has committed: `gone, come = rollup.sample_difference(before, after)`, then
+   `ledger.apply(difference, gone, come)` with what the store added to its counts. Counts of minutes after T wait in the store until T gets there; samples
+   wait in memory.
 3. At the end of the pass: `ledger.advance(as_of, starts, rows)` with the store's counts of the minutes in `ledger.stretches(as_of, starts)`, read after the
    last batch.
    `ValueError` (a T went back, or a workflow got its first T) and `LookupError` (memory and store disagree) mean: load again.

@@ -47,7 +47,6 @@ from rollout_metrics.stats.spike import Spike
 
 _GLANCED, _CORRECTIONS, _OPERATORS = "glanced_decisions", "corrections_to_settled", "operators"
 _BEGINNING: Instant = 0
-_KNOWN = 5_000
 
 
 def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:

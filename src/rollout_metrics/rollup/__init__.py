@@ -1,7 +1,7 @@
-"""From facts before and after to what changes in the counts and samples behind the figures.
+"""From facts to the counts and samples behind the figures.
 
-`difference` is all that the store adds to its buckets, `sample_difference` all that figures in memory take in. `contributions` and `samples` say the
-same of one set of facts, from nothing; folding differences gives what counting the last facts gives. Facts are counted under the configuration they are
+`contributions` and `samples` are what one set of facts gives. The store adds to its buckets what a case contributes now less what it contributed before, and
+figures in memory take in `sample_difference`: folding either gives what counting the last facts gives. Facts are counted under the configuration they are
 given with: after a change of configuration everything is counted again.
 """
 
@@ -32,32 +32,10 @@ def contributions(facts: Iterable[Fact], workflows: Workflows, glanced: Collecti
     return found
 
 
-def difference(
-    before: Iterable[Fact],
-    after: Iterable[Fact],
-    workflows: Workflows,
-    *,
-    glanced_before: Collection[EventRef] = _NONE,
-    glanced_after: Collection[EventRef] = _NONE,
-) -> Difference:
-    """What replacing the facts `before` with those `after` adds to the counts. Where only glances changed give the same facts twice."""
-    before, after = tuple(before), tuple(after)
-    total: Difference = {}
-    for fact, times in _changed(before, after):
-        for series, minute, amount in counted(fact, workflows.get(fact.workflow)):
-            bucket = (series, minute)
-            total[bucket] = total.get(bucket, 0) + times * amount
-    for sign, facts, glanced in ((1, after, glanced_after), (-1, before, glanced_before)):
-        for series, minute, amount in glances(facts, glanced):
-            bucket = (series, minute)
-            total[bucket] = total.get(bucket, 0) + sign * amount
-    return {bucket: amount for bucket, amount in total.items() if amount}
-
-
 def corrections(before: Iterable[Fact], after: Iterable[Fact]) -> list[Contribution]:
     """Settled live decisions that have another outcome now, or are no more: what the world corrected.
 
-    Apart from `difference`, since it tells of the order in which things became known and not of the facts: leave it out where only configuration changed.
+    Apart from `contributions`, since it tells of the order in which things became known and not of the facts: leave it out where only configuration changed.
     """
     now = {fact.opened: fact.outcome for fact in after if type(fact) is Recommendation}
     return [
@@ -111,7 +89,6 @@ __all__ = [
     "Workflows",
     "contributions",
     "corrections",
-    "difference",
     "sample_difference",
     "samples",
     "share",

@@ -9,10 +9,6 @@ import yaml
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, format_instant, format_span
 from rollout_metrics.simulate.cast import CONTRACTS, LEADS, REFUNDS, TRIAGE, Plot
 
-FORCED = frozenset(("CHG-101", "CHG-106"))
-"""Promotions against the gates: one skips shadow, the other comes while the last release was being rolled back and the record is not complete."""
-
-
 HARM_LIMIT, HARM_WINDOW = 0.2, 7 * DAY
 """The share of overrides that is too many, and how long a deployment is watched for it."""
 
