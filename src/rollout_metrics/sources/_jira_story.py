@@ -65,11 +65,14 @@ class Terms(msgspec.Struct):
     """The fields of a customer's rating and of when it was given."""
     changes: ChangeOptions | None
     names: dict[str, str] = {}
+    single: list[str] = []
+    """Fields that hold one value."""
     others: dict[str, str] = {}
     """Attributes of fields that have no name here."""
 
     def __post_init__(self) -> None:
         self.names = {**ATTRIBUTES, **self.fields}
+        self.single = [key for key in self.names if key not in MEMBERS]
 
 
 def issue_told(terms: Terms, bundle: Bundle) -> list[Told]:
@@ -108,7 +111,7 @@ class IssueStory(Story):
     def _changes(self) -> tuple[list[Event], dict[str, str | None]]:
         """The changelog, oldest first, and what the issue began with: the `from` of a field's first change, else what it is now."""
         fields, names, others, closing, kept = self.fields, self.terms.names, self.terms.others, self.terms.closing, self.terms.fields
-        now = {key: _value(value) for key in names if key not in MEMBERS and (value := fields.get(key)) is not None}
+        now = {key: _value(value) for key in self.terms.single if (value := fields.get(key)) is not None}
         members = {key: {found for one in fields.get(key) or () if (found := _value(one)) is not None} for key in MEMBERS}
         histories = sorted((_instant(one.created), one.id.zfill(20), place) for place, one in enumerate(self.bundle.histories))
         events: list[Event] = []
