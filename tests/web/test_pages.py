@@ -306,6 +306,8 @@ def test_what_stands_out_leads_to_its_evidence() -> None:
     assert ("href", "/evidence?metric=spike&workflow=triage&signal=override") in seen.attributes
     assert ("href", "/evidence?metric=warning_sign&workflow=triage&sign=private_cleanup") in seen.attributes
     assert ("href", "/evidence?metric=gate&workflow=triage&gate=override") in workflow.attributes
+    assert [value.rpartition("=")[2] for _, value in workflow.attributes if "metric=gate&" in value] == ["override", "decisions"]
+    assert "at most 10.0 %" in workflow.text
     assert "30.0 % (n=50)" in workflow.text
     assert "propose to go back one level" in " ".join(workflow.text.split())
     assert "/evidence?metric" not in eve

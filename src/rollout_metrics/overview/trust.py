@@ -6,6 +6,8 @@ import msgspec
 
 from rollout_metrics.catalog import METRICS, Section
 from rollout_metrics.catalog.gates import OF_GATES
+from rollout_metrics.domain.gates import AT_LEAST, CountGate, RateGate, StateGate
+from rollout_metrics.overview import written
 from rollout_metrics.overview.figure import Figure, figure
 from rollout_metrics.overview.values import Values
 
@@ -22,6 +24,30 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     limit: float | None
     counted: float | None
     missing: float | None
+
+    @property
+    def bound(self) -> str:
+        """The limit in words: `at least 80.0 %`; empty where there is none."""
+        return "" if self.limit is None else f"{'at most' if self.name in _AT_MOST else 'at least'} {written.ratio(self.limit)}"
+
+    @property
+    def things(self) -> str:
+        """What it counted, in words; empty where the gate's name says it."""
+        return _THINGS.get(self.name, "")
+
+
+_AT_MOST = frozenset(rate.value for rate in RateGate if rate not in AT_LEAST)
+
+_ORDER = tuple(gate.value for kind in (RateGate, CountGate, StateGate) for gate in kind)
+
+_THINGS = {
+    CountGate.DAYS.value: "days of evidence",
+    CountGate.COOLDOWN.value: "days at the level",
+    StateGate.NO_VIOLATIONS.value: "violations",
+    StateGate.NO_OPEN_FAILURES.value: "open failures",
+    StateGate.EVALUATIONS_PASS.value: "runs",
+    StateGate.NO_WARNING_SIGNS.value: "signs seen",
+}
 
 
 class Gates(msgspec.Struct, frozen=True):
@@ -68,6 +94,7 @@ def gates(values: Values, workflow: str) -> Gates:
             limit, missing = _value(values, "gate_limit_ratio", labels), _value(values, "gate_missing_decisions", labels)
             found.append(Gate(name=others["gate"], verdict=others["verdict"], rate=rate, limit=limit, counted=counted, missing=missing))
     proposal = next((others["proposal"] for others, holds in values.having(METRICS["level_proposal"].name, own) if holds), None)
+    found.sort(key=lambda gate: _ORDER.index(gate.name))
     return Gates(tuple(found), proposal, _value(values, "level_since_timestamp_seconds", own))
 
 
