@@ -13,7 +13,7 @@ def changes() -> tuple[Alert, ...]:
             severity=Severity.PAGE,
             expression=where_fresh(f"{series('harm_active')} > 0"),
             summary="A deployment does harm beyond the limit of its own record.",
-            description=f"Workflow {{{{ $labels.workflow }}}}: {{{{ $value | {COUNT} }}}} deployments with a harm metric for certain beyond its limit,"
+            description=f"Workflow {{{{ $labels.workflow }}}}: deployments with a harm metric for certain beyond its limit: {{{{ $value | {COUNT} }}}},"
             f" and nothing done about it yet. Level now: {number('autonomy_level', COUNT)} of 5.",
             dashboard=Dashboard.DELIVERY,
             variables=OF_WORKFLOW,
@@ -36,7 +36,7 @@ def changes() -> tuple[Alert, ...]:
             severity=Severity.TICKET,
             expression=where_fresh(f"{series('open_failures')} > 0"),
             summary="A change of the agent has failed and is not over.",
-            description=f"Workflow {{{{ $labels.workflow }}}}: {{{{ $value | {COUNT} }}}} failed deployments have not recovered, of"
+            description=f"Workflow {{{{ $labels.workflow }}}}: failed deployments that have not recovered: {{{{ $value | {COUNT} }}}}, of"
             f" {number('deployments', COUNT, window='28d')} in 28 days.",
             dashboard=Dashboard.DELIVERY,
             variables=f"{OF_WORKFLOW}&var-window=28d",
