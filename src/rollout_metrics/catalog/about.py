@@ -1,4 +1,4 @@
-"""The metrics about the metrics: what each workflow is and how fresh its figures are, the sources, the exporter (SIGNALS section 10)."""
+"""The metrics about the metrics: what each workflow is and how fresh its figures are, the sources, the exporter (definitions, section 10)."""
 
 from collections.abc import Mapping
 

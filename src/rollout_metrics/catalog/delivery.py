@@ -1,4 +1,4 @@
-"""The five delivery metrics, adapted to agents' changes (SIGNALS section 8)."""
+"""The five delivery metrics, adapted to agents' changes (definitions, section 8)."""
 
 from rollout_metrics.catalog.make import beside, gauge
 from rollout_metrics.catalog.metric import Delivery, Merged, Metric, Section, Told

@@ -1,4 +1,4 @@
-"""Gates, what they propose, and the comparison in shadow (SIGNALS section 9)."""
+"""Gates, what they propose, and the comparison in shadow (definitions, section 9)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The metrics of a rollout: outcomes, review, escalation, bypass and authority (SIGNALS sections 3 to 7)."""
+"""The metrics of a rollout: outcomes, review, escalation, bypass and authority (definitions, sections 3 to 7)."""
 
 from rollout_metrics.catalog.exposition import MetricType
 from rollout_metrics.catalog.make import beside, count, gauge, median, part, ratio, settled, standing, survival, within

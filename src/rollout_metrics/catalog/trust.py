@@ -1,4 +1,4 @@
-"""Spikes and warning signs (SIGNALS section 9), and which counts are the evidence of each."""
+"""Spikes and warning signs (definitions, section 9), and which counts are the evidence of each."""
 
 from collections.abc import Mapping
 

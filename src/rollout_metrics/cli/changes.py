@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from rollout_metrics.cli.drawn import Layout
-from rollout_metrics.cli.parameters import config_option
+from rollout_metrics.cli.parameters import config_option, json_option
 from rollout_metrics.cli.session import clock, database_url, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, data, new_file, say, table
 from rollout_metrics.cli.verbs import Verbs
@@ -64,7 +64,7 @@ def new(workflow: str, kind: str, risk_class: str, number: str | None, output: P
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--base", "revision", metavar="REV", help="Look only at records that differ from where HEAD left this git revision.")
 @click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="Also check names of workflows, and show the evidence at hand.")
-@click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--markdown", is_flag=True, help="Print a comment for a pull request.")
 def check(paths: tuple[Path, ...], revision: str | None, file: Path | None, *, as_json_: bool, markdown: bool) -> int:
     """Name everything that records lack, by their risk class, and how permissions differ from the last deployed record.
@@ -99,7 +99,7 @@ def check(paths: tuple[Path, ...], revision: str | None, file: Path | None, *, a
 
 @changes.command("list")
 @config_option
-@click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+@json_option
 def listed(file: Path, *, as_json_: bool) -> int:
     """List all records, newest first: those of files and those that systems hold, with how much each lacks.
 

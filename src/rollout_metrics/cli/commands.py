@@ -12,7 +12,7 @@ from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
 from rollout_metrics.cli.discover import discover
 from rollout_metrics.cli.export import export
-from rollout_metrics.cli.parameters import Label, Span, Time, as_of_option, config_option, json_option, known_workflows, read_until, unread
+from rollout_metrics.cli.parameters import Label, Span, Time, as_of_option, config_option, json_option, known_workflows, read_until, unread, workflows_option
 from rollout_metrics.cli.reviews import review as review_commands
 from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table
@@ -150,7 +150,7 @@ def sources(file: Path, as_json_: bool) -> None:
 @program.command()
 @config_option
 @click.option("--window", help="A window such as 7d; default: 28d where the workflow has it.")
-@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
+@workflows_option
 @json_option
 def status(file: Path, window: str | None, workflows: tuple[str, ...], as_json_: bool) -> int:
     """Every workflow at a glance: level, key rates with interval and number of cases, trends, what stands out; the pages show the same."""
@@ -184,7 +184,7 @@ def _known_window(pipeline: Pipeline, window: str | None) -> None:
 @program.command()
 @config_option
 @as_of_option
-@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; may be given several times.")
+@workflows_option
 @json_option
 def snapshot(file: Path, as_of: Instant | None, workflows: tuple[str, ...], as_json_: bool) -> None:
     """Print every figure: as it is now, or as it was at an instant, computed from the stored events."""

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from rollout_metrics.collect.http import Answer, ShapeError, decode
-from rollout_metrics.collect.source import Coverage, Page, Refused, Rejected, Told, why
+from rollout_metrics.collect.source import MISSHAPEN, Coverage, Page, Refused, Rejected, Told, why
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.records import ChangeReading
 
@@ -14,7 +14,6 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 _TOLD = frozenset((Event, Rejected, Coverage, ChangeReading, Refused))
-_UNTOLD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.DecodeError)
 _KEPT = msgspec.json.Encoder(order="deterministic")
 
 
@@ -64,6 +63,6 @@ def told(page: Page, tell: Callable[[R], Iterable[Told]], named: Callable[[R], o
         try:
             tells = tell(record)
             found += tells if type(tells) is list else list(tells)  # all of it or nothing
-        except _UNTOLD as error:
+        except MISSHAPEN as error:
             found.append(Rejected("malformed", f"{page.where} {named(record)}", why(error), _KEPT.encode(record)))
     return iter(found)

@@ -90,6 +90,10 @@ class Rejected(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+MISSHAPEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What may be raised by reading a record that has another shape than its source knows."""
+
+
 def why(error: Exception) -> str:
     """What is wrong with a record, without a word of what is in it."""
     if isinstance(error, msgspec.ValidationError):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rollout_metrics.collect.http import Api
 from rollout_metrics.collect.missed import Missing, again, with_given, with_refused
 from rollout_metrics.collect.reconcile import Reconciled, Roll, due
-from rollout_metrics.collect.source import Coverage, Page, Refused, Rejected, Source, Told, Window
+from rollout_metrics.collect.source import MISSHAPEN, Coverage, Page, Refused, Rejected, Source, Told, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.records import ChangeReading
@@ -301,7 +301,7 @@ def translated(source: Source, page: Page) -> list[Told]:
     """Every record of a page. Raises `PayloadError`, which names the page, where its shape is unknown."""
     try:
         return list(source.events(page))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except MISSHAPEN as error:
         raise PayloadError(f"{page.where} could not be translated by {source.kind} ({type(error).__name__}): its shape is unknown to this version") from error
 
 

@@ -1,4 +1,4 @@
-"""What the agent did itself and whether people put it right; and, for comparison, how often they change values that no agent touched (SIGNALS section 3)."""
+"""What the agent did itself and whether people put it right; and, beside it, how often they change values that no agent touched (definitions, section 3)."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Which attributes and values that configuration names appear on a case: what stops appearing has drifted (SIGNALS section 9)."""
+"""Which attributes and values that configuration names appear on a case: what stops appearing has drifted (definitions, section 9)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 

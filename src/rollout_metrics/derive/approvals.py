@@ -1,4 +1,4 @@
-"""Which acts of the agent an operator approved beforehand: one approval, one act (SIGNALS section 7, `unapproved`)."""
+"""Which acts of the agent an operator approved beforehand: one approval, one act (definitions, section 7: `unapproved`)."""
 
 from bisect import bisect_left, bisect_right
 from operator import attrgetter

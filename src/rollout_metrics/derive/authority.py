@@ -1,4 +1,4 @@
-"""Whether the agent stayed within its authority: violations, actions that a guardrail blocked, and grants that were used (SIGNALS section 7)."""
+"""Whether the agent stayed within its authority: violations, actions that a guardrail blocked, and grants that were used (definitions, section 7)."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence

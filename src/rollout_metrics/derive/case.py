@@ -1,4 +1,4 @@
-"""Cases' derivation: every rule applied to their histories, in the order of SIGNALS."""
+"""Cases' derivation: every rule applied to their histories, in the order of the definitions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice

@@ -1,4 +1,4 @@
-"""What a change record lacks, by its risk class: a record is complete or lists what it lacks (SIGNALS section 8)."""
+"""What a change record lacks, by its risk class: a record is complete or lists what it lacks (definitions, section 8)."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping

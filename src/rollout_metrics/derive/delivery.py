@@ -1,4 +1,4 @@
-"""The five delivery metrics, adapted to changes of an agent (SIGNALS section 8)."""
+"""The five delivery metrics, adapted to changes of an agent (definitions, section 8)."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum

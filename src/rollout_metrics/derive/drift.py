@@ -1,4 +1,4 @@
-"""Versions that run without a record: an agent's events that carry one which no deployed record names (SIGNALS sections 8 and 9)."""
+"""Versions that run without a record: an agent's events that carry one which no deployed record names (definitions, sections 8 and 9)."""
 
 from rollout_metrics.derive.history import History, Step
 from rollout_metrics.derive.kept import kept

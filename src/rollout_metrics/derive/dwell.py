@@ -1,4 +1,4 @@
-"""Whether an operator looked before agreeing: decisions that followed too fast upon what came before (rubber stamp, SIGNALS section 4)."""
+"""Whether an operator looked before agreeing: decisions that followed too fast upon what came before (rubber stamp: definitions, section 4)."""
 
 from collections.abc import Mapping, Sequence
 

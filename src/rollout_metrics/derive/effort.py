@@ -1,4 +1,4 @@
-"""What operators' work on a case cost, in seconds: as they logged it, else as their events let us estimate it (SIGNALS section 4)."""
+"""What operators' work on a case cost, in seconds: as they logged it, else as their events let us estimate it (definitions, section 4)."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

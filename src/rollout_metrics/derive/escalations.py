@@ -1,4 +1,4 @@
-"""Escalations: when the agent hands a case to people, how long people take to notice, and how it ends (SIGNALS section 5)."""
+"""Escalations: when the agent hands a case to people, how long people take to notice, and how it ends (definitions, section 5)."""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Runs of the evaluation suite as facts (SIGNALS section 7)."""
+"""Runs of the evaluation suite as facts (definitions, section 7)."""
 
 from rollout_metrics.derive.drift import workflows_of
 from rollout_metrics.derive.history import History

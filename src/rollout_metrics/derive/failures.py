@@ -1,4 +1,4 @@
-"""By what a deployment failed, from when to when, with the evidence of each cause (SIGNALS section 8)."""
+"""By what a deployment failed, from when to when, with the evidence of each cause (definitions, section 8)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum

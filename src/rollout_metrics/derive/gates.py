@@ -1,4 +1,4 @@
-"""The gates of the ladder judged: from what is known of an agent as it is now to a verdict on each gate and a proposal (SIGNALS section 9)."""
+"""The gates of the ladder judged: from what is known of an agent as it is now to a verdict on each gate and a proposal (definitions, section 9)."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum

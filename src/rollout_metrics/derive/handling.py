@@ -1,4 +1,4 @@
-"""How an eligible case was handled first: with the agent, around it, or before it had a chance (bypass, SIGNALS section 6)."""
+"""How an eligible case was handled first: with the agent, around it, or before it had a chance (bypass: definitions, section 6)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""When a harm metric lay beyond its limit: the anytime-valid interval wholly beyond it, hour by hour (SIGNALS sections 8 and 9)."""
+"""When a harm metric lay beyond its limit: the anytime-valid interval wholly beyond it, hour by hour (definitions, sections 8 and 9)."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""Incidents as facts: what incident management tells about a workflow, whether or not anybody linked it to a change (SIGNALS section 8)."""
+"""Incidents as facts: what incident management tells about a workflow, whether or not anybody linked it to a change (definitions, section 8)."""
 
 from collections.abc import Sequence
 

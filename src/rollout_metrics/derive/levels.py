@@ -1,4 +1,4 @@
-"""The autonomy level of a workflow at an instant: deployed level changes, else configured entries, minus pauses (SIGNALS section 2)."""
+"""The autonomy level of a workflow at an instant: deployed level changes, else configured entries, minus pauses (definitions, section 2)."""
 
 from bisect import bisect_right
 

@@ -1,4 +1,4 @@
-"""How long a deployment is watched before it is judged, and which ones are watched together (SIGNALS section 8)."""
+"""How long a deployment is watched before it is judged, and which ones are watched together (definitions, section 8)."""
 
 from collections.abc import Callable, Iterable, Mapping
 

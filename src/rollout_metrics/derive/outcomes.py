@@ -1,4 +1,4 @@
-"""The table of outcomes: which event decides an open recommendation, and how (SIGNALS section 3).
+"""The table of outcomes: which event decides an open recommendation, and how (definitions, section 3).
 
 `RULES` is the table, row by row; `RULES_FOR` is the same table looked up by who did what. Whatever an agent's event is by which it escalates is looked up
 as `escalated`.

@@ -1,4 +1,4 @@
-"""What the agent recommended on a case and what became of it, one fact each (SIGNALS section 3)."""
+"""What the agent recommended on a case and what became of it, one fact each (definitions, section 3)."""
 
 from bisect import bisect_right
 from operator import attrgetter

@@ -1,4 +1,4 @@
-"""Which events that other sources report join a case that its own source knows (coverage `linked`, SIGNALS section 9)."""
+"""Which events that other sources report join a case that its own source knows (coverage `linked`: definitions, section 9)."""
 
 from rollout_metrics.derive.history import History
 from rollout_metrics.domain.facts import Reported

@@ -1,4 +1,4 @@
-"""How alike two values of an attribute are, 0 to 1, by the attribute's configured type (SIGNALS section 1)."""
+"""How alike two values of an attribute are, 0 to 1, by the attribute's configured type (definitions, section 1)."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""Since when the agent is what it is: the instant from which evidence speaks for its level and version of now (SIGNALS section 9)."""
+"""Since when the agent is what it is: the instant from which evidence speaks for its level and version of now (definitions, section 9)."""
 
 import msgspec
 

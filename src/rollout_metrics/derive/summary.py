@@ -1,4 +1,4 @@
-"""What counts once per case: its life in the workflow, the cohort flags, the effort it took and who worked on it (SIGNALS sections 4, 5 and 7)."""
+"""What counts once per case: its life in the workflow, the cohort flags, the effort it took and who worked on it (definitions, sections 4, 5 and 7)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

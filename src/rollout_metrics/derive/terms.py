@@ -1,4 +1,4 @@
-"""What an action's values mean: where an event carries them, when two are the same, alike, or one progress from the other (SIGNALS sections 1 and 3)."""
+"""What an action's values mean: where an event carries them, when two are the same, alike, or one progress from the other (definitions, sections 1 and 3)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Which version of the agent an event came from (SIGNALS section 3)."""
+"""Which version of the agent an event came from (definitions, section 3)."""
 
 from bisect import bisect_left
 

@@ -1,4 +1,4 @@
-"""The walk through a history: which events open, continue, decide or reverse a recommendation (SIGNALS section 3)."""
+"""The walk through a history: which events open, continue, decide or reverse a recommendation (definitions, section 3)."""
 
 import msgspec
 

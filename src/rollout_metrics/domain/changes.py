@@ -1,4 +1,4 @@
-"""Change records: what altered an agent's behaviour or authority, when, and what came of it (SIGNALS section 8)."""
+"""Change records: what altered an agent's behaviour or authority, when, and what came of it (definitions, section 8)."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""One recorded fact of a case's audit trail, and the order such facts have (SIGNALS section 1)."""
+"""One recorded fact of a case's audit trail, and the order such facts have (definitions, section 1)."""
 
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -56,7 +56,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     `occurred_at` is an instant (microseconds UTC); `before` and `after` are text or null, never `""` or `"[]"`
     (`text_value` canonicalises); multi-valued attributes are sorted JSON arrays. `detail` holds the
-    keys SIGNALS names: `action value reason seconds public score version environment url recommendation via
+    keys that the definitions name: `action value reason seconds public score version environment url recommendation via
     attributes passed` and the numbers conditions look up (`amount`, ...).
     """
 

@@ -145,7 +145,7 @@ class Escalated(msgspec.Struct, frozen=True, gc=False, tag="escalation", array_l
 
 @choices
 class HandlingKind(StrEnum):
-    """How an eligible case was handled first, SIGNALS section 6."""
+    """How an eligible case was handled first (definitions, section 6)."""
 
     MARKED = "marked"
     REDONE = "redone"

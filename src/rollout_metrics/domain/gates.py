@@ -1,4 +1,4 @@
-"""Gates: what must hold before an agent may do more, and what each error of it in shadow costs (SIGNALS section 9)."""
+"""Gates: what must hold before an agent may do more, and what each error of it in shadow costs (definitions, section 9)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

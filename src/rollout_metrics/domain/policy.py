@@ -32,7 +32,7 @@ class AttributeType(StrEnum):
 
 @choices
 class Level(IntEnum):
-    """Autonomy levels, SIGNALS section 2."""
+    """Autonomy levels (definitions, section 2)."""
 
     OFF = 0
     SHADOW = 1
@@ -235,6 +235,11 @@ class Company(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     operator_figures: bool
     agent_names: frozenset[str] = frozenset()
     """The agents' ids as people wrote them: attributes that hold no persons (a group, a queue) name an agent so."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Workflow]:
+        """Every workflow by its name, in file order."""
+        return {workflow.name: workflow for workflow in self.workflows}
 
     @cached_property
     def known_actors(self) -> Mapping[str | None, ActorKind]:

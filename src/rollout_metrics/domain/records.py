@@ -1,4 +1,4 @@
-"""The full change record (SIGNALS section 8): what a change is meant to do, who answers for it, and who has signed it off.
+"""The full change record (definitions, section 8): what a change is meant to do, who answers for it, and who has signed it off.
 
 What is None or empty is what the record does not say; lists that may rightly be empty are None where they are not given.
 """

@@ -1,4 +1,4 @@
-"""What can go wrong with trust in an agent: the rates that can rise, and the warning signs (SIGNALS section 9)."""
+"""What can go wrong with trust in an agent: the rates that can rise, and the warning signs (definitions, section 9)."""
 
 from enum import StrEnum
 

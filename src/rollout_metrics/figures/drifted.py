@@ -1,4 +1,4 @@
-"""Configured attributes and values that stopped appearing: on many cases before, on none lately (SIGNALS section 9)."""
+"""Configured attributes and values that stopped appearing: on many cases before, on none lately (definitions, section 9)."""
 
 from collections.abc import Iterable, Mapping
 from math import exp, lgamma

@@ -1,4 +1,4 @@
-"""Errors that repeat: categories of which there were two or more (SIGNALS section 7)."""
+"""Errors that repeat: categories of which there were two or more (definitions, section 7)."""
 
 from rollout_metrics.figures.windows import Sums
 

@@ -1,7 +1,5 @@
 """What is known of an agent as it is now, out of the counts since then: what its gates ask for."""
 
-from collections.abc import Mapping
-
 from rollout_metrics.catalog import TALLIES
 from rollout_metrics.catalog.gates import EVIDENCE
 from rollout_metrics.catalog.metric import Part
@@ -12,7 +10,7 @@ from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import DAY, Instant
 from rollout_metrics.figures.since import Since
 from rollout_metrics.figures.situation import Situation
-from rollout_metrics.figures.windows import Windows
+from rollout_metrics.figures.windows import Sums, Windows
 
 LATELY = 28 * DAY
 """How long violations and runs of the evaluation suite speak."""
@@ -49,12 +47,16 @@ def known(workflow: Workflow, as_of: Instant, since: Since, windows: Windows, si
 
 def counted(since: Since, workflow: str, part: Part, level: Level) -> int:
     """A part of a tally since the start; of decisions those of the level's mode."""
+    return matching(part, since.sums(workflow, part.tally), mode_at(level))
+
+
+def matching(part: Part, sums: Sums, mode: Mode) -> int:
+    """A part of a tally's sums; where the tally tells modes apart, of one."""
     labels = TALLIES[part.tally].labels
-    wanted: dict[int, frozenset[str]] = {labels.index(label): values for label, values in part.where}
+    wanted = [(labels.index(label), values) for label, values in part.where]
     if "mode" in labels:
-        wanted[labels.index("mode")] = frozenset((mode_at(level).value,))
-    sums: Mapping[tuple[str, ...], int] = since.sums(workflow, part.tally)
-    return sum(amount for values, amount in sums.items() if all(values[place] in allowed for place, allowed in wanted.items()))
+        wanted.append((labels.index("mode"), frozenset((mode.value,))))
+    return sum(amount for values, amount in sums.items() if all(values[place] in allowed for place, allowed in wanted))
 
 
 def mode_at(level: Level) -> Mode:

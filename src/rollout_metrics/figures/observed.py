@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from rollout_metrics.catalog import METRICS, TALLIES
-from rollout_metrics.catalog.metric import Part, Ratio
+from rollout_metrics.catalog.metric import Ratio
 from rollout_metrics.derive.failures import FailedRun, Incident, Observed
 from rollout_metrics.derive.harm import Crossing, Figure, crossings
 from rollout_metrics.domain.changes import Change, HarmMetric
 from rollout_metrics.domain.facts import Mode
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import HOUR, Instant
+from rollout_metrics.figures.known import matching
 from rollout_metrics.figures.situation import Readings
 from rollout_metrics.figures.trail import Trail
-from rollout_metrics.figures.windows import Sums, Windows
+from rollout_metrics.figures.windows import Windows
 
 
 def observed(workflow: Workflow, as_of: Instant, windows: Windows, trail: Trail, readings: Readings) -> Observed:
@@ -38,7 +39,8 @@ def observed(workflow: Workflow, as_of: Instant, windows: Windows, trail: Trail,
 def _so_far(workflow: Workflow, metric: HarmMetric, trail: Trail, begun: Instant, as_of: Instant) -> Iterator[Figure]:
     """The counts behind a rate of ours since the deployment, at the end of each whole hour in which any of them moved.
 
-    A tally of things judged at an age starts that much later: so only what happened after the deployment counts.
+    A tally of things judged at an age starts that much later: so only what happened after the deployment counts; and only live, in shadow an agent does no
+    harm.
     """
     obtained = METRICS[metric.metric or ""].obtained
     assert isinstance(obtained, Ratio)
@@ -48,20 +50,11 @@ def _so_far(workflow: Workflow, metric: HarmMetric, trail: Trail, begun: Instant
         after = begun + TALLIES[part.tally].age_in(workflow)
         if after < until:
             for end, sums in trail.hours(workflow.name, part.tally, after, until):
-                moves.setdefault(-(-end // HOUR) * HOUR, [0, 0])[place] += _matching(part, sums)
+                moves.setdefault(-(-end // HOUR) * HOUR, [0, 0])[place] += matching(part, sums, Mode.LIVE)
     count = total = 0
     for end in sorted(moves):
         count, total = count + moves[end][0], total + moves[end][1]
         yield Figure(end, count, total)
-
-
-def _matching(part: Part, sums: Sums) -> int:
-    """The part's share of the sums, live only: in shadow an agent does no harm."""
-    labels = TALLIES[part.tally].labels
-    wanted = [(labels.index(label), values) for label, values in part.where]
-    if "mode" in labels:
-        wanted.append((labels.index("mode"), frozenset((Mode.LIVE.value,))))
-    return sum(amount for values, amount in sums.items() if all(values[place] in allowed for place, allowed in wanted))
 
 
 def _failed_runs(workflow: str, windows: Windows) -> tuple[FailedRun, ...]:

@@ -1,4 +1,4 @@
-"""Time saved: what assisted cases cost operators against what cases cost before the agent (SIGNALS section 4)."""
+"""Time saved: what assisted cases cost operators against what cases cost before the agent (definitions, section 4)."""
 
 from collections.abc import Iterator
 

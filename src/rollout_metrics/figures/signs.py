@@ -1,4 +1,4 @@
-"""The seven warning signs of a workflow at its T (SIGNALS section 9)."""
+"""The seven warning signs of a workflow at its T (definitions, section 9)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction

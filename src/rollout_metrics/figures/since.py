@@ -20,7 +20,7 @@ _COUNTED = frozenset(name for name, tally in TALLIES.items() if not tally.standi
 
 
 def starts(workflows: Iterable[Workflow], as_of: Mapping[str, Instant], surroundings: Surroundings) -> dict[str, Instant | None]:
-    """Since when each workflow's agent is what it is at T (SIGNALS section 9): its level, but for changes of low risk its version."""
+    """Since when each workflow's agent is what it is at T (definitions, section 9): its level, but for changes of low risk its version."""
     return {workflow.name: standing_since(workflow, as_of[workflow.name], surroundings) for workflow in workflows if workflow.name in as_of}
 
 

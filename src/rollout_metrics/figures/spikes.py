@@ -1,4 +1,4 @@
-"""Looking for spikes: the cohorts of a workflow's signals by the hour, held against its own past (SIGNALS section 9)."""
+"""Looking for spikes: the cohorts of a workflow's signals by the hour, held against its own past (definitions, section 9)."""
 
 from collections.abc import Callable, Iterable, Mapping
 

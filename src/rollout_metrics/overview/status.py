@@ -65,7 +65,7 @@ HEADLINE: Mapping[bool, tuple[str, ...]] = {
     False: ("override_ratio", "acceptance_ratio"),
     True: ("correction_ratio", "acceptance_ratio"),
 }
-"""The rates that lead, by whether the agent acts on its own (SIGNALS section 3)."""
+"""The rates that lead, by whether the agent acts on its own (definitions, section 3)."""
 
 KEYS = ("bypass_ratio", "escalation_ratio", "complaint_ratio", "review_latency_median_seconds")
 

@@ -122,7 +122,7 @@ def then_of(
     note: Noted = lambda _case, _facts, _counts: None,
 ) -> Then:
     """The state of the histories at these T, counted from nothing."""
-    workflows = {workflow.name: workflow for workflow in company.workflows}
+    workflows = company.by_name
     counts: dict[rollup.Bucket, int] = defaultdict(int)
     samples: list[Sample] = []
     glance = glances_of(workflows)

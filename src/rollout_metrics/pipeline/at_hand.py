@@ -11,6 +11,7 @@ from rollout_metrics.figures.at_hand import AtHand, Evidence
 from rollout_metrics.pipeline import harm_readings
 from rollout_metrics.pipeline.coverage import coverage_of
 from rollout_metrics.pipeline.freshness import NOTHING, as_of_all, readings_of, stale_sources
+from rollout_metrics.pipeline.state import named
 from rollout_metrics.rollup import Contribution
 from rollout_metrics.store import Store
 
@@ -26,7 +27,7 @@ def evidence_at_hand(configuration: Configuration, store: Store, now: Instant) -
     found: dict[str, Evidence] = {}
 
     def rows(stretches: list[Stretch]) -> Iterator[Contribution]:
-        return store.contributions([(stretch.workflow, stretch.after, stretch.up_to) for stretch in stretches])
+        return store.contributions(named(stretches))
 
     for workflow in company.workflows:
         at = as_of[workflow.name]

@@ -123,7 +123,7 @@ def _indexed(pipeline: Pipeline, asked: Sought, wanted: Wanted, index: list[_Ind
     before = None if wanted.before is None else Posted(wanted.before[0], (wanted.before[1], wanted.before[2]))
     places = store.posted(series, min(item.after for item in index), max(item.up_to for item in index), before) if searched else iter(())
     found: list[_Found] = []
-    read = _counts({workflow.name: workflow for workflow in pipeline.company.workflows}, frozenset())
+    read = _counts(pipeline.company.by_name, frozenset())
     while batch := tuple(islice(places, wanted.limit - len(found) + 1)):
         facts = store.facts(list(dict.fromkeys(place.case for place in batch)))
         for place in batch:
@@ -137,7 +137,7 @@ def _of_case(pipeline: Pipeline, asked: Sought, wanted: Wanted, index: list[_Ind
     """What one case has to do with the number, whichever source's case it is."""
     named = [(source, case) for source in pipeline.sources for case in (wanted.case or "", (wanted.case or "").removeprefix(f"{source}/"))]
     facts = pipeline.store.facts(list(dict.fromkeys(named)))
-    read = _counts({workflow.name: workflow for workflow in pipeline.company.workflows}, frozenset())
+    read = _counts(pipeline.company.by_name, frozenset())
     found = [item for case, its in facts.items() for item in _facts_of(read, asked, index, case, its, None) if asked_for(item, wanted)]
     return sorted(found, key=place_of, reverse=True), None
 
@@ -202,7 +202,7 @@ def asked_for(found: _Found | Receipt, wanted: Wanted) -> bool:
 
 def _found(pipeline: Pipeline, asked: Sought, parts: list[Counted], start: Instant, at: Instant) -> Iterator[_Found]:
     """Every fact that counts, once."""
-    workflows = {workflow.name: workflow for workflow in pipeline.company.workflows}
+    workflows = pipeline.company.by_name
     counts = _counts(workflows, _glanced(pipeline, workflows, start, at))
     for case, facts in pipeline.store.facts_between(asked.workflow, start, at):
         for fact in facts:

@@ -321,12 +321,12 @@ class Pipeline:
 
     def _adopt(self) -> None:
         """Derive everything again where policies, definitions or what is counted have changed since it was last done."""
-        print_ = f"{DEFINITIONS}:{self.configuration.fingerprint()}:{','.join(TALLIES)}"
+        fingerprint = f"{DEFINITIONS}:{self.configuration.fingerprint()}:{','.join(TALLIES)}"
         known = self.store.meta("policies")
-        if known != print_:
+        if known != fingerprint:
             if known is not None:
                 log.info("policies changed: deriving all cases again", extra={"fields": {"cases": self.store.rebuild()}})
-            self.store.set_meta("policies", print_)
+            self.store.set_meta("policies", fingerprint)
 
 
 def _unread(readings: Mapping[str, Reading]) -> tuple[str, ...]:

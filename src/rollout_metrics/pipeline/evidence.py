@@ -68,7 +68,7 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
     if at == NOTHING:
         return Explained()
     if isinstance(asked.metric.obtained, Repeating):
-        workflow = next(workflow for workflow in pipeline.company.workflows if workflow.name == asked.workflow)
+        workflow = pipeline.company.by_name[asked.workflow]
         categories = repeated_categories(pipeline.store, workflow, at, asked.window, asked.labels)
         parts = [msgspec.structs.replace(part, where={"category": categories}) for part in parts]
     if isinstance(asked.metric.obtained, Warned):
@@ -85,14 +85,14 @@ def explain(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
 
 def _until(pipeline: Pipeline, asked: Asked) -> Instant:
     """The workflow's T, or an earlier end that was asked for."""
-    at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in _names(pipeline) else "", NOTHING)
+    at = as_of_all(pipeline.company, pipeline.readings()).get(asked.workflow if asked.workflow in pipeline.company.by_name else "", NOTHING)
     return at if asked.end is None else min(at, asked.end)
 
 
 def _of_drift(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
     """The cases on which what stopped appearing still did."""
     at = _until(pipeline, asked)
-    workflow = next((item for item in pipeline.company.workflows if item.name == asked.workflow), None)
+    workflow = pipeline.company.by_name.get(asked.workflow)
     if at == NOTHING or workflow is None:
         return Explained()
     held = drifted_names(pipeline.store, workflow, at, asked.labels)
@@ -104,7 +104,7 @@ def _of_drift(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
 
 def _asked_early(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
     assessment = pipeline.assessed().get(asked.workflow)
-    workflow = next((item for item in pipeline.company.workflows if item.name == asked.workflow), None)
+    workflow = pipeline.company.by_name.get(asked.workflow)
     return Explained() if assessment is None or workflow is None else Explained(asked_early(workflow, assessment)[: wanted.limit])
 
 
@@ -112,7 +112,7 @@ def _of_gate(pipeline: Pipeline, asked: Asked, wanted: Wanted) -> Explained:
     assessment = pipeline.assessed().get(asked.workflow)
     if assessment is None:
         return Explained()
-    workflow = next(item for item in pipeline.company.workflows if item.name == asked.workflow)
+    workflow = pipeline.company.by_name[asked.workflow]
     gate = gate_named(assessment, asked.labels)
     found = behind(workflow, assessment, gate)
     if found is None:
@@ -140,12 +140,9 @@ def _over_versions(pipeline: Pipeline, asked: Asked) -> Asked:
     """The versions that run without a record are told by their events of the longest window."""
     if asked.metric.obtained != Told("unrecorded_versions"):
         return asked
-    longest = max((max(workflow.windows) for workflow in pipeline.company.workflows if workflow.name == asked.workflow), default=asked.window)
+    workflow = pipeline.company.by_name.get(asked.workflow)
+    longest = asked.window if workflow is None else max(workflow.windows)
     return msgspec.structs.replace(asked, metric=METRICS["unrecorded_version_events"], window=longest)
-
-
-def _names(pipeline: Pipeline) -> set[str]:
-    return {workflow.name for workflow in pipeline.company.workflows}
 
 
 def _permitted(pipeline: Pipeline, asked: Asked, at: Instant) -> None:
@@ -155,7 +152,7 @@ def _permitted(pipeline: Pipeline, asked: Asked, at: Instant) -> None:
     company = pipeline.company
     if not company.operator_figures:
         raise ConfigurationError(f"{asked.metric.name} rests on operators' own behaviour, which privacy.operator_figures switches off")
-    workflow = next((workflow for workflow in company.workflows if workflow.name == asked.workflow), None)
+    workflow = company.by_name.get(asked.workflow)
     span = asked.window if _windowed(asked.metric) or workflow is None else max(workflow.windows)
     series = pipeline.store.series_named(asked.workflow, {_OPERATORS})
     active = islice(pipeline.store.some_posted(series, (at - span) // MINUTE, at // MINUTE), company.min_operators)
@@ -229,7 +226,7 @@ def _signal(labels: Mapping[str, str]) -> Signal:
 
 def _spike(pipeline: Pipeline, asked: Asked, at: Instant) -> Spike:
     """The look behind the figures: it says which hours they are about."""
-    workflow = next(workflow for workflow in pipeline.company.workflows if workflow.name == asked.workflow)
+    workflow = pipeline.company.by_name[asked.workflow]
     trail = Trail((workflow,))
     needed = trail.needed({workflow.name: at})
     counts = (row for stretch in needed for row in pipeline.store.counts(workflow.name, stretch.after, stretch.up_to))

@@ -55,7 +55,7 @@ class Exhibits:
 
     def __init__(self, company: Company, stretches: Mapping[str, tuple[Instant, Instant]]) -> None:
         """`stretches`: workflow -> its quarter, up to T."""
-        self._workflows = {workflow.name: workflow for workflow in company.workflows}
+        self._workflows = company.by_name
         self._company = company
         self._minutes = {name: (start // MINUTE, end // MINUTE) for name, (start, end) in stretches.items()}
         self._sought = sought()

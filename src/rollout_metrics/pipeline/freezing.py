@@ -55,7 +55,7 @@ def assessment_as_of(store: Store, company: Company, workflow: Workflow, at: Ins
     """
     as_of = {"": at} | {item.name: at for item in company.workflows}
     around = store.surroundings(as_of)
-    workflows = {item.name: item for item in company.workflows}
+    workflows = company.by_name
     begun = starts((workflow,), as_of, around)
     start = begun[workflow.name]
     ledger = Ledger(company)

@@ -1,4 +1,4 @@
-"""How far each workflow's figures can be trusted: its live T, and which of its sources are stale (SIGNALS section 2)."""
+"""How far each workflow's figures can be trusted: its live T, and which of its sources are stale (definitions, section 2)."""
 
 from collections.abc import Iterable, Mapping
 

@@ -44,5 +44,5 @@ def comparison(pipeline: Pipeline, name: str, window: Span) -> Comparison | None
     """The comparison of the window that ends at T; None where the workflow has not been read."""
     pipeline.assessed()  # derives what is due
     at = as_of_all(pipeline.company, pipeline.readings())[name]
-    workflow = next(item for item in pipeline.company.workflows if item.name == name)
+    workflow = pipeline.company.by_name[name]
     return None if at == NOTHING else compare(workflow, pipeline.store.facts_between(name, at - window, at), at - window, at)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from rollout_metrics.collect.source import Rejected, Source
+from rollout_metrics.collect.source import MISSHAPEN, Rejected, Source
 from rollout_metrics.domain.errors import RolloutMetricsError
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.pseudonyms import Pseudonyms
@@ -43,6 +43,6 @@ def _understood(source: Source | None, record: Quarantined) -> list[Event]:
         return []
     try:
         records = list(source.events(source.page_of(record.payload, record.where)))
-    except (RolloutMetricsError, KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (RolloutMetricsError, *MISSHAPEN):
         return []
     return [] if any(isinstance(one, Rejected) for one in records) else [one for one in records if isinstance(one, Event)]

@@ -38,9 +38,8 @@ def strands(
 ) -> Iterator[Strand]:
     """The samples of the minutes needed and of the baselines, as they are stored; `undivided`: but for the cases that an instant between these divides."""
     around = store.surroundings(as_of)
-    workflows = {workflow.name: workflow for workflow in company.workflows}
     for stretch in needed:
-        workflow = workflows.get(stretch.workflow)
+        workflow = company.by_name.get(stretch.workflow)
         if workflow is None:
             continue
         window = (stretch.after * MINUTE - DAY, stretch.up_to * MINUTE)

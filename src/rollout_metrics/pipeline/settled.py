@@ -33,7 +33,7 @@ def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *
     """The state at these T, all due cases having been derived. None where only deriving everything tells: an agent's beginning has moved,
     or a decision by somebody who is forgotten.
     """
-    workflows = {workflow.name: workflow for workflow in company.workflows}
+    workflows = company.by_name
     divided, last = store.straddling(min(as_of.values()), max(as_of.values())), max(as_of.values()) // MINUTE
     apart = frozenset(divided)
     around = _around(store, company, as_of, divided, apart)

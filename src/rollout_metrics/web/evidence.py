@@ -104,7 +104,7 @@ def _stretch(desk: Desk, workflow: str, window: str | None, start: str | None, e
         raise ValueError("from and to belong together: give both, or a window")
     if window:
         return parse_span(window), None
-    known = next((item for item in desk.company.workflows if item.name == workflow), None)
+    known = desk.company.by_name.get(workflow)
     return parse_span("28d" if known is None else usual_window(known)), None
 
 
