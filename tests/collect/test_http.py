@@ -96,6 +96,15 @@ def test_retry_after_in_seconds_is_waited_for() -> None:
     assert (api.counts.requests, api.counts.retries, api.counts.throttled_seconds) == (2, 1, 17)
 
 
+def test_being_throttled_is_logged_with_who_and_how_long(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with serving(in_turn(Reply(status=429, headers={"Retry-After": "17"}), Reply({}))) as server:
+        api_for(server.url).get("/things")
+
+    (record,) = caplog.records
+    assert (record.getMessage(), record.fields) == ("throttled", {"host": server.url.removeprefix("http://"), "status": 429, "wait_seconds": 17.0})  # type: ignore[attr-defined]
+
+
 def test_retry_after_as_a_date_is_waited_for() -> None:
     clock = Clock()
     date = email.utils.formatdate(clock.at + 42, usegmt=True)

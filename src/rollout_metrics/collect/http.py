@@ -275,7 +275,7 @@ class Api:
         wish = endpoint.wish(answer.body) if endpoint.wish is not None and status in (403, THROTTLED) else None
         if status == THROTTLED or (status == 403 and (spent or wish is not None or "Retry-After" in answer.headers)):
             wait = max((seconds for seconds in (wait, wish) if seconds is not None), default=None)
-            log.info("throttled", extra={"host": self._host, "status": status, "wait_seconds": wait})
+            log.info("throttled", extra={"fields": {"host": self._host, "status": status, "wait_seconds": wait}})
             return f"{status} from {answer.where}{words}", wait
         if remedy := (REFUSALS | endpoint.refusals).get(status):
             raise CredentialsError(f"{status} from {answer.where}{words}: {remedy}")

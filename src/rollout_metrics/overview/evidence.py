@@ -39,6 +39,10 @@ _TOLD_BY_CASES = ("drifted_names", "harm_active", "open_failures", "unrecorded_v
 _FROM_CASES = (Count, Delivery, Merged, Middle, Observed, Oldest, Ratio, Repeating, Saved, Spiked, Spread, Standing, Survival, Warned, Within)
 
 
+CHANGE = "change"
+"""What stands for a case's source where a receipt is about a change record."""
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A question: the metric, for which workflow, in which window (end - window, end], and the label values that single out its series.
 

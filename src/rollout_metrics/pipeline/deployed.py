@@ -11,13 +11,10 @@ from rollout_metrics.derive.failures import FailureCause, Incident, Trouble
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.events import CaseKey, EventRef
 from rollout_metrics.domain.time import SECOND, Instant, Span, format_instant, minute_of
-from rollout_metrics.overview.evidence import Asked, Receipt, Seen
+from rollout_metrics.overview.evidence import CHANGE, Asked, Receipt, Seen
 
 Look = Callable[[CaseKey, EventRef], Seen | None]
 """An event as it is stored; None where it is kept no longer."""
-
-CHANGE = "change"
-"""What stands for a case's source where a receipt is about a deployment."""
 
 OPEN_FAILURES, HARM_ACTIVE = "open_failures", "harm_active"
 

@@ -15,7 +15,7 @@ from rollout_metrics.domain.policy import Level, Workflow
 from rollout_metrics.domain.time import MINUTE, Instant, minute_of
 from rollout_metrics.figures.known import GRAVE, LATELY, mode_at
 from rollout_metrics.figures.signs import early_asks
-from rollout_metrics.overview.evidence import Receipt
+from rollout_metrics.overview.evidence import CHANGE, Receipt
 from rollout_metrics.stats.anytime import Verdict
 
 
@@ -71,14 +71,14 @@ def asked_early(workflow: Workflow, found: Assessment) -> tuple[Receipt, ...]:
     asks = early_asks(workflow, found)
     closed = [gate for gate in found.gates if gate.verdict is not Verdict.PASS] if asks else []
     return (
-        *(_receipt(("change", change.id), change.proposed_at, "proposed", change.title or "a higher level") for change in asks),
+        *(_receipt((CHANGE, change.id), change.proposed_at, "proposed", change.title or "a higher level") for change in asks),
         *(_receipt(("gate", gate.name), found.as_of, gate.verdict.value, gate.why) for gate in closed),
     )
 
 
 def _failures(deployed: Known) -> tuple[Receipt, ...]:
     return tuple(
-        _receipt(("change", item.change), item.failure.started_at, "failure not over", item.failure.cause.value)
+        _receipt((CHANGE, item.change), item.failure.started_at, "failure not over", item.failure.cause.value)
         for item in deployed.deployments
         if item.failure is not None and item.failure.recovered_at is None
     )

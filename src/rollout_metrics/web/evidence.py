@@ -13,7 +13,7 @@ from rollout_metrics.catalog import METRICS, NO_WORKFLOW, Metric
 from rollout_metrics.domain.errors import ConfigurationError
 from rollout_metrics.domain.pseudonyms import ACTOR_PREFIX, WORDS_PREFIX
 from rollout_metrics.domain.time import MINUTE, Instant, Span, floor_minute, format_instant, format_span, parse_instant, parse_span
-from rollout_metrics.overview.evidence import Asked, Explained, Place, Receipt, Seen, Wanted, has_cases, metric_named
+from rollout_metrics.overview.evidence import CHANGE, Asked, Explained, Place, Receipt, Seen, Wanted, has_cases, metric_named
 from rollout_metrics.overview.figure import Figure, figure
 from rollout_metrics.overview.status import usual_window
 from rollout_metrics.web import links
@@ -203,7 +203,7 @@ def _row(receipt: Receipt, *, persons: bool) -> dict[str, Any]:
 def _of_change(desk: Desk, receipt: Receipt) -> dict[str, Any]:
     """Where a receipt is about a deployment: its change record."""
     kind, name = receipt.case
-    return {"url": url_for("changes.change", name=name)} if kind == "change" and name in desk.records else {}
+    return {"url": url_for("changes.change", name=name)} if kind == CHANGE and name in desk.records else {}
 
 
 def _event(event: Seen, *, persons: bool) -> dict[str, Any]:
