@@ -121,22 +121,25 @@ class Translator:
         self.people = Remembered(self._person)
 
     def plain(self, audit: Audit) -> list[Event] | None:
-        """What `audit` would answer, sooner, for the usual audit, whose children came in one way and change one field each; None where there is more to it."""
+        """What `audit` would answer, sooner, for the usual: children that change one field each, in its way or by rules; None where there is more to it."""
         via, metadata, single = audit.via, audit.metadata, self.single
         channel = KNOWN_CHANNELS[via] if type(via) is str else None
         if not channel or channel == "merge" or audit.timestamp is None or (metadata is not None and metadata.custom):
             return None
         name, case_id, at = self.name, str(audit.ticket_id), audit.timestamp * SECOND
-        detail = {"url": self.url + case_id, "via": [channel]}
+        detail: dict[str, Any] = {"url": self.url + case_id, "via": [channel]}
         automatic = channel in AUTOMATIC
         staff_only = has_text = has_marker = False
         attributes: dict[str, str] | None = None
-        steps: list[tuple[Any, Activity, str | None, str | None, str | None, dict[str, Any]]] = []
+        steps: list[tuple[Any, Activity, str | None, str | None, str | None, dict[str, Any], Who | None]] = []
         for child in audit.child_events:
             kind, number, own_via = child.get("event_type"), child.get("id"), child.get("via", via)
-            elsewhere = own_via != via and own_via is not None and (type(own_via) is not dict or channel_of(own_via) != channel)
-            if elsewhere or number is None or (automatic and child.get("via_reference_id")):
+            own = channel if own_via == via or own_via is None else channel_of(own_via)
+            if number is None or (own != channel and own not in AUTOMATIC):
                 return None
+            doer, facts = None, detail
+            if own != channel or (automatic and child.get("via_reference_id")):
+                doer, facts = _by_rule(own, child, detail["url"])
             if kind == "Change":
                 found = single[tuple(child)]
                 if found is None:
@@ -148,11 +151,11 @@ class Translator:
                 if field == "status":
                     activity, then, now = status_of(then, now)
                 if then != now:
-                    steps.append((number, activity, attribute, then, now, detail))
-                if by_staff and own_via is not None:
+                    steps.append((number, activity, attribute, then, now, facts, doer))
+                if by_staff and own == channel and own_via is not None:
                     staff_only = True
             elif kind in COMMENTS:
-                said = {**detail, "public": bool(child.get("public", child.get("comment_public", True)))}
+                said = {**facts, "public": bool(child.get("public", child.get("comment_public", True)))}
                 if "body" in child or "plain_body" in child:
                     has_text = True
                     staff_only = staff_only or child.get("public") is False
@@ -160,7 +163,7 @@ class Translator:
                 if text:
                     said["value"] = words_of(text)
                 has_marker = has_marker or text is None
-                steps.append((number, COMMENTED, None, None, None, said))
+                steps.append((number, COMMENTED, None, None, None, said, doer))
             elif kind == "Create" and not automatic and not steps and attributes is None:
                 attributes, tags = self._initial(child)
                 if tags:
@@ -169,12 +172,11 @@ class Translator:
                 return None
         if has_marker and has_text:
             return None
-        actor_kind, actor = THE_SYSTEM if automatic else self.people[audit.updater_id]
-        if staff_only and actor_kind is CUSTOMER:
-            actor_kind = OPERATOR
-        events = [] if attributes is None else self._created(audit, at, (actor_kind, actor), channel, attributes=attributes, detail=detail)
-        for number, activity, changed, then, now, said in steps:
-            events.append(Event(name, name, case_id, str(number).zfill(20), at, activity, actor_kind, actor, changed, then, now, said))
+        who = self._actor(audit.updater_id, channel, staff_only)
+        events = [] if attributes is None else self._created(audit, at, who, channel, attributes=attributes, detail=detail)
+        for number, activity, changed, then, now, said, doer in steps:
+            by, actor = doer or who
+            events.append(Event(name, name, case_id, str(number).zfill(20), at, activity, by, actor, changed, then, now, said))
         return events
 
     def audit(self, audit: Audit) -> list[Event]:
@@ -192,7 +194,7 @@ class Translator:
             doer, doer_kind, facts = update.actor, update.actor_kind, detail
             via = child.get("via")
             if (via is not None and via != audit.via) or channel in AUTOMATIC:
-                doer, doer_kind, facts = self._doer(update, child)
+                (doer_kind, doer), facts = self._doer(update, child)
             number = child.get("id")
             event_id = str(number).zfill(20) if number is not None else f"{audit.id:020d}:{index:04d}"
             if kind == "Change":
@@ -290,17 +292,15 @@ class Translator:
             events.append(Event(name, name, case_id, f"{audit.id:020d}s", at, Activity.CLOSED, *who, "status", None, status, detail))
         return events
 
-    def _doer(self, update: _Update, child: dict[str, Any]) -> tuple[str | None, ActorKind, dict[str, Any]]:
+    def _doer(self, update: _Update, child: dict[str, Any]) -> tuple[Who, dict[str, Any]]:
         """Who made this change: a trigger's change stands in the audit of the person who set it off."""
         via = child.get("via")
         own = update.channel if via is None or via == update.audit.via else channel_of(via)
         if own == update.channel and own not in AUTOMATIC:
-            return update.actor, update.actor_kind, update.detail
+            return (update.actor_kind, update.actor), update.detail
         if own not in AUTOMATIC:
-            return update.actor, update.actor_kind, update.detail | {"via": _labels(own, [*update.tags, *update.stamps])}
-        rule = child.get("via_reference_id")
-        labels = {own, *([f"{RULE}{rule}"] if rule else ()), *tags_added(child)}
-        return f"{RULE}{rule}" if rule else "-1", SYSTEM, {"url": update.detail["url"], "via": sorted(labels)}
+            return (update.actor_kind, update.actor), update.detail | {"via": _labels(own, [*update.tags, *update.stamps])}
+        return _by_rule(own, child, update.detail["url"])
 
     def _special(self, update: _Update, field: str, value: Any, child: dict[str, Any]) -> Change | None:
         """A change that is more, less or other than the change of an attribute."""
@@ -329,7 +329,7 @@ class Translator:
     def _single(self, keys: tuple[str, ...]) -> tuple[str, str, bool] | None:
         """Of a child with these keys the one field it changes, what that is called here, and whether only staff can; None where there is more to it."""
         fields = FIELDS[keys]
-        if len(fields) != 1 or fields[0] in self.not_plain:
+        if len(fields) != 1 or fields[0] in self.not_plain or "added_tags" in keys:
             return None
         return fields[0], self.names[fields[0]], fields[0] in STAFF_ONLY
 
@@ -360,6 +360,13 @@ def _said(update: _Update, child: dict[str, Any], facts: dict[str, Any]) -> dict
     if text:
         said["value"] = words_of(text)
     return said
+
+
+def _by_rule(channel: str, child: dict[str, Any], url: str) -> tuple[Who, dict[str, Any]]:
+    """Which of the account's rules it was, and the details of what it did."""
+    rule = child.get("via_reference_id")
+    labels = {channel, *([f"{RULE}{rule}"] if rule else ()), *tags_added(child)}
+    return (SYSTEM, f"{RULE}{rule}" if rule else "-1"), {"url": url, "via": sorted(labels)}
 
 
 def _labels(channel: str, more: Sequence[Any]) -> list[str]:
