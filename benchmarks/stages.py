@@ -40,6 +40,7 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("reading histories", Store, "histories"),
     ("deriving", deriving, "derive_each"),
     ("counting", deriving, "total"),
+    ("samples", deriving, "kept"),
     ("storing cases", Store, "replace"),
     ("storing cases: rows of what they count and lead to", Sqlite, "upsert"),
     ("deriving, the rest", engine, "derive_due"),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout_metrics.domain.time import MINUTE
-from rollout_metrics.store.bulk import Contributed, Contributions, Samples, contributions, exchanged
+from rollout_metrics.store.bulk import Collected, Contributed, Contributions, Samples, contributions, exchanged
 
 FAR = 2**31 - 1
 """The greatest series or minute that a column takes."""
@@ -21,7 +21,10 @@ Sums = dict[tuple[int, int, int], int]
 
 
 def columns(cases: list[list[Contributed]]) -> Contributions:
-    return contributions(cases, list)
+    collected = Collected(3)
+    for rows in cases:
+        collected.take(rows)
+    return contributions(collected.columns(list), collected.lengths)
 
 
 def added(cases: list[list[Contributed]]) -> Sums:

@@ -1,9 +1,11 @@
 """Touched and due cases derived again in batches: facts replaced, counts moved, rubber stamps judged, all of it into the store and the figures in memory."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
+
+import msgspec
 
 from rollout_metrics import rollup
 from rollout_metrics.collect.source import Rejected
@@ -65,29 +67,45 @@ def derive_due(  # noqa: PLR0917
             begin()
         around = store.surroundings(as_of)
         before = store.facts(due.keys)
-        updates = []
-        corrected: list[Contribution] = []
-        known = not store.rebuilding()  # a rebuild brings no news of the world
-        gone: list[Sample] = []
-        come: list[Sample] = []
-        for part in _derived(store, due.keys, company, as_of, around, broken):
-            counted = [total(key, facts.facts, workflows, glance) for key, facts in part]
-            updates += [Update(facts, counts, kept(facts.facts)) for (_, facts), counts in zip(part, counted, strict=True)]
-            for key, facts in part:
-                stood = before.get(key, ())
-                if known and stood:
-                    corrected += rollup.corrections(stood, facts.facts)
-                if figures is not None:
-                    went, came = rollup.sample_difference(stood, facts.facts)
-                    gone += went
-                    come += came
-        applied = store.replace(due, updates, corrected)
+        news = _News(known=not store.rebuilding(), moving=figures is not None)
+        parts = _derived(store, due.keys, company, as_of, around, broken)
+        applied = store.replace(due, _updates(parts, before, news, workflows, glance), news.corrected)
         if figures is not None:
-            figures.apply(applied.counts, gone, come)
+            figures.apply(applied.counts, news.gone, news.come)
         done += len(due.keys)
         watch(done)
     _judge(store, glance, figures)
     return done
+
+
+class _News(msgspec.Struct):
+    """What derived cases bring besides their own facts: settled outcomes corrected (if `known`: a rebuild brings no news of the world), and for figures in
+    memory (if `moving`) samples that go and come."""
+
+    known: bool
+    moving: bool
+    corrected: list[Contribution] = []
+    gone: list[Sample] = []
+    come: list[Sample] = []
+
+    def take(self, stood: tuple[Fact, ...], facts: tuple[Fact, ...]) -> None:
+        """Take in one case whose facts were others before."""
+        if self.known and stood:
+            self.corrected += rollup.corrections(stood, facts)
+        if self.moving:
+            went, came = rollup.sample_difference(stood, facts)
+            self.gone += went
+            self.come += came
+
+
+def _updates(
+    parts: Iterable[list[tuple[CaseKey, CaseFacts]]], before: Mapping[CaseKey, tuple[Fact, ...]], news: _News, workflows: Mapping[str, Workflow], glance: Glance
+) -> Iterator[Update]:
+    """Derived cases with what they count, one at a time, and the news of them."""
+    for part in parts:
+        for key, facts in part:
+            news.take(before.get(key, ()), facts.facts)
+            yield Update(facts, total(key, facts.facts, workflows, glance), kept(facts.facts))
 
 
 def _derived(  # noqa: PLR0917

@@ -1,8 +1,8 @@
 """Many rows of whole numbers at once: a batch of cases contributes tens of thousands, which one by one cost more to add up and sort than to write."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollout_metrics.domain.time import MINUTE
 from rollout_metrics.store.codec import decode_counted
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Column = NDArray[np.int64]
-
-S = TypeVar("S")
 
 Numbered = tuple[int, int, int, int]
 """`(workflow, minute, series, amount)`: a row of `counts`, by the numbers of names."""
@@ -77,41 +75,76 @@ class Contributions(NamedTuple):
         return list(zip(*(column.tolist() for column in _sums(workflows, self.minutes, self.series, self.amounts)), strict=True))
 
 
-def contributions(rows: Sequence[Sequence[tuple[S, int, int]]], numbers: Callable[[list[S]], Iterable[int]]) -> Contributions:
-    """What each place contributes, `(series, minute, amount)`. `numbers`: those of many series."""
+class Collected:
+    """Rows of cases as they come, each a name and whole numbers. The names are numbered at once, since later they cost three times as much."""
+
+    def __init__(self, width: int) -> None:
+        """`width`: of a row, with its name."""
+        self._names = _Numbering()
+        self._columns: tuple[list[int], ...] = tuple([] for _ in range(width))
+        self.lengths: list[int] = []
+        """How many rows each case has; the rows of one follow those of another."""
+
+    def take(self, rows: Collection[tuple[Any, *tuple[int, ...]]]) -> None:
+        """The rows of the next case."""
+        self.lengths.append(len(rows))
+        if rows:
+            names, *others = zip(*rows, strict=True)
+            for column, numbers in zip(self._columns, (map(self._names.__getitem__, names), *others), strict=True):
+                column.extend(numbers)
+
+    def columns(self, numbers: Callable[[list[Any]], list[int]]) -> "list[Column]":
+        """All rows, column by column. `numbers`: those that names really have."""
+        import numpy as np
+
+        names, *others = (np.array(column, np.int64) for column in self._columns)
+        return [np.array(numbers(list(self._names)), np.int64)[names], *others]
+
+
+class _Numbering(dict[Any, int]):
+    """Names in the order in which they were met."""
+
+    def __missing__(self, name: Any) -> int:
+        number = self[name] = len(self)
+        return number
+
+
+def contributions(columns: "Sequence[Column]", lengths: Sequence[int]) -> Contributions:
+    """Columns of series, minutes and amounts of cases, each with so many rows."""
     import numpy as np
 
-    flat = list(chain.from_iterable(rows))
-    series, minutes, amounts = (
-        np.fromiter(column, np.int64, len(flat)) for column in (numbers([row[0] for row in flat]), [row[1] for row in flat], [row[2] for row in flat])
-    )
-    return Contributions(series, minutes, np.repeat(np.arange(len(rows)), list(map(len, rows))), amounts)
+    series, minutes, amounts = columns
+    return Contributions(series, minutes, np.repeat(np.arange(len(lengths)), lengths), amounts)
 
 
 class Samples(NamedTuple):
     """The samples of cases, by their places in a batch: rows of `SAMPLE_WIDTH` numbers, of which the first is the series', the second an instant."""
 
     rows: "NDArray[np.int64]"
-    numbers: Sequence[int]
+    lengths: Sequence[int]
     """How many each place has; one after another they are the rows."""
 
     def contributions(self) -> Contributions:
         """How many there are by series and minute."""
         import numpy as np
 
-        places = np.repeat(np.arange(len(self.numbers)), self.numbers)
+        places = np.repeat(np.arange(len(self.lengths)), self.lengths)
         return Contributions(self.rows[:, 0], -(-self.rows[:, 1] // MINUTE), places, np.ones_like(places))
 
     def packed(self) -> Iterator[bytes]:
         """Those of each place, the numbers one after another with 64 bits: many cases' are read as one array."""
         rows = self.rows.astype("<i8")
-        for start, end in pairwise(accumulate(self.numbers, initial=0)):
+        for start, end in pairwise(accumulate(self.lengths, initial=0)):
             yield rows[start:end].tobytes()
 
 
 def unpacked(packed: Iterable[bytes]) -> Contributions:
     """What was contributed, as it is stored for each place."""
-    return contributions([decode_counted(one) for one in packed], list)
+    import numpy as np
+
+    rows = [decode_counted(one) for one in packed]
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(rows)), np.int64).reshape(-1, 3)
+    return contributions(list(flat.T), list(map(len, rows)))
 
 
 def exchanged(now: Contributions, before: Contributions) -> tuple[Contributions, Contributions]:

@@ -1,6 +1,6 @@
 """Cases: which are due, what was derived of them, and replacing it with the exact difference in the counts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,8 +10,8 @@ from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import CaseFacts, CaseSummary, Fact, Handling, HandlingKind
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.arrivals import ALWAYS
-from rollout_metrics.store.bulk import Contributions, Numbered, unpacked
-from rollout_metrics.store.codec import NOTHING, Contribution, Counted, Sample, decode_facts, decode_recorded, encode_facts, encode_numbers
+from rollout_metrics.store.bulk import Collected, Contributions, Numbered, Samples, unpacked
+from rollout_metrics.store.codec import NOTHING, SAMPLE_WIDTH, Contribution, Counted, Sample, decode_facts, decode_recorded, encode_facts, encode_numbers
 from rollout_metrics.store.dialects import Row
 from rollout_metrics.store.judgements import add_for_good
 from rollout_metrics.store.names import NO_WORKFLOW
@@ -81,9 +81,12 @@ class _Packed(NamedTuple):
 
 
 class _Changes(msgspec.Struct):
-    """What one `replace` collects before it writes; `now`: when it does."""
+    """What one `replace` knows of its cases (`done`: those to leave alone, `stored`: their rows), and what it collects before it writes."""
 
     now: Instant
+    keys: Sequence[tuple[int, str]]
+    done: Container[Row]
+    stored: Mapping[Row, Row]
     rows: list[Row] = []
     gone: list[Row] = []
     led: set[int] = set()
@@ -148,19 +151,25 @@ class Cases(Persons, Receipts, Stretches):
             self._rewrite(connection)
             self._mark_dirty(connection, [(self._names.sources[case[0]], case[1])])
 
-    def replace(self, due: Due, updates: Sequence[Update], added: Sequence[Contribution] = ()) -> Applied:
+    def replace(self, due: Due, updates: Iterable[Update], added: Sequence[Contribution] = ()) -> Applied:
         """Put derived cases in place in one transaction: facts, case rows, the difference in the counts.
 
         Cases without an update stay due. A case that landed again since `due` stays dirty; cases that depend on what changed here become dirty.
-        `added` is counted on top, for good: what tells of the order in which things became known, and so belongs to no case's facts.
+        `added` is counted on top, for good: what tells of the order in which things became known, and so belongs to no case's facts. Nothing is locked, and
+        `added` not looked at, before the last of the updates is there.
         """
+        derived: list[CaseFacts] = []
+        counted, sampled = Collected(3), Collected(SAMPLE_WIDTH)
+        for update in updates:
+            derived.append(update.facts)
+            counted.take(update.counted)
+            sampled.take(update.sampled)
         with self._writing() as connection:
-            keys = [(self._names.sources[source], case) for source, case in (update.facts.case for update in updates)]
-            taken = [due.marks.get(update.facts.case) for update in updates]
+            keys = [(self._names.sources[source], case) for source, case in (facts.case for facts in derived)]
+            taken = [due.marks.get(facts.case) for facts in derived]
             done = self._done_elsewhere(connection, keys, taken)
-            stored = self._stored(connection, keys)
-            changes = _Changes(self._clock())
-            difference = self._put(connection, changes, [(key, stored.get(key), update) for key, update in zip(keys, updates, strict=True) if key not in done])
+            changes = _Changes(self._clock(), keys, done, self._stored(connection, keys))
+            difference = self._put(connection, changes, derived, self._numbered(counted).sums(), self._numbered_samples(sampled))
             if added:
                 for_good = self._contributions([added])
                 add_for_good(self._dialect, connection, for_good)
@@ -171,7 +180,7 @@ class Cases(Persons, Receipts, Stretches):
                 self._level_moved(connection, workflow, before)
             cleared = [(*key, mark) for key, mark in zip(keys, taken, strict=True) if mark is not None]
             self._dialect.delete(connection, dirty, cleared, "case_source", "case_id", "mark")
-            skipped = frozenset(update.facts.case for key, update in zip(keys, updates, strict=True) if key in done)
+            skipped = frozenset(facts.case for key, facts in zip(keys, derived, strict=True) if key in done)
             return Applied(self._apply(connection, difference), self._named, changes.changed, skipped)
 
     def _done_elsewhere(self, connection: Connection, keys: Sequence[tuple[int, str]], taken: Sequence[int | None]) -> set[Row]:
@@ -190,24 +199,24 @@ class Cases(Persons, Receipts, Stretches):
         )
         return {(row[0], row[1]): row for row in self._dialect.rows(connection, query, keys)}
 
-    def _put(self, connection: Connection, changes: _Changes, taken: Sequence[tuple[Row, Row | None, Update]]) -> Contributions:
+    def _put(self, connection: Connection, changes: _Changes, derived: Sequence[CaseFacts], counted: Contributions, samples: Samples) -> Contributions:
         """Have cases lead where they lead now, and collect what else changes of them; the difference in what they contribute to the counts."""
-        number = len(taken)
-        counted = self._contributions([update.counted for *_, update in taken]).sums()
-        samples = self._numbered_samples([update.sampled for *_, update in taken])
+        number = len(derived)
         sampled = samples.contributions().sums()
         packed = map(_Packed, map(encode_numbers, counted.by_place(number)), map(encode_numbers, sampled.by_place(number)), samples.packed())
-        moved = [self._change(changes, (key, old, update.facts), one) for (key, old, update), one in zip(taken, packed, strict=True)]
-        before = [old if changed else None for (_, old, _), changed in zip(taken, moved, strict=True)]
+        moved = [self._change(changes, key, facts, one) for key, facts, one in zip(changes.keys, derived, packed, strict=True)]
+        before = [changes.stored.get(key) if changed else None for key, changed in zip(changes.keys, moved, strict=True)]
         counted_before = unpacked([NOTHING if old is None else old[_COUNTED] for old in before])
         sampled_before = unpacked([NOTHING if old is None or old[_SAMPLED] is None else old[_SAMPLED] for old in before])
         posted = [old is not None and old[_SAMPLED] is not None for old in before]
-        self._repost(connection, [key for key, *_ in taken], (counted + sampled).at(moved), (counted_before.at(posted) + sampled_before))
+        self._repost(connection, changes.keys, (counted + sampled).at(moved), (counted_before.at(posted) + sampled_before))
         return counted.at(moved) + -counted_before
 
-    def _change(self, changes: _Changes, case: tuple[Row, Row | None, CaseFacts], packed: _Packed) -> bool:
+    def _change(self, changes: _Changes, key: tuple[int, str], derived: CaseFacts, packed: _Packed) -> bool:
         """Collect what changes of one case besides the counts and what leads to it; whether these do."""
-        key, old, derived = case
+        if key in changes.done:
+            return False
+        old = changes.stored.get(key)
         nothing = not derived.facts and derived.workflow is None and derived.next_change_at is None and derived.lived is None and packed.counted == NOTHING
         if old is None and nothing:
             return False

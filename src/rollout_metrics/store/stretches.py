@@ -1,7 +1,6 @@
 """Cases by workflow and time: their facts for explanations, and the samples of figures that need every one of them."""
 
-from collections.abc import Container, Iterator, Sequence
-from itertools import chain
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -9,8 +8,8 @@ from sqlalchemy import text
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.facts import Fact
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.bulk import Samples
-from rollout_metrics.store.codec import SAMPLE_WIDTH, Sample, Series, decode_facts
+from rollout_metrics.store.bulk import Collected, Samples
+from rollout_metrics.store.codec import SAMPLE_WIDTH, Series, decode_facts
 from rollout_metrics.store.spans import fact_span
 from rollout_metrics.store.tables import Tables
 
@@ -91,15 +90,11 @@ class Stretches(Tables):
                 for number, piece in zip(numbers.tolist(), np.split(table, starts[1:]), strict=True):
                     yield names[number], piece[:, 1:]
 
-    def _numbered_samples(self, samples: Sequence[Sequence[Sample]]) -> Samples:
+    def _numbered_samples(self, samples: Collected) -> Samples:
         """The samples of cases with the numbers of their series; within `_writing`."""
         import numpy as np
 
-        flat = list(chain.from_iterable(samples))
-        rows = np.empty((len(flat), SAMPLE_WIDTH), np.int64)
-        rows[:, 0] = self._names.series.of([name for name, *_ in flat])
-        rows[:, 1:] = np.fromiter(chain.from_iterable([row[1:] for row in flat]), np.int64).reshape(-1, SAMPLE_WIDTH - 1)
-        return Samples(rows, [len(part) for part in samples])
+        return Samples(np.stack(samples.columns(self._names.series.of), axis=1), samples.lengths)
 
 
 def _overlaps(fact: Fact, start: Instant, end: Instant) -> bool:

@@ -1,6 +1,6 @@
 """What every kind of row shares: the database, the numbers for names, single values, and the clock."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from rollout_metrics.domain.events import CaseKey
 from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.bulk import Contributions, Numbered, contributions
+from rollout_metrics.store.bulk import Collected, Contributions, Numbered, contributions
 from rollout_metrics.store.codec import Contribution, Counted
 from rollout_metrics.store.database import Database
 from rollout_metrics.store.names import NO_WORKFLOW, Names
@@ -102,9 +102,16 @@ class Tables:
     def _workflow_number(self, name: str | None) -> int:
         return self._names.workflows[name] if name is not None else NO_WORKFLOW
 
-    def _contributions(self, counted: Sequence[Sequence[Contribution]]) -> Contributions:
+    def _contributions(self, counted: Iterable[Collection[Contribution]]) -> Contributions:
         """What each of several cases contributes; within `_writing`."""
-        return contributions(counted, self._names.series.of)
+        collected = Collected(3)
+        for rows in counted:
+            collected.take(rows)
+        return self._numbered(collected)
+
+    def _numbered(self, counted: Collected) -> Contributions:
+        """What cases contribute, with the numbers of the series; within `_writing`."""
+        return contributions(counted.columns(self._names.series.of), counted.lengths)
 
     def _apply(self, connection: Connection, difference: Contributions) -> list[Numbered]:
         """Add a difference to the counts."""
