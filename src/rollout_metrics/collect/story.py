@@ -48,15 +48,15 @@ class Story:
         self,
         at: Instant,
         who: Who,
-        attributes: Mapping[str, str | None],
+        attributes: Iterable[tuple[str, str | None]],
         detail: Mapping[str, Any] = NOTHING,
         *,
         closing: Collection[str | None] = (),
         numbers: tuple[str, str] = ("created", "closed"),
         revision: int = 0,
     ) -> list[Event]:
-        """The creation with the attributes that were set then, and a `closed` beside it where the first status is a closing one."""
-        known = {name: value for name, value in attributes.items() if value is not None}
+        """The creation with those of the attributes (name, value) that were set then, and a `closed` beside it where the first status is a closing one."""
+        known = {name: value for name, value in attributes if value is not None}
         found = [self.event(numbers[0], at, Activity.CREATED, who, {**detail, "attributes": known}, revision=revision)]
         if closing and (status := known.get("status")) in closing:
             found.append(self.event(numbers[1], at, Activity.CLOSED, who, detail, change=("status", None, status)))

@@ -137,7 +137,7 @@ def _audited(account: Account, one: Row) -> list[Event]:
     changed = [each for each in changed if each.logical_name not in BOOKKEEPING]
     if row["operation"] == CREATED:
         values = {account.attribute(each.logical_name): account.side(each.logical_name, each.new) for each in changed}
-        return story.made(at, who, {"table": str(row["objecttypecode"]), **dict(sorted(values.items()))}, marks, numbers=(number, number))
+        return story.made(at, who, [("table", str(row["objecttypecode"])), *sorted(values.items())], marks, numbers=(number, number))
     made = [_changed(account, story, each, (number, at, who, marks), absorbs=action == MERGE) for each in changed]
     if action in (APPROVE, REJECT):
         made.insert(0, story.event(f"{number}:answer", at, Activity.APPROVED if action == APPROVE else Activity.REJECTED, who, marks))

@@ -105,7 +105,7 @@ class IssueStory(Story):
         attributes |= {name: text_value(members) for name, members in self.members.items()} | {"milestone": self.milestone}
         if self.bundle.pull is not None:
             attributes |= {"branch": self.bundle.pull.head.ref, "target": self.bundle.pull.base.ref}
-        found = [*self.made(made_at, who, dict(sorted(attributes.items())), {"via": via}, revision=self.revision)]
+        found = self.made(made_at, who, sorted(attributes.items()), {"via": via}, revision=self.revision)
         if self.is_pull:  # it asks to be merged
             found.append(self.event("opened", made_at, Activity.APPROVAL_REQUESTED, who, {"via": via, "action": "merge"}))
         return [*found, *later, *self._untold(later)]

@@ -71,7 +71,7 @@ class ItemStory(Story):
         known: dict[str, str | None] = {name: text_value(members) for name, members in self.members.items()}
         known |= {"milestone": self.milestone, "project": bundle.project, "status": "opened", "type": bundle.kind.removesuffix("s")}
         known |= {"branch": item.source_branch, "target": item.target_branch, "submitter": who[1]}
-        found = [*self.made(made_at, who, dict(sorted(known.items())), revision=self.revision)]
+        found = self.made(made_at, who, sorted(known.items()), revision=self.revision)
         if self.is_merge:  # it asks to be merged
             found.append(self.event("opened", made_at, Activity.APPROVAL_REQUESTED, who, {"action": "merge"}))
         return found + told

@@ -152,7 +152,7 @@ class History(Story):
                 before, first = after, False
         who, via = self.account.who(maker)
         # a reading whose history still reaches back to the beginning knows more: it holds
-        events.extend(self.made(made_at, who, initial, {"via": via}, closing=self.body.closing, revision=len(initial)))
+        events.extend(self.made(made_at, who, initial.items(), {"via": via}, closing=self.body.closing, revision=len(initial)))
         events.extend(self._merges())
         return events
 

@@ -197,7 +197,7 @@ class _Story(Story):
             yield self.event("opened", at, Activity.CHANGED, NOBODY, via, change=("conversation", None, thread.id), revision=self.revision)
             return
         known = {"channel": thread.original_channel_id or None, "inbox": thread.inbox_id or None, "status": OPEN}
-        yield from self.made(at, NOBODY, known, via, numbers=("opened", ""))
+        yield from self.made(at, NOBODY, known.items(), via, numbers=("opened", ""))
 
     def _message(self, message: dict[str, Any]) -> Iterator[Event]:
         kind, number, at = message["type"], str(message["id"]), parse_instant(message["createdAt"])

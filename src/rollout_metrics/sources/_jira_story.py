@@ -101,14 +101,15 @@ class IssueStory(Story):
         changes, initial = self._changes()
         who, via = _actor(self.fields.get("creator") or self.fields.get("reporter"))
         made_at, closing = parse_instant(self.fields["created"]), self.terms.closing
-        found = [*self.made(made_at, who, initial, {"via": via}, closing=closing, revision=self.revision), *changes]
+        found = self.made(made_at, who, initial, {"via": via}, closing=closing, revision=self.revision)
+        found += changes
         found += (self._comment(one) for one in self.bundle.comments)
         found += (self._worklog(one) for one in self.bundle.worklogs)
         found += self._approvals()
         found += self._rating()
         return found
 
-    def _changes(self) -> tuple[list[Event], dict[str, str | None]]:
+    def _changes(self) -> tuple[list[Event], list[tuple[str, str | None]]]:
         """The changelog, oldest first, and what the issue began with: the `from` of a field's first change, else what it is now."""
         fields, names, others, closing, kept = self.fields, self.terms.names, self.terms.others, self.terms.closing, self.terms.fields
         now = {key: _value(value) for key in self.terms.single if (value := fields.get(key)) is not None}
@@ -146,7 +147,7 @@ class IssueStory(Story):
         events.reverse()
         now.update((key, text_value(present)) for key, present in members.items())
         now.update((key, value) for key, value in later.items() if key in names)
-        return events, {names[key]: value for key, value in sorted(now.items())}
+        return events, [(names[key], value) for key, value in sorted(now.items())]
 
     def _attribute(self, key: str) -> str:
         name = self.terms.others[key] = f"custom:{key.removeprefix('customfield_')}" if key.startswith("customfield_") else key
@@ -156,12 +157,26 @@ class IssueStory(Story):
         who, via = _actor(one.get("author"))
         public = one.get("jsdPublic", True) is not False and not one.get("visibility")
         detail = {"via": via, **said(words(one.get("body")), public=public)}
-        return self.event(f"comment/{one['id'].zfill(20)}", parse_instant(one["created"]), Activity.COMMENTED, who, detail, revision=_revision(one))
+        return self.event(
+            f"comment/{one['id'].zfill(20)}",
+            parse_instant(one["created"]),
+            Activity.COMMENTED,
+            who,
+            detail,
+            revision=edited(one["created"], one.get("updated")),
+        )
 
     def _worklog(self, one: dict[str, Any]) -> Event:
         who, via = _actor(one.get("author"))
         detail = {"via": via, "seconds": int(one["timeSpentSeconds"])}
-        return self.event(f"worklog/{one['id'].zfill(20)}", parse_instant(one["created"]), Activity.TIME_LOGGED, who, detail, revision=_revision(one))
+        return self.event(
+            f"worklog/{one['id'].zfill(20)}",
+            parse_instant(one["created"]),
+            Activity.TIME_LOGGED,
+            who,
+            detail,
+            revision=edited(one["created"], one.get("updated")),
+        )
 
     def _worklog_gone(self, item: dict[str, Any], at: Instant, who: Who, detail: dict[str, Any]) -> Iterator[Event]:
         """A worklog that was taken back counts nothing; only the changelog still knows it."""
@@ -241,7 +256,3 @@ def _stamp(value: Any) -> Instant | None:
         return None
     millis = value.get("epochMillis")
     return int(millis) * 1000 if millis else parse_instant(value["iso8601"]) if value.get("iso8601") else None
-
-
-def _revision(one: dict[str, Any]) -> int:
-    return edited(one["created"], one.get("updated"))

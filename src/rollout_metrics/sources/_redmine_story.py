@@ -84,7 +84,7 @@ class IssueStory:
             found += self._journal(journal)
         issue = self.issue
         numbers, who = (f"i{issue.id:020d}", f"i{issue.id:020d}s"), self.account.who(issue.author)
-        return [*self.story.made(parse_instant(issue.created_on), who, self.values, closing=self.closing, numbers=numbers), *reversed(found)]
+        return [*self.story.made(parse_instant(issue.created_on), who, self.values.items(), closing=self.closing, numbers=numbers), *reversed(found)]
 
     def _journal(self, journal: Journal) -> Iterator[Event]:
         """A note, and what changed with it, last first."""

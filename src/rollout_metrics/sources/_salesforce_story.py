@@ -122,8 +122,9 @@ class RecordStory(Story):
         made_at, who = parse_instant(record["CreatedDate"]), self._who(record.get("CreatedById"))
         now = {names[field]: text(record[field]) for field in names if record.get(field) is not None}
         changes, initial = self._changes(now)
-        attributes = {"object": self.bundle.name, **dict(sorted(initial.items()))}
-        found = [*self.made(made_at, who, attributes, closing=self.terms.closing, revision=_stamp(record)), *changes]
+        attributes = [("object", self.bundle.name), *sorted(initial.items())]
+        found = self.made(made_at, who, attributes, closing=self.terms.closing, revision=_stamp(record))
+        found += changes
         for row in self.bundle.children:
             found += self._child(row)
         if record.get("IsDeleted"):

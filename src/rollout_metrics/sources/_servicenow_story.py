@@ -102,7 +102,7 @@ class RowStory(Story):
         # Where a record that was worked on has no audit of its state, when it was closed is not known.
         dated_by_it = "state" in first or str(self.row.get("sys_mod_count") or "0") == "0"
         who, closing, numbers = self._who(text_of(self.row.get("sys_created_by"))), self.closing if dated_by_it else (), ("created", "made_closed")
-        made = self.made(self.made_at, who, dict(sorted(initial.items())), closing=closing, numbers=numbers, revision=self.read_at)
+        made = self.made(self.made_at, who, sorted(initial.items()), closing=closing, numbers=numbers, revision=self.read_at)
         return [*made, *changes, *map(self._said, self.bundle.journal)]
 
     def _change(self, one: Row, field: str, at: Instant, before: str | None, after: str | None) -> Event | None:

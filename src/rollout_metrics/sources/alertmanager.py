@@ -79,7 +79,7 @@ class Alertmanager(Received):
             detail["url"] = alert.generator_url
         known = {self.labels.get(name, name): value for name, value in sorted(alert.labels.items()) if value} | {"status": "firing"}
         story, who = Story(self.name, case_id, detail), (ActorKind.SYSTEM, ACTOR)
-        yield from story.made(started, who, known, numbers=("firing", ""))
+        yield from story.made(started, who, known.items(), numbers=("firing", ""))
         if alert.status == RESOLVED and alert.ends_at is not None and not alert.ends_at.startswith(FIRST_YEAR):
             ended = parse_instant(alert.ends_at)
             yield story.event("resolved", ended, Activity.CLOSED, who, change=("status", "firing", RESOLVED), revision=-ended // SECOND)

@@ -238,7 +238,7 @@ class Freshdesk(HttpSource):
         via = {"via": ["automation"]} if "automation" in activity or "rule" in activity else {}
         if activity.get("new_ticket"):
             values = {self._attribute(key): self._value(key, value) for key, value in set_.items()}
-            yield from story.made(at, who, dict(sorted(values.items())), via, numbers=(one.name, ""))
+            yield from story.made(at, who, sorted(values.items()), via, numbers=(one.name, ""))
             return
         for key, value in set_.items():
             after = self._value(key, value)

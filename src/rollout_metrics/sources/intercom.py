@@ -222,7 +222,7 @@ class _Story(Story):
         known |= {"ticket_type": text_value((record.get("ticket_type") or {}).get("id"))}
         known |= self.initial
         who, _ = _who(began.get("author"))
-        made = self.made(_at(record["created_at"]), who, dict(sorted(known.items())), {"via": []}, revision=int(record.get("updated_at") or 0))
+        made = self.made(_at(record["created_at"]), who, sorted(known.items()), {"via": []}, revision=int(record.get("updated_at") or 0))
         return [*made, *told]
 
     def _part(self, part: dict[str, Any]) -> Iterator[Event]:

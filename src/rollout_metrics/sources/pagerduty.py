@@ -187,7 +187,7 @@ class Pagerduty(HttpSource):
         story, number = Story(self.name, incident.id, link, ids=""), entry.id
         if kind == "trigger":
             known = {"status": "triggered", "service": entry.service.id if entry.service is not None else None, "channel": through or None}
-            yield from story.made(at, who, known, numbers=(number, number))
+            yield from story.made(at, who, known.items(), numbers=(number, number))
         elif kind == "resolve" and (incident.resolve_reason or {}).get("type") == MERGED:
             yield story.event(number, at, Activity.ABSORBED, who)
         elif kind in STATUSES:

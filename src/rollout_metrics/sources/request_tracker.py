@@ -155,7 +155,7 @@ class _Translator:
         known, number = one.case in self.beginnings, _number(one)
         yield Coverage("history", int(known), 1)
         # once it is merged or deleted a ticket is not shown any more: that reading must not take the place of an earlier one
-        made_at, who, initial = parse_instant(one.created), self._who(one.creator.id, one.case), self.beginnings.get(one.case, {})
+        made_at, who, initial = parse_instant(one.created), self._who(one.creator.id, one.case), self.beginnings.get(one.case, {}).items()
         yield from self._story(one.case).made(made_at, who, initial, closing=self.source.closed_statuses, numbers=(number, f"{number}s"), revision=int(known))
 
     def _custom(self, one: Transaction) -> Iterator[Event]:

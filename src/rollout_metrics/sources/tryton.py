@@ -209,7 +209,7 @@ class _Story(Story):
         before: dict[str, str | None] | None = None
         for state, values in self.states:
             if before is None:
-                attributes = {self.names[field]: value for field, value in values.items()}
+                attributes = ((self.names[field], value) for field, value in values.items())
                 at, who = state.create_date.at, _who(state.create_uid)
                 yield from self.made(at, who, attributes, numbers=(f"{self.case_id}/created", ""), revision=int(self.begins))
                 before = {**values, STATUS: None} if values.get(STATUS) in CLOSED else values
