@@ -186,6 +186,7 @@ def test_threads_read_while_another_writes(store: Store) -> None:
     def read() -> None:
         try:
             seen.extend(sum(len(events) for _, events in store.all_histories()) for _ in range(20))
+            seen.extend(len(store.events(("desk", "1"))) for _ in range(20))
         except BaseException as error:
             failed.append(error)
 
@@ -199,6 +200,17 @@ def test_threads_read_while_another_writes(store: Store) -> None:
 
     assert failed == []
     assert {(number - 1) % 50 for number in seen} == {0}, "a reader sees whole batches"
+
+
+def test_a_case_is_read_within_a_transaction_that_writes_and_between_two(store: Store) -> None:
+    store.land("desk", [ev("1h", "bot", "commented", id="first")])
+    with store._database.writing():
+        during = store.events(("desk", "1"))
+    store.land("desk", [ev("2h", "bot", "commented", id="second")])
+
+    between = store.events(("desk", "1"))
+
+    assert ([event.event_id for event in during], sorted(event.event_id for event in between)) == (["first"], ["first", "second"])
 
 
 def test_the_migrations_make_the_schema_the_code_describes(new_url: Callable[[], str]) -> None:

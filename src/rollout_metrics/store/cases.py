@@ -133,7 +133,7 @@ class Cases(Persons, Receipts, Stretches):
     def facts(self, keys: Sequence[CaseKey]) -> dict[CaseKey, tuple[Fact, ...]]:
         """The facts of cases as last derived; cases without any are left out."""
         numbered = self._keys(keys)
-        with self._database.reading() as connection:
+        with self._database.reading(warm=True) as connection:
             rows = self._stored(connection, numbered)
         return {key: decode_facts(rows[number][_FACTS]) for key, number in zip(keys, numbered, strict=True) if number in rows}
 

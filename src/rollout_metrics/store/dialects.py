@@ -39,6 +39,8 @@ class Dialect(ABC):
     """The same for `(series, hour, amount)` of the hours in `(series, after, up_to)`."""
     blob: str
     """The type of bytes."""
+    own_caches = False
+    """Whether each connection caches for itself, and forgets all of it when another one has written."""
 
     def __init__(self, url: URL, patience_seconds: float) -> None:
         self.url = url

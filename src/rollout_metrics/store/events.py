@@ -129,7 +129,7 @@ class Events(Arrivals):
         """The events of cases, each case's in no order; an empty list where none is left."""
         for start in range(0, len(keys), CHUNK):
             chunk = keys[start : start + CHUNK]
-            with self._database.reading() as connection:
+            with self._database.reading(warm=True) as connection:
                 found = self._read(connection, chunk)
             yield from zip(chunk, found, strict=True)
 

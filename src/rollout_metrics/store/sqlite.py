@@ -28,6 +28,7 @@ class Sqlite(Dialect):
 
     errors = (sqlite3.Error,)
     blob = "BLOB"
+    own_caches = True
     wanted = "(SELECT key AS n, json_extract(value, '$[0]') AS case_source, json_extract(value, '$[1]') AS case_id FROM json_each(:wanted))"
     minutes = (
         "SELECT c.series, c.minute, c.amount FROM (SELECT json_extract(value, '$[0]') AS workflow, json_extract(value, '$[1]') AS after,"

@@ -88,6 +88,6 @@ class Around(Tables):
         groups = self._names.groups_of(workflow)
         if not groups:
             return None
-        with self._database.reading() as connection:
+        with self._database.reading(warm=True) as connection:
             found = [connection.execute(_NEXT_SEEN, {"group": group, "start": start}).scalar() for group in groups]
         return min((int(at) for at in found if at is not None), default=None)
