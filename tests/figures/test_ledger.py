@@ -14,7 +14,7 @@ from facts import acted, case, crowd, escalated, fact_sets, handled, recommended
 from rollout_metrics.catalog import METRICS, PREFIX, Family, Section
 from rollout_metrics.catalog.metric import Exporter
 from rollout_metrics.domain.changes import Change, ChangeKind, Incident
-from rollout_metrics.domain.facts import Blocked, Effort, Evaluated, Fact, Mode, ReferenceValue, Used, Violation, ViolationKind
+from rollout_metrics.domain.facts import Blocked, Effort, Evaluated, Fact, Mode, ReferenceValue, Reported, Used, Violation, ViolationKind
 from rollout_metrics.domain.policy import Company, Level, Workflow
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND
 from rollout_metrics.figures import Ledger, Situation
@@ -417,6 +417,17 @@ def test_a_workflow_says_what_it_is_and_how_far_it_is_read() -> None:
     assert (series(found, "coverage_known", kind="mapped"), series(found, "coverage_checked", kind="mapped")) == (90, 100)
     assert series(found, "coverage_ratio", kind="audited") is None
     assert series(found, "coverage_ratio", kind="versioned") == 0.5
+
+
+@pytest.mark.parametrize(("stray", "verdict"), [(1, "pass"), (2, "inconclusive")])
+def test_a_gate_rests_on_the_coverage_that_events_tell_too(stray: int, verdict: str) -> None:
+    reports = [Reported("w", linked, events, after("2d"), ()) for linked, events in ((True, 9), (False, stray))]
+    asks = company({"levels": [{"level": "assisted"}], "gates": {"low_risk_autonomous": {"coverage": 0.9, "states": ["coverage"]}}})
+
+    found = published(recommended("1d", version="7"), *reports, of=asks)
+
+    assert series(found, "coverage_ratio", kind="linked") == 9 / (9 + stray)
+    assert series(found, "gate", gate="coverage", verdict=verdict) == 1
 
 
 def test_deployments_are_told_by_the_change_records() -> None:

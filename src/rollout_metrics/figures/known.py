@@ -18,6 +18,9 @@ LATELY = 28 * DAY
 GRAVE = frozenset((ViolationKind.FORBIDDEN.value, ViolationKind.OUT_OF_SCOPE.value, ViolationKind.UNAPPROVED.value))
 """Violations that close a gate."""
 
+COVERED = ("linked", "versioned")
+"""Kinds of coverage that events tell; the others are the sources' own."""
+
 
 def known(workflow: Workflow, as_of: Instant, since: Since, windows: Windows, situation: Situation, open_failures: int) -> Known:  # noqa: PLR0917
     """All of it as of T. `windows` hold at least (T - LATELY, T]."""
@@ -25,7 +28,6 @@ def known(workflow: Workflow, as_of: Instant, since: Since, windows: Windows, si
     lately = windows.sums(name, LATELY, "violations")
     # a run of the suite speaks for the version it was run on, and not for ever
     runs = since.sums(name, "evaluations") if start is not None and start >= as_of - LATELY else windows.sums(name, LATELY, "evaluations")
-    versions = since.sums(name, "versioned")
     return Known(
         as_of=as_of,
         level=situation.level_standing,
@@ -39,10 +41,15 @@ def known(workflow: Workflow, as_of: Instant, since: Since, windows: Windows, si
         open_failures=open_failures,
         evaluations=(runs.get(("true",), 0), sum(runs.values())),
         lacks=_lacks(workflow, as_of, situation.level_standing),
-        coverage={**situation.coverage, "versioned": (versions.get(("true",), 0), sum(versions.values()))},
+        coverage={**situation.coverage, **{kind: seen_of(since.sums(name, kind)) for kind in COVERED}},
         sources_stale=situation.sources_stale,
         signs=situation.signs,
     )
+
+
+def seen_of(sums: Sums) -> tuple[int, int]:
+    """How many of how many a kind of coverage sees."""
+    return sums.get(("true",), 0), sum(sums.values())
 
 
 def counted(since: Since, workflow: str, part: Part, level: Level) -> int:

@@ -7,7 +7,7 @@ from rollout_metrics.derive.delivery import Delivery, Recovery, Spread
 from rollout_metrics.derive.gates import Gate, Proposal
 from rollout_metrics.domain.time import DAY, SECOND
 from rollout_metrics.figures import drifted as drifting
-from rollout_metrics.figures.known import LATELY, version_deployed
+from rollout_metrics.figures.known import COVERED, LATELY, seen_of, version_deployed
 from rollout_metrics.figures.lasting import Estimated
 from rollout_metrics.figures.view import Made, View, of_estimate, of_ratio
 from rollout_metrics.stats.anytime import Verdict
@@ -37,9 +37,8 @@ def _shares(view: View) -> Iterator[tuple[str, int, int]]:
     """Coverage by kind. Links and versions are looked at over the longest window, since the figure has none of its own."""
     for kind, (known, checked) in sorted(view.situation.coverage.items()):
         yield kind, known, checked
-    for kind in ("linked", "versioned"):
-        found = view.windows.sums(view.name, max(view.workflow.windows), kind)
-        yield kind, found.get(("true",), 0), sum(found.values())
+    for kind in COVERED:
+        yield kind, *seen_of(view.windows.sums(view.name, max(view.workflow.windows), kind))
 
 
 def _coverage(metric: Metric, view: View) -> Made:
