@@ -16,7 +16,28 @@ METRICS: Mapping[str, Metric] = {
 }
 """Every metric by its name without the prefix, in the order in which they are published."""
 
+DENOMINATORS: Mapping[str, str] = {
+    "coverage_ratio": "coverage_checked",
+    "change_fail_ratio": "judged_deployments",
+    "deployment_rework_ratio": "deployments",
+}
+"""Of shares that are not made of tallies, the metric that each is a share of."""
+
 DEFINITIONS = 1
 """Version of the definitions behind the figures."""
 
-__all__ = ["DEFINITIONS", "METRICS", "NO_WORKFLOW", "PREFIX", "TALLIES", "Family", "Labels", "Metric", "MetricType", "Sample", "Section", "Tally"]
+__all__ = [
+    "DEFINITIONS",
+    "DENOMINATORS",
+    "METRICS",
+    "NO_WORKFLOW",
+    "PREFIX",
+    "TALLIES",
+    "Family",
+    "Labels",
+    "Metric",
+    "MetricType",
+    "Sample",
+    "Section",
+    "Tally",
+]

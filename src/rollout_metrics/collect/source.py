@@ -37,6 +37,9 @@ def _some_time(value: int) -> int:
     return value
 
 
+Positive = Annotated[Duration, AfterValidator(_some_time)]
+"""A duration that is not nothing."""
+
 _MONTHS = ("", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CRON_FIELDS = (("minute", 0, 59, ()), ("hour", 0, 23, ()), ("day", 1, 31, ()), ("month", 1, 12, _MONTHS), ("weekday", 0, 6, _WEEKDAYS))
@@ -148,7 +151,7 @@ class Source(BaseModel):
     """How long the vendor keeps the newest data back: the watermark stays this far behind now."""
 
     name: str = Field(exclude=True, default="")
-    every: Annotated[Duration, AfterValidator(_some_time)] = 5 * MINUTE
+    every: Positive = 5 * MINUTE
     """How often to sweep."""
     cron: Annotated[str, AfterValidator(_cron)] | None = None
     """A cron expression in UTC instead of `every`, such as `*/15 6-20 * * mon-fri`; weekdays by name."""
@@ -156,9 +159,9 @@ class Source(BaseModel):
     """Spread of the sweep's start."""
     lookback: Duration = 10 * MINUTE
     """How far behind the watermark each sweep reads again."""
-    depth: Annotated[Duration, AfterValidator(_some_time)] = 90 * DAY
+    depth: Positive = 90 * DAY
     """How much history to read when the source is connected."""
-    stale_after: Annotated[Duration, AfterValidator(_some_time)] | None = None
+    stale_after: Positive | None = None
     """How old its watermark may be before it counts as stale; without it `alerts.stale_after`."""
     agents: frozenset[str] = frozenset()
     """Actor ids of AI agents in this system."""
@@ -213,9 +216,9 @@ class HttpSource(Source):
     """A file of certificates to trust instead of the system's."""
     proxy: SecretStr | None = None
     """The proxy's URL; without it HTTPS_PROXY and NO_PROXY are followed."""
-    connect_timeout: Annotated[Duration, AfterValidator(_some_time)] = 10_000_000
+    connect_timeout: Positive = 10_000_000
     """How long to wait for a connection."""
-    read_timeout: Annotated[Duration, AfterValidator(_some_time)] = 90_000_000
+    read_timeout: Positive = 90_000_000
     """How long to wait for the next bytes of an answer."""
     requests_per_minute: Annotated[int, Field(gt=0)] | None = None
     """A request budget below the vendor's own limits, to leave room for other integrations."""

@@ -15,7 +15,6 @@ from rollout_metrics.config.workflow import WorkflowOptions
 from rollout_metrics.config.yaml import Document, Place
 from rollout_metrics.domain.errors import ConfigurationError
 
-"""The kind whose tokens name workflows."""
 MOST_COMBINATIONS = 1000
 """Of a scope's values, looked through for one that no earlier scope takes away."""
 

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.networks import IPvAnyNetwork
 
 from rollout_metrics.collect.queries import check_url
-from rollout_metrics.collect.source import Duration
-from rollout_metrics.config.values import Address, Options, Positive, Ratio, Texts, one_or_many
+from rollout_metrics.collect.source import Duration, Positive
+from rollout_metrics.config.values import Address, Options, Ratio, Texts, one_or_many
 from rollout_metrics.config.workflow import WorkflowOptions
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from rollout_metrics.collect.source import Duration
 from rollout_metrics.domain.policy import ACTION, Level
 from rollout_metrics.domain.time import Instant, instant
 
@@ -58,16 +57,6 @@ Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=str)]
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 """A share between 0 and 1."""
-
-
-def _some_time(value: int) -> int:
-    if value <= 0:
-        raise ValueError("must be longer than nothing")
-    return value
-
-
-Positive = Annotated[Duration, AfterValidator(_some_time)]
-"""A duration that is not nothing."""
 
 
 def one_or_many(value: Any) -> Any:

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from rollout_metrics.collect.source import Duration
+from rollout_metrics.collect.source import Duration, Positive
 from rollout_metrics.config.conditions import condition
 from rollout_metrics.config.gates import GatesOptions, ShadowOptions
-from rollout_metrics.config.values import Action, LevelName, Moment, Name, Options, OrderedTexts, Positive, Ratio, Texts, one_or_many
+from rollout_metrics.config.values import Action, LevelName, Moment, Name, Options, OrderedTexts, Ratio, Texts, one_or_many
 from rollout_metrics.config.working_time import CalendarOptions
 from rollout_metrics.domain.policy import AttributeType
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, SECOND, format_span

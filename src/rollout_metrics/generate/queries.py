@@ -5,16 +5,13 @@ from typing import Any
 
 import msgspec
 
-from rollout_metrics.catalog import METRICS, Metric
+from rollout_metrics.catalog import DENOMINATORS, METRICS, Metric
 from rollout_metrics.catalog.metric import Ratio
 from rollout_metrics.catalog.promql import Pattern, denominator, once, per, selector
 from rollout_metrics.catalog.recording import recorded
 
 CHOSEN: Mapping[str, str] = {"workflow": Pattern("$workflow")}
 """Several workflows at once, where the dashboard's variable allows that; without it an expression is about the one workflow chosen."""
-
-_DENOMINATORS = {"coverage_ratio": "coverage_checked", "change_fail_ratio": "judged_deployments", "deployment_rework_ratio": "deployments"}
-"""Ratios that are not counted from tallies, and the metric that is their n."""
 
 _OF_ALL = {"incident_link_ratio": "incidents"}
 """Ratios that say how a whole is made up, and the counts of the whole."""
@@ -114,7 +111,7 @@ def _counted(key: str, labels: Mapping[str, str], ago: str = "") -> str:
         return f"sum without ({', '.join(METRICS[counts].labels)}) ({chosen(counts, ago=ago, **labels)})"
     if isinstance(metric.obtained, Ratio):
         return denominator(metric, ago=ago, **_wanted(metric, labels))
-    return chosen(_DENOMINATORS.get(key, f"{key}_cases"), ago=ago, **labels)
+    return chosen(DENOMINATORS.get(key, f"{key}_cases"), ago=ago, **labels)
 
 
 def _wanted(metric: Metric, labels: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from rollout_metrics.catalog import METRICS, Metric
+from rollout_metrics.catalog import DENOMINATORS, METRICS, Metric
 from rollout_metrics.catalog.metric import Count, Ratio
 from rollout_metrics.overview import written
 from rollout_metrics.overview.values import Values
@@ -79,13 +79,6 @@ def figure(values: Values, key: str, labels: Mapping[str, str]) -> Figure:
     return Figure(metric=metric, labels=labels, value=found[""], lower=found["_lower"], upper=found["_upper"], n=n)
 
 
-_DENOMINATORS: Mapping[str, str] = {
-    "coverage_ratio": "coverage_checked",
-    "change_fail_ratio": "judged_deployments",
-    "deployment_rework_ratio": "deployments",
-}
-"""Counts that shares of another kind than counted ones are shares of."""
-
 _COUNTED: Mapping[str, Metric] = {metric.obtained.tally: metric for metric in METRICS.values() if isinstance(metric.obtained, Count)}
 """The count that publishes a tally."""
 
@@ -94,7 +87,7 @@ def _denominator(values: Values, metric: Metric, labels: Mapping[str, str]) -> f
     if isinstance(metric.obtained, Ratio):
         part = metric.obtained.denominator
         return values.total(_COUNTED[part.tally].name, labels, dict(part.where))
-    key = _DENOMINATORS.get(metric.key)
+    key = DENOMINATORS.get(metric.key)
     return None if key is None else values.get(METRICS[key].name, labels)
 
 

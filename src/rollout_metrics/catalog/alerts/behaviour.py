@@ -1,7 +1,8 @@
 """Alerts on what people do with the agent: tickets, and only on figures that are fresh."""
 
+from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.alerts.alert import NAMES, Alert, Dashboard, Severity, Thresholds, Topic
-from rollout_metrics.catalog.alerts.wording import AGE, COUNT, METRICS, OF_WORKFLOW, PERCENT, beside, cases, number, percent, said, series, where_fresh
+from rollout_metrics.catalog.alerts.wording import AGE, COUNT, OF_WORKFLOW, PERCENT, beside, cases, number, percent, said, series, where_fresh
 from rollout_metrics.catalog.promql import denominator
 from rollout_metrics.domain.time import SECOND
 

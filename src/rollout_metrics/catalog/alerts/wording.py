@@ -2,19 +2,10 @@
 
 from collections.abc import Mapping
 
-from rollout_metrics.catalog.about import COLLECTION, EXPORTER, WORKFLOW
-from rollout_metrics.catalog.delivery import DELIVERY
-from rollout_metrics.catalog.gates import GATES
+from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.promql import denominator, once, selector
 from rollout_metrics.catalog.recording import FRESH
-from rollout_metrics.catalog.rollout import AUTHORITY, BYPASS, ESCALATION, OUTCOMES, REVIEW
-from rollout_metrics.catalog.trust import TRUST
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Span
-
-METRICS = {
-    metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *GATES, *TRUST, *DELIVERY, *WORKFLOW, *COLLECTION, *EXPORTER)
-}
-"""What alerts may rest on."""
 
 OF_WORKFLOW = "var-workflow={{ $labels.workflow }}"
 """A dashboard's variables: the alert's workflow."""

@@ -8,9 +8,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from rollout_metrics.catalog import METRICS
 from rollout_metrics.catalog.metric import Ratio as RatioOf
 from rollout_metrics.collect.queries import check_url
+from rollout_metrics.collect.source import Positive
 from rollout_metrics.config.conditions import condition
 from rollout_metrics.config.problems import suggestion
-from rollout_metrics.config.values import Moment, Name, Options, OrderedTexts, Positive, at
+from rollout_metrics.config.values import Moment, Name, Options, OrderedTexts, at
 from rollout_metrics.config.workflow import GrantOptions, Grants
 from rollout_metrics.domain.changes import Harm, HarmMetric
 from rollout_metrics.domain.policy import Grant

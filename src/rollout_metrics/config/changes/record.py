@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 from pydantic import BeforeValidator, Field, model_validator
 
+from rollout_metrics.collect.source import Positive
 from rollout_metrics.config.changes.parts import (
     ControlOptions,
     HarmOptions,
@@ -16,7 +17,7 @@ from rollout_metrics.config.changes.parts import (
     SignOffOptions,
     TraceOptions,
 )
-from rollout_metrics.config.values import LevelName, Moment, Options, OrderedTexts, Positive, at, level_named
+from rollout_metrics.config.values import LevelName, Moment, Options, OrderedTexts, at, level_named
 from rollout_metrics.derive.completeness import approved_at, lacks
 from rollout_metrics.domain.changes import Change, ChangeKind, Incident, Intervention, InterventionKind
 from rollout_metrics.domain.records import Record
