@@ -33,7 +33,7 @@ def demo(directory: Path, *, seed: int, once: bool) -> None:
     world = World(seed, start)
     with Company(world, clock, directory=directory / "feeds") as company:
         write_records(directory / "changes", world.plot, clock())
-        settings = {"store": {"url": f"sqlite:///{directory / 'demo.db'}"}, "log": {"level": "warning"}}
+        settings = {"store": {"url": "sqlite:///demo.db"}, "log": {"level": "warning"}}
         file = directory / "rollout-metrics.yaml"
         text = demo_config(
             world.plot,
