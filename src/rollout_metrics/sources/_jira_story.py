@@ -113,9 +113,9 @@ class IssueStory(Story):
         """The changelog, oldest first, and what the issue began with: the `from` of a field's first change, else what it is now."""
         fields, names, others, closing, kept = self.fields, self.terms.names, self.terms.others, self.terms.closing, self.terms.fields
         now = {key: _value(value) for key in self.terms.single if (value := fields.get(key)) is not None}
-        members = {key: {found for one in fields.get(key) or () if (found := _value(one)) is not None} for key in MEMBERS}
+        members = {key: {found for one in fields[key] if (found := _value(one)) is not None} if fields.get(key) else set[str]() for key in MEMBERS}
         histories = sorted((_instant(one.created), one.id.zfill(20), place) for place, one in enumerate(self.bundle.histories))
-        events: list[Event] = []
+        events, event = list[Event](), self.event
         later: dict[str, str | None] = {}
         for at, number, place in reversed(histories):  # backwards: members before a change are those after it without the added one
             history = self.bundle.histories[place]
@@ -132,7 +132,7 @@ class IssueStory(Story):
                     self.revision = revision = self.read_at
                     before, after = undone(members[key], *([str(item[side])] if item.get(side) else [] for side in ("to", "from")))
                 elif key == "labels":
-                    before, after = (text_value((item.get(side) or "").split()) for side in ("fromString", "toString"))
+                    before, after = text_value((item.get("fromString") or "").split()), text_value((item.get("toString") or "").split())
                 else:
                     by_words = key in kept or key in BY_NAME
                     before, after = _side(item.get("from"), item.get("fromString"), by_words), _side(item.get("to"), item.get("toString"), by_words)
@@ -141,7 +141,7 @@ class IssueStory(Story):
                     activity = of_status(before, after, closing)
                 later[key] = before
                 attribute = names.get(key) or others.get(key) or self._attribute(key)
-                events.append(self.event(f"{number}:{position:02d}", at, activity, who, detail, change=(attribute, before, after), revision=revision))
+                events.append(event(f"{number}:{position:02d}", at, activity, who, detail, change=(attribute, before, after), revision=revision))
         total = self.bundle.total
         self.whole = self.whole and (total is None or total <= len(histories))
         events.reverse()
