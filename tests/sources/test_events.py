@@ -3,8 +3,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -313,13 +315,26 @@ def test_a_named_file_that_is_not_there_says_so_and_a_glob_may_match_nothing(tmp
     assert Desk().sweep(source(tmp_path / "*.jsonl")) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_names_the_remedy(tmp_path: Path) -> None:
-    write(tmp_path / "a.jsonl", record("1"))
-    (tmp_path / "a.jsonl").chmod(0)
+def test_an_unreadable_file_names_the_remedy() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "a.jsonl"
+        write(file, record("1"))
+        file.chmod(0)
 
-    with pytest.raises(CredentialsError, match="permission denied: let the user"):
-        Desk().sweep(source(tmp_path / "a.jsonl"))
+        with as_nobody(), pytest.raises(CredentialsError, match="permission denied: let the user"):
+            Desk().sweep(source(file))
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """As a user who may not read everything, as root may."""
+    own = os.geteuid()
+    os.seteuid(65534 if own == 0 else own)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
 
 
 def test_translation_is_replay_stable() -> None:
