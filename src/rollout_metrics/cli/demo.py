@@ -50,7 +50,7 @@ def demo(directory: Path, *, seed: int, once: bool) -> None:
             _first_pass(service.pipeline)
             _show(service, url, file)
             if not once:
-                say("\nstill collecting, every minute; Ctrl-C stops, a second start continues where this one stopped")
+                say("\nstill collecting, every minute; Ctrl-C stops, a second start goes on")
                 Schedule(service.pipeline, grace=GRACE).run()
                 say("stopped; the data is in " + str(directory))
 
@@ -69,6 +69,6 @@ def _show(service: Service, url: str, file: Path) -> None:
     if picture is None:
         return
     values = Values(picture.families)
-    say(f"\nthe last {WINDOW[:-1]} days, each with its 95 % interval and the number of cases, and how the rates went:\n")
+    say(f"\nthe last {WINDOW[:-1]} days, with 95 % intervals, numbers of cases, and how the rates went:\n")
     table(COLUMNS, status_rows(at_a_glance(values, workflow, WINDOW, picture.trends) for workflow in pipeline.company.workflows), STATUS_LAYOUT)
     say(f"\npages         {service.pages}/\nfigures       {url}/metrics\nconfiguration {file}")
