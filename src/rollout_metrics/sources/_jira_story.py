@@ -130,7 +130,8 @@ class IssueStory(Story):
                 revision, activity = 0, Activity.CHANGED
                 if key in MEMBERS:
                     self.revision = revision = self.read_at
-                    before, after = undone(members[key], *([str(item[side])] if item.get(side) else [] for side in ("to", "from")))
+                    come, gone = item.get("to"), item.get("from")
+                    before, after = undone(members[key], (str(come),) if come else (), (str(gone),) if gone else ())
                 elif key == "labels":
                     before, after = text_value((item.get("fromString") or "").split()), text_value((item.get("toString") or "").split())
                 else:
