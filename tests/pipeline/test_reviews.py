@@ -105,7 +105,7 @@ def test_what_stands_since_then_need_not_be_derived_again(place: Place, quarterl
 def test_only_cases_that_the_end_of_the_quarter_divides_are_derived(place: Place, quarterly: Configuration) -> None:
     with desk(quarterly, place) as made, pytest.MonkeyPatch.context() as patch:
         read(made, quarter_of_work(3) + [event for number in (50, 51) for event in decided(number, END - T0 - HOUR, "approved")])
-        patch.setattr(reviewing, "then_of", None)  # deriving everything would fail
+        patch.setattr(reviewing, "derived_then", None)  # deriving everything would fail
         first = review(made.pipeline, "2026Q1").findings[0]
 
         divided = made.store.straddling(END, END)

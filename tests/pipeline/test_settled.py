@@ -18,9 +18,8 @@ from rollout_metrics.config.load import Configuration
 from rollout_metrics.domain.events import Event
 from rollout_metrics.domain.time import HOUR, MINUTE, Instant
 from rollout_metrics.figures import Stretch
-from rollout_metrics.pipeline.as_of import Then, surroundings_of, then_of
+from rollout_metrics.pipeline.as_of import Then, derived_then
 from rollout_metrics.pipeline.engine import silent
-from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.pipeline.sampled import strands
 from rollout_metrics.pipeline.settled import settled_then
 from rollout_metrics.rollup import Sample
@@ -57,10 +56,7 @@ def incidents_and_runs(random: Random) -> list[Event]:
 
 
 def whole_then(made: Desk, as_of: Mapping[str, Instant]) -> Then:
-    store, company = made.store, made.pipeline.company
-    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
-    around = surroundings_of(store, company, as_of)
-    return then_of(store.all_histories(), company, as_of, around, store.previous_touch, promotions=store.promotions(), read=read)
+    return derived_then(made.store, made.pipeline.company, as_of, watch=silent, what="")
 
 
 def figures(then: Then) -> list[str]:

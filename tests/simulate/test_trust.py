@@ -10,7 +10,7 @@ from builders import by_case
 from rollout_metrics.catalog import METRICS
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import HOUR, Instant
-from rollout_metrics.pipeline.as_of import figures_of
+from rollout_metrics.pipeline.as_of import then_of
 from rollout_metrics.simulate.world import World
 from simulate.companies import NOW, Known
 from simulate.test_truth import Seen
@@ -34,10 +34,10 @@ def spikes(known: Known, at: Instant) -> set[tuple[str, str]]:
     """Which signals of which workflows have one at T."""
     names = {workflow.name for workflow in known.policies.workflows}
     around = Quick(known, at)
-    families = figures_of(
+    then = then_of(
         iter(by_case(known.events).items()), known.policies, {"": at} | dict.fromkeys(names, at), around, lambda *_: None, promotions={}, read=defaultdict(dict)
     )
-    samples = next(family.samples for family in families if family.name == METRICS["spike"].name)
+    samples = next(family.samples for family in then.ledger.families(then.situations) if family.name == METRICS["spike"].name)
     return {(dict(labels)["workflow"], dict(labels)["signal"]) for _, labels, value in samples if value}
 
 

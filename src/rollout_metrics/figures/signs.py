@@ -23,7 +23,7 @@ LOOKED_AT = frozenset((WINDOW, BOTH))
 LEAST = 20
 UNCLEAR, CATCH_ALL, CLEANED = Fraction(1, 10), Fraction(1, 2), Fraction(1, 10)
 OUTGROWN = Fraction(12, 10)
-"""Resight effort has outgrown what comes of it where it grew by more than so many times as much."""
+"""Review effort has outgrown what comes of it where it grew by more than so many times as much."""
 OFTEN = 50
 """So many times the usual comments are talk about a failure."""
 

@@ -29,17 +29,9 @@ from rollout_metrics.store import Store
 def families_as_of(pipeline: Pipeline, at: Instant, *, watch: Watch = silent) -> list[Family]:
     """Every figure as of `at`, a whole minute, for all workflows."""
     pipeline.take_in(watch=watch)
-    store, company = pipeline.store, pipeline.company
-    as_of = {"": at} | {workflow.name: at for workflow in company.workflows}
-
-    def watched() -> Iterator[tuple[CaseKey, list[Event]]]:
-        for number, history in enumerate(store.all_histories(), 1):
-            if number % 1000 == 0:
-                watch("deriving", number, None, f"{number:,} cases")
-            yield history
-
-    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
-    return figures_of(watched(), company, as_of, surroundings_of(store, company, as_of), store.previous_touch, promotions=store.promotions(), read=read)
+    as_of = {"": at} | dict.fromkeys(pipeline.company.by_name, at)
+    then = derived_then(pipeline.store, pipeline.company, as_of, watch=watch, what="deriving")
+    return then.ledger.families(then.situations)
 
 
 def surroundings_of(store: Store, company: Company, as_of: Mapping[str, Instant]) -> Surroundings:
@@ -95,19 +87,22 @@ Noted = Callable[[CaseKey, Sequence[Fact], Sequence[Contribution]], None]
 """Told each case's facts and what they count, but for glances."""
 
 
-def figures_of(
-    histories: Iterator[tuple[CaseKey, list[Event]]],
-    company: Company,
-    as_of: Mapping[str, Instant],
-    around: Surroundings,
-    previous: Previous,
-    *,
-    promotions: Mapping[str, Sequence[Promotion]],
-    read: Mapping[str, Readings],
-) -> list[Family]:
-    """Every figure of the histories at these T, counted from nothing. `read`: by workflow, its harm metrics from elsewhere."""
-    then = then_of(histories, company, as_of, around, previous, promotions=promotions, read=read)
-    return then.ledger.families(then.situations)
+def _unnoted(_case: CaseKey, _facts: Sequence[Fact], _counts: Sequence[Contribution]) -> None:
+    """Nobody is told."""
+
+
+def derived_then(store: Store, company: Company, as_of: Mapping[str, Instant], *, watch: Watch, what: str, note: Noted = _unnoted) -> Then:
+    """The state at these T of all that is stored, every case derived anew."""
+
+    def watched() -> Iterator[tuple[CaseKey, list[Event]]]:
+        for number, history in enumerate(store.all_histories(), 1):
+            if number % 1000 == 0:
+                watch(what, number, None, f"{number:,} cases")
+            yield history
+
+    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
+    around = surroundings_of(store, company, as_of)
+    return then_of(watched(), company, as_of, around, store.previous_touch, promotions=store.promotions(), read=read, note=note)
 
 
 def then_of(
@@ -119,9 +114,9 @@ def then_of(
     *,
     promotions: Mapping[str, Sequence[Promotion]],
     read: Mapping[str, Readings],
-    note: Noted = lambda _case, _facts, _counts: None,
+    note: Noted = _unnoted,
 ) -> Then:
-    """The state of the histories at these T, counted from nothing."""
+    """The state of the histories at these T, counted from nothing. `read`: by workflow, its harm metrics from elsewhere."""
     workflows = company.by_name
     counts: dict[rollup.Bucket, int] = defaultdict(int)
     samples: list[Sample] = []

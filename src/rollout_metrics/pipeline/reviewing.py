@@ -10,7 +10,6 @@ from rollout_metrics.derive.quarters import parse_quarter, quarter, quarter_of
 from rollout_metrics.derive.standing import level_standing, level_steps
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.errors import ConfigurationError
-from rollout_metrics.domain.events import CaseKey, Event
 from rollout_metrics.domain.facts import Mode
 from rollout_metrics.domain.policy import Company, Level, Workflow
 from rollout_metrics.domain.time import DAY, HOUR, Instant, floor_minute, format_span
@@ -18,16 +17,14 @@ from rollout_metrics.figures import Trail
 from rollout_metrics.figures.courses import course
 from rollout_metrics.figures.spikes import EARLIER_DAYS, look, signals, spike_limit
 from rollout_metrics.overview import Values, figure
-from rollout_metrics.pipeline.as_of import Noted, Then, surroundings_of, then_of
+from rollout_metrics.pipeline.as_of import Noted, Then, derived_then
 from rollout_metrics.pipeline.engine import Pipeline, Watch, silent
 from rollout_metrics.pipeline.exhibits import Exhibits
 from rollout_metrics.pipeline.freshness import as_of_all, stale_sources
-from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.pipeline.settled import began, settled_then
 from rollout_metrics.review.findings import Told, changes_before, findings, gaps, unread
 from rollout_metrics.review.said import Course, Findings, Review, Rise, Span
 from rollout_metrics.stats.spike import BASELINE_DAYS, Spike
-from rollout_metrics.store import Store
 
 DRAWN = ("override_ratio", "correction_ratio", "acceptance_ratio", "bypass_ratio", "escalation_ratio", "complaint_ratio")
 """The rates that are drawn."""
@@ -124,7 +121,7 @@ class _State:
         company = _with_windows(pipeline.company, self._spans)
         as_of = {**ends, "": min(ends.values())}
         settled = settled_then(store, company, as_of, watch=watch, what=what, note=note)
-        self.then = _derived(store, company, as_of, what, watch, note) if settled is None else settled
+        self.then = derived_then(store, company, as_of, watch=watch, what=what, note=note) if settled is None else settled
         self.values = Values(self.then.ledger.families(self.then.situations))
         self.then.ledger.drop_samples()
 
@@ -139,23 +136,8 @@ class _State:
         return known
 
 
-def _derived(store: Store, company: Company, as_of: Mapping[str, Instant], what: str, watch: Watch, note: Noted) -> Then:  # noqa: PLR0917
-    """The same with every case derived anew."""
-    read = {workflow.name: readings(store, workflow) for workflow in company.workflows}
-    around = surroundings_of(store, company, as_of)
-    histories = _watched(store.all_histories(), what, watch)
-    return then_of(histories, company, as_of, around, store.previous_touch, promotions=store.promotions(), read=read, note=note)
-
-
 def _with_windows(company: Company, spans: Mapping[str, int]) -> Company:
     return msgspec.structs.replace(company, workflows=tuple(msgspec.structs.replace(w, windows=(spans[w.name],)) for w in company.workflows))
-
-
-def _watched(histories: Iterator[tuple[CaseKey, list[Event]]], what: str, watch: Watch) -> Iterator[tuple[CaseKey, list[Event]]]:
-    for number, history in enumerate(histories, 1):
-        if number % 1000 == 0:
-            watch(what, number, None, f"{number:,} cases")
-        yield history
 
 
 def _courses(workflow: Workflow, mode: Mode, *stretches: tuple[_State, Instant, Instant]) -> Iterator[Course]:

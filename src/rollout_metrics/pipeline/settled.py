@@ -1,6 +1,6 @@
 """Figures as of an instant out of what is stored: only the cases which that instant divides are derived anew, the others stand as they stood then.
 
-Equal to deriving everything (`as_of.then_of`) but for counters of all there ever was, which are not made. A law holds the two to each other.
+Equal to deriving everything (`as_of.derived_then`) but for counters of all there ever was, which are not made. A law holds the two to each other.
 """
 
 from collections import Counter, defaultdict
