@@ -12,8 +12,6 @@ from rollout_metrics.stats.anytime import Side, Verdict, anytime, verdict
 
 pairs = st.integers(1, 10**5).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 limits = st.floats(0.001, 0.999)
-STIRLING = [(1, 12, 1), (-1, 360, 3), (1, 1260, 5), (-1, 1680, 7), (1, 1188, 9)]
-PAIRS = [(k, 10**7) for k in (0, 1, 3, 250, 5_000_000, 9_999_999, 10_000_000)] + [(7, 30), (14, 30), (300, 4000), (16, 31)]
 
 
 def evidence(count, total, p):
