@@ -88,7 +88,7 @@ def seen(started: int, ended: int | None = None, name: str = "i", change: str | 
 
 class TestDeployments:
     def test_without_deployments_there_is_no_rate_to_give(self) -> None:
-        assert metrics() == Delivery(0, 0.0, 0, 0, dict.fromkeys(FailureCause, 0), 0, 0, None, None, None, dict.fromkeys(Link, 0))
+        assert metrics() == Delivery(0, 0, 0, dict.fromkeys(FailureCause, 0), 0, 0, None, None, None, dict.fromkeys(Link, 0))
 
     def test_a_change_that_was_not_deployed_is_no_deployment(self) -> None:
         assert metrics(change(deployed=None)).deployments == 0
@@ -107,9 +107,6 @@ class TestDeployments:
         assert metrics(change(deployed=1), as_of=at, window=WEEK).deployments == 1
         assert metrics(change(deployed=at), as_of=at, window=WEEK).deployments == 1
         assert metrics(change(deployed=at + 1), as_of=at, window=WEEK).deployments == 0
-
-    def test_frequency_is_per_day(self) -> None:
-        assert metrics(change("a", 1), change("b", 2), as_of=24, window=4 * DAY).per_day == 0.5
 
 
 class TestLeadTime:

@@ -9,7 +9,7 @@ from rollout_metrics.derive.failures import Failure, FailureCause, Incident, Obs
 from rollout_metrics.derive.observation import Watch, deployed, watches
 from rollout_metrics.domain.changes import Change, InterventionKind
 from rollout_metrics.domain.policy import Workflow
-from rollout_metrics.domain.time import DAY, Instant, Span
+from rollout_metrics.domain.time import Instant, Span
 from rollout_metrics.stats.kaplan_meier import Bounds, kaplan_meier
 from rollout_metrics.stats.quantiles import quantile
 
@@ -105,7 +105,6 @@ class Delivery(msgspec.Struct, frozen=True):
     """
 
     deployments: int
-    per_day: float
     safe: int
     judged: int
     failed: dict[FailureCause, int]
@@ -126,7 +125,6 @@ def delivery(known: Known, window: Span) -> Delivery:
     links = [link for link, _ in {(item.link, item.number) for item in known.incidents if item.at > start}]
     return Delivery(
         deployments=len(inside),
-        per_day=len(inside) * DAY / window,
         safe=len(judged) - len(failed),
         judged=len(judged),
         failed={cause: failed.count(cause) for cause in FailureCause},

@@ -97,4 +97,3 @@ class Plans(msgspec.Struct):
     handovers: list[Handover] = []
     breaches: list[Breach] = []
     blocked: list[tuple[Instant, str]] = []
-    complaint: bool = False

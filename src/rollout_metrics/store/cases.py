@@ -59,12 +59,10 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What `replace` did: how many cases' facts changed, and which cases it left alone as another process was quicker."""
+    """What `replace` added to the counts."""
 
     rows: Sequence[Numbered]
     named: Callable[[Sequence[Numbered]], Counted]
-    changed: int
-    skipped: frozenset[CaseKey]
 
     @property
     def counts(self) -> Counted:
@@ -98,7 +96,6 @@ class _Changes(msgspec.Struct):
     gone_elsewhere: set[Row] = set()
     stretched: list[Row] = []
     unstretched: list[Row] = []
-    changed: int = 0
 
 
 class Cases(Persons, Receipts, Stretches):
@@ -180,8 +177,7 @@ class Cases(Persons, Receipts, Stretches):
                 self._level_moved(connection, workflow, before)
             cleared = [(*key, mark) for key, mark in zip(keys, taken, strict=True) if mark is not None]
             self._dialect.delete(connection, dirty, cleared, "case_source", "case_id", "mark")
-            skipped = frozenset(facts.case for key, facts in zip(keys, derived, strict=True) if key in done)
-            return Applied(self._apply(connection, difference), self._named, changes.changed, skipped)
+            return Applied(self._apply(connection, difference), self._named)
 
     def _done_elsewhere(self, connection: Connection, keys: Sequence[tuple[int, str]], taken: Sequence[int | None]) -> set[Row]:
         """Cases that were dirty when they were taken and are no more: another process has replaced them since, maybe from more than we have seen."""
@@ -224,7 +220,6 @@ class Cases(Persons, Receipts, Stretches):
         same_facts = old is not None and old[_FACTS] == facts
         recorded = old[_RECORDED] if same_facts and old is not None else _recorded(old, derived.facts, changes.now)
         if not same_facts:
-            changes.changed += 1
             self._relate(changes, key, old, derived)
         if nothing:
             if old is not None:
