@@ -14,7 +14,7 @@ from benchmarks.measure import by_turns, function, median, ratio, told
 from rollout_metrics.derive.case import derive_each
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
+from rollout_metrics.pipeline.garbage import leave_alone, quiet_collector
 from rollout_metrics.store import open_store
 
 ROUNDS = 5

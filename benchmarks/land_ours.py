@@ -3,7 +3,7 @@ through the whole pipeline: derived, counted, one snapshot published."""
 
 import sys
 
-from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
+from rollout_metrics.pipeline.garbage import leave_alone, quiet_collector
 
 
 def land(address: str, url: str, now: int) -> None:

@@ -3,7 +3,7 @@
 import sys
 
 from benchmarks.quarters import QUARTER, opened
-from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
+from rollout_metrics.pipeline.garbage import leave_alone, quiet_collector
 from rollout_metrics.pipeline.signing import shown
 from rollout_metrics.review import page
 

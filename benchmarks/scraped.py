@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.scraping import labelled
 from rollout_metrics.catalog.exposition import Family, MetricType
 from rollout_metrics.cli.serve import SWITCH_SECONDS
-from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
+from rollout_metrics.pipeline.garbage import leave_alone, quiet_collector
 from rollout_metrics.publish.app import metrics_app
 from rollout_metrics.publish.exposition import Renderer
 from rollout_metrics.publish.listener import Listener

@@ -20,7 +20,7 @@ from benchmarks.landing import NOW
 from rollout_metrics.collect.http import Api
 from rollout_metrics.domain.pseudonyms import Pseudonyms
 from rollout_metrics.pipeline import deriving, engine
-from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
+from rollout_metrics.pipeline.garbage import leave_alone, quiet_collector
 from rollout_metrics.pipeline.state import Figures
 from rollout_metrics.sources import _zendesk_pages
 from rollout_metrics.sources.zendesk import Zendesk

@@ -14,7 +14,7 @@ from rollout_metrics.collect.http import Answer, Api
 from rollout_metrics.collect.source import HttpSource, Page, Window
 from rollout_metrics.domain.errors import PayloadError
 from rollout_metrics.domain.time import DAY, parse_instant
-from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
+from rollout_metrics.pipeline.garbage import leave_alone, quiet_collector
 
 HERE = Path(__file__).parent.parent
 LIMIT = 3.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from rollout_metrics.domain.errors import RolloutMetricsError
-from rollout_metrics.pipeline.memory import leave_alone, quiet_collector
+from rollout_metrics.pipeline.garbage import leave_alone, quiet_collector
 
 INTERRUPTED = 130
 

@@ -26,9 +26,9 @@ from rollout_metrics.pipeline.coverage import COVERAGE, UNDERIVABLE, added, cove
 from rollout_metrics.pipeline.deriving import derive_due
 from rollout_metrics.pipeline.freezing import freeze
 from rollout_metrics.pipeline.freshness import Reading, as_of_all, readings_of, stale_sources
+from rollout_metrics.pipeline.garbage import collect_young
 from rollout_metrics.pipeline.harm_readings import HarmReader
 from rollout_metrics.pipeline.landing import Landing
-from rollout_metrics.pipeline.memory import collect_young
 from rollout_metrics.pipeline.reach import source_states
 from rollout_metrics.pipeline.retrying import retry
 from rollout_metrics.pipeline.state import Figures
