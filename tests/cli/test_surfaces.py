@@ -19,7 +19,7 @@ from rollout_metrics.cli.session import opened, read_configuration
 from rollout_metrics.domain.time import DAY, MINUTE, floor_minute
 from rollout_metrics.overview import Values, at_a_glance
 from rollout_metrics.overview.evidence import has_cases
-from rollout_metrics.overview.sections import parts
+from rollout_metrics.overview.sections import sections
 from rollout_metrics.pipeline import Pipeline
 from rollout_metrics.publish.app import metrics_app
 
@@ -108,8 +108,8 @@ def test_every_figure_of_a_workflow_page_is_scraped_and_every_series_is_on_it(pi
     values = Values(pipeline.board.picture.families)  # type: ignore[union-attr]
     for workflow in pipeline.company.workflows:
         glance = at_a_glance(values, workflow, "28d")
-        for part in parts(values, workflow.name, "28d", glance.mode):
-            for figure in (*part.figures, *(one for series in part.counts for one in series)):
+        for section in sections(values, workflow.name, "28d", glance.mode):
+            for figure in (*section.figures, *(one for series in section.counts for one in series)):
                 assert figure.value == scraped.get((figure.metric.name, frozenset(figure.labels.items()))), figure
 
 

@@ -15,7 +15,7 @@ _ELSEWHERE = frozenset(("autonomy_level", "as_of_timestamp_seconds", "sources_st
 """Shown with the workflow's name."""
 
 
-class Part(msgspec.Struct, frozen=True):
+class SectionFigures(msgspec.Struct, frozen=True):
     """One section: rates and durations, and the counts they are made of."""
 
     section: Section
@@ -29,16 +29,16 @@ class Part(msgspec.Struct, frozen=True):
         return written.name(self.section.value).capitalize()
 
 
-def parts(values: Values, workflow: str, window: str, mode: Mode, without: frozenset[str] = frozenset()) -> list[Part]:
+def sections(values: Values, workflow: str, window: str, mode: Mode, without: frozenset[str] = frozenset()) -> list[SectionFigures]:
     """The sections that have anything to show, in one window and mode. `without`: keys of metrics that are shown in another way."""
-    made: list[Part] = []
+    made: list[SectionFigures] = []
     for section in Section:
         metrics = [m for m in METRICS.values() if m.section is section and _shown(m) and m.key not in without]
         rates = tuple(item for m in metrics if not _counts(m) for item in _series(values, m, workflow, window, mode))
         series = (tuple(item for item in _series(values, m, workflow, window, mode) if item.value) for m in metrics if _counts(m))
         counts = tuple(found for found in series if found)
         if rates or counts:
-            made.append(Part(section, rates, counts))
+            made.append(SectionFigures(section, rates, counts))
     return made
 
 

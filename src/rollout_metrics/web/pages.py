@@ -12,7 +12,7 @@ from rollout_metrics.domain.changes import Change
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import format_span
 from rollout_metrics.overview.records import lacking, newest_first, stage
-from rollout_metrics.overview.sections import parts
+from rollout_metrics.overview.sections import sections
 from rollout_metrics.overview.status import at_a_glance, usual_window, windows
 from rollout_metrics.overview.trust import SHOWN, gates, signals, signs
 from rollout_metrics.web import links
@@ -101,7 +101,7 @@ def pages_blueprint(desk: Desk, navigation: tuple[tuple[str, str], ...] = NAVIGA
             "workflow.html",
             glance=glance,
             windows=[format_span(span) for span in found.windows],
-            parts=parts(values, found.name, glance.window, glance.mode, SHOWN),
+            sections=sections(values, found.name, glance.window, glance.mode, SHOWN),
             trends=trends,
             gates=gates(values, found.name),
             signs=signs(values, found.name),
