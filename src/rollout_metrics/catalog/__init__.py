@@ -8,8 +8,9 @@ from rollout_metrics.catalog.exposition import Family, Labels, MetricType, Sampl
 from rollout_metrics.catalog.gates import GATES
 from rollout_metrics.catalog.metric import PREFIX, Metric, Section
 from rollout_metrics.catalog.rollout import AUTHORITY, BYPASS, ESCALATION, OUTCOMES, REVIEW
-from rollout_metrics.catalog.tallies import NO_WORKFLOW, TALLIES, Tally
+from rollout_metrics.catalog.tallies import TALLIES, Tally
 from rollout_metrics.catalog.trust import TRUST
+from rollout_metrics.domain.facts import NO_WORKFLOW
 
 METRICS: Mapping[str, Metric] = {
     metric.key: metric for metric in (*OUTCOMES, *REVIEW, *ESCALATION, *BYPASS, *AUTHORITY, *GATES, *DELIVERY, *TRUST, *WORKFLOW, *COLLECTION, *EXPORTER)

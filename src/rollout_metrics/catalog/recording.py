@@ -8,7 +8,7 @@ from rollout_metrics.catalog.about import EXPORTER, WORKFLOW
 from rollout_metrics.catalog.metric import PREFIX, Metric, Part, Ratio
 from rollout_metrics.catalog.promql import counted, once, selector
 from rollout_metrics.catalog.rollout import BYPASS, ESCALATION, OUTCOMES
-from rollout_metrics.catalog.tallies import NO_WORKFLOW
+from rollout_metrics.domain.facts import NO_WORKFLOW
 from rollout_metrics.domain.time import SECOND, Span
 
 FRESH = f"workflow:{PREFIX}figures:fresh"

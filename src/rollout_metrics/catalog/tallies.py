@@ -9,15 +9,12 @@ from itertools import product
 
 import msgspec
 
-from rollout_metrics.domain.facts import DECIDED, HandlingKind, Mode, Outcome, ViolationKind
+from rollout_metrics.domain.facts import DECIDED, UNCATEGORISED, UNSPECIFIED, HandlingKind, Mode, Outcome, ViolationKind
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Span
 from rollout_metrics.domain.trust import Signal
 
-OTHER, UNSPECIFIED, UNCATEGORISED = "other", "unspecified", "uncategorised"
-
-NO_WORKFLOW = "none"
-"""The `workflow` of what belongs to none."""
+OTHER = "other"
 
 MEASURED, ESTIMATED, ASSUMED = "measured", "estimated", "assumed"
 

@@ -10,12 +10,11 @@ from rollout_metrics.derive.levels import levels_of
 from rollout_metrics.derive.outcomes import DOES, named_action
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.derive.terms import AllTerms, Terms, decided_terms, terms_of
-from rollout_metrics.derive.walk import walk
+from rollout_metrics.derive.walk import REOPENERS, walk
 from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import Act, Mode, Recommendation, ReferenceValue
 from rollout_metrics.domain.policy import Workflow
 
-_REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
 _GIVERS = (ActorKind.OPERATOR, ActorKind.SYSTEM)
 _AGENT, _OPERATOR, _REJECTED, _REOPENED, _LIVE = ActorKind.AGENT, ActorKind.OPERATOR, Activity.REJECTED, Activity.REOPENED, Mode.LIVE
 _place = attrgetter("place")
@@ -74,7 +73,7 @@ class _Answers:
 
     def __init__(self, history: History, terms: AllTerms) -> None:
         self._rejections = _Rejections(history) if _REJECTED in history.of else None
-        self._reopened = [step for step in history.of.get(_REOPENED, ()) if step.kind in _REOPENERS]
+        self._reopened = [step for step in history.of.get(_REOPENED, ()) if step.kind in REOPENERS]
         self._done: dict[str, list[Step]] = {}
         # That the agent did an action again matters where somebody could have answered what it did before.
         answered = {step.action for step in history.by[_OPERATOR] if step.activity in DOES}

@@ -14,15 +14,9 @@ from rollout_metrics.derive.kept import kept
 from rollout_metrics.derive.levels import Levels, levels_of
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, members_of, text_value
-from rollout_metrics.domain.facts import Blocked, Recommendation, Used, Violation, ViolationKind
+from rollout_metrics.domain.facts import NO_WORKFLOW, UNSPECIFIED, Blocked, Recommendation, Used, Violation, ViolationKind
 from rollout_metrics.domain.policy import Authority, Company, Condition, Grant, Level, Workflow
 from rollout_metrics.domain.time import Instant
-
-NO_WORKFLOW = "none"
-"""Where a violation counts on a case that is in no workflow, by an agent that has none."""
-
-UNSPECIFIED = "unspecified"
-"""The reason of a block for which none was given."""
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
 _AGENT, _BLOCKED, _SHADOW = ActorKind.AGENT, Activity.BLOCKED, Level.SHADOW

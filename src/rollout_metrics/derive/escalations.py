@@ -10,12 +10,9 @@ from rollout_metrics.derive.kept import kept
 from rollout_metrics.derive.levels import levels_of
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.events import Activity, ActorKind, EventRef, any_of, members_of
-from rollout_metrics.domain.facts import Escalated, EscalationState, Mode, Recommendation
+from rollout_metrics.domain.facts import UNSPECIFIED, Escalated, EscalationState, Mode, Recommendation
 from rollout_metrics.domain.policy import Company, Level, Workflow
 from rollout_metrics.domain.time import Instant
-
-UNSPECIFIED = "unspecified"
-"""The reason of an escalation for which none was given."""
 
 # Looked up once: an enum's attribute costs more than what is done with it here.
 _AGENT, _OPERATOR, _LIVE, _SHADOW = ActorKind.AGENT, ActorKind.OPERATOR, Mode.LIVE, Level.SHADOW

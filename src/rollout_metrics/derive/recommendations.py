@@ -11,7 +11,7 @@ from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.derive.versions import version_at
 from rollout_metrics.derive.walk import walk
 from rollout_metrics.domain.events import Activity, ActorKind
-from rollout_metrics.domain.facts import DECIDED, EXPLICIT_ROWS, Mode, Outcome, Recommendation
+from rollout_metrics.domain.facts import DECIDED, EXPLICIT_ROWS, UNCATEGORISED, Mode, Outcome, Recommendation
 from rollout_metrics.domain.policy import AttributeType, Workflow
 from rollout_metrics.domain.time import MINUTE, Instant
 
@@ -21,9 +21,6 @@ _at = attrgetter("at")
 _OPERATOR, _APPROVAL_REQUESTED, _REOPENED, _SHADOW = ActorKind.OPERATOR, Activity.APPROVAL_REQUESTED, Activity.REOPENED, Mode.SHADOW
 _PENDING, _IGNORED, _UNREVIEWED = Outcome.PENDING, Outcome.IGNORED, Outcome.UNREVIEWED
 _EDITED, _OVERRIDDEN = Outcome.EDITED, Outcome.OVERRIDDEN
-
-UNCATEGORISED = "uncategorised"
-"""The error category of a decision for which nobody gave a reason."""
 
 REASON_WITHIN = 10 * MINUTE
 """How far from a decision, either side, the reason attribute speaks of it."""

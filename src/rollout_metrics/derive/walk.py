@@ -11,10 +11,12 @@ from rollout_metrics.domain.events import Activity, ActorKind
 from rollout_metrics.domain.facts import DECIDED, Outcome
 from rollout_metrics.domain.time import Instant
 
+REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
+"""Whose reopening takes back what the agent closed."""
+
 # Looked up once: an enum's attribute costs more than what is done with it here.
 _AGENT, _OPERATOR = ActorKind.AGENT, ActorKind.OPERATOR
 _ESCALATED, _REOPENED, _REJECTED = Activity.ESCALATED, Activity.REOPENED, Activity.REJECTED
-_REOPENERS = (ActorKind.OPERATOR, ActorKind.CUSTOMER)
 _NEVER: Instant = 2**63
 
 
@@ -140,7 +142,7 @@ class _Walker:
             if meant is not None:
                 self.meant[step.place] = meant
                 about = (meant.newest,)
-        elif step.kind in _REOPENERS:
+        elif step.kind in REOPENERS:
             about = self._newest(step)
         reversing = [course for course in about if course.decided is not None and self._reverses(course, step)] if about else about
         if self._open:
@@ -190,7 +192,7 @@ class _Walker:
         """The newest recommendations that an event other than a word could reverse: the one for its action, and the one to close where it reopens."""
         courses = self._of_action.get(step.action) if step.kind is _OPERATOR and step.activity in DOES else None
         found = () if courses is None else (courses[-1],)
-        if step.activity is _REOPENED and step.kind in _REOPENERS and step.action != "close":
+        if step.activity is _REOPENED and step.kind in REOPENERS and step.action != "close":
             closing = self._of_action.get("close")
             found = found if closing is None else (*found, closing[-1])
         return found

@@ -10,6 +10,7 @@ from math import isfinite
 import msgspec
 
 from rollout_metrics.derive.history import ACTS, CHANGES
+from rollout_metrics.derive.outcomes import SAYS
 from rollout_metrics.discover.material import LONGEST_VALUE, REPEATED, Material, share
 from rollout_metrics.discover.scope import Work
 from rollout_metrics.domain.choices import choices
@@ -35,7 +36,6 @@ SIZE = re.compile(r"(?!seconds$)[A-Za-z_]\w*", re.ASCII)
 """Numbers of an event by which an authority may be bounded."""
 
 _TRIES = frozenset((Activity.RECOMMENDED, Activity.APPROVAL_REQUESTED))
-_SAYS = frozenset((Activity.APPROVED, Activity.REJECTED))
 Update = tuple[CaseKey, Instant]
 
 
@@ -192,7 +192,7 @@ class _Notes:
     def _person(self, case: CaseKey, event: Event, action: str | None, standing: dict[str, str | None]) -> None:
         if action is not None:
             self.by_people[action] += 1
-            if event.activity in _SAYS and action in self.by_action:
+            if event.activity in SAYS and action in self.by_action:
                 self.by_action[action]["said"].add(case)
         if event.attribute is not None and event.activity in CHANGES:
             at = (case, event.occurred_at)

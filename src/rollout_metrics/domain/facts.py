@@ -14,6 +14,15 @@ from rollout_metrics.domain.time import Instant, Span
 
 Evidence = tuple[EventRef, ...]
 
+NO_WORKFLOW = "none"
+"""The `workflow` of what belongs to none."""
+
+UNSPECIFIED = "unspecified"
+"""The reason of an escalation or a block for which none was given."""
+
+UNCATEGORISED = "uncategorised"
+"""The error category of a decision for which nobody gave a reason."""
+
 
 @choices
 class Outcome(StrEnum):

@@ -25,9 +25,9 @@ from rollout_metrics.catalog.metric import (
     Warned,
     Within,
 )
-from rollout_metrics.catalog.tallies import LATENCY_BUCKETS, OTHER, UNCATEGORISED, bounded
+from rollout_metrics.catalog.tallies import LATENCY_BUCKETS, OTHER, bounded
 from rollout_metrics.derive.calendar import elapsed
-from rollout_metrics.domain.facts import Mode
+from rollout_metrics.domain.facts import UNCATEGORISED, Mode
 from rollout_metrics.domain.time import SECOND
 from rollout_metrics.domain.trust import Sign, Signal
 from rollout_metrics.figures.errors import repeating

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from rollout_metrics.catalog.tallies import UNCATEGORISED, bounded
+from rollout_metrics.catalog.tallies import bounded
 from rollout_metrics.domain.errors import ConfigurationError
+from rollout_metrics.domain.facts import UNCATEGORISED
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import MINUTE, Instant, Span
 from rollout_metrics.figures import drifted as drifting

@@ -13,8 +13,6 @@ from rollout_metrics.catalog.tallies import (
     DANGEROUS,
     EXPLICIT_HOWS,
     LATENCY_BUCKETS,
-    UNCATEGORISED,
-    UNSPECIFIED,
     bounded,
     reasons,
 )
@@ -22,6 +20,8 @@ from rollout_metrics.domain.events import EventRef
 from rollout_metrics.domain.facts import (
     DECIDED,
     EXPLICIT_ROWS,
+    UNCATEGORISED,
+    UNSPECIFIED,
     Act,
     Blocked,
     CaseSummary,
