@@ -9,14 +9,13 @@ from rollout_metrics.derive.standing import standing_since
 from rollout_metrics.derive.surroundings import Surroundings
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import MINUTE, Instant, minute_of
-from rollout_metrics.figures.windows import Stretch, Sums, Track, added
+from rollout_metrics.figures.windows import COUNTED, Stretch, Sums, Track, added
 from rollout_metrics.rollup import Contribution, Difference
 
 Starts = Mapping[str, Instant | None]
 """Workflow -> its start; None: from the beginning."""
 
 _EMPTY: Sums = {}
-_COUNTED = frozenset(name for name, tally in TALLIES.items() if not tally.standing and tally.values is not None)
 
 
 def starts(workflows: Iterable[Workflow], as_of: Mapping[str, Instant], surroundings: Surroundings) -> dict[str, Instant | None]:
@@ -54,7 +53,7 @@ class Since:
     def cuts(self, as_of: Mapping[str, Instant], starts: Starts) -> dict[str, set[int]]:
         """By workflow, the minutes after which its tallies' sums begin: no row of `load` may stand for minutes on both sides of one."""
         begun = [(workflow, start) for name, workflow in self._workflows.items() if name in as_of and (start := starts.get(name)) is not None]
-        return {workflow.name: {minute_of(start + TALLIES[tally].age_in(workflow)) for tally in _COUNTED} for workflow, start in begun}
+        return {workflow.name: {minute_of(start + TALLIES[tally].age_in(workflow)) for tally in COUNTED} for workflow, start in begun}
 
     def load(self, as_of: Mapping[str, Instant], starts: Starts, rows: Iterable[Contribution]) -> None:
         """Begin anew. `rows`: at least the counts of the minutes `needed`, each once."""
@@ -71,7 +70,7 @@ class Since:
         """Add many rows of one series at once, as `take` would one by one."""
         series, minutes, amounts = track
         workflow, tally = series[:2]
-        if workflow in self._now and tally in _COUNTED:
+        if workflow in self._now and tally in COUNTED:
             first, last = np.searchsorted(minutes, (self._first(workflow, tally), self._now[workflow]), "right")
             if first < last:
                 self._add([(series, int(minutes[last - 1]), int(amounts[first:last].sum()))], dict.fromkeys(self._now, 0))
@@ -112,7 +111,7 @@ class Since:
         plans: dict[tuple[str, ...], tuple[int, int, dict[tuple[str, ...], int]]] = {}
         for series, minute, amount in rows:
             workflow, tally = series[:2]
-            if workflow not in after or tally not in _COUNTED:
+            if workflow not in after or tally not in COUNTED:
                 continue
             plan = plans.get(series)
             if plan is None:

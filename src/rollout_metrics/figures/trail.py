@@ -10,7 +10,7 @@ from rollout_metrics.catalog import TALLIES
 from rollout_metrics.domain.changes import PRODUCTION
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import DAY, HOUR, MINUTE, Instant, Span, minute_of
-from rollout_metrics.figures.windows import Stretch, Sums, Track, added
+from rollout_metrics.figures.windows import COUNTED, Stretch, Sums, Track, added
 from rollout_metrics.rollup import Contribution, Difference
 
 PAST: Span = 120 * DAY
@@ -18,7 +18,6 @@ PAST: Span = 120 * DAY
 
 _HOUR = HOUR // MINUTE
 _NEVER = 2**62
-_COUNTED = frozenset(name for name, tally in TALLIES.items() if not tally.standing and tally.values is not None)
 
 
 class Trail:
@@ -80,7 +79,7 @@ class Trail:
         """Add many rows of one series at once, as `take` would one by one: of each hour, or part of one, only the sum."""
         series, minutes, amounts = track
         name, tally = series[:2]
-        if name not in self._now or tally not in _COUNTED:
+        if name not in self._now or tally not in COUNTED:
             return
         first, last = np.searchsorted(minutes, (self._horizon(self._now[name]), self._now[name]), "right")
         if first < last:
@@ -132,7 +131,7 @@ class Trail:
     def _plan(self, series: tuple[str, ...], after: Mapping[str, int]) -> "_Plan | None":
         """`(first minute, T, cuts, where to)`: looked up once, not for every row; None of what is not held."""
         name, tally = series[:2]
-        if name not in after or tally not in _COUNTED:
+        if name not in after or tally not in COUNTED:
             return None
         tracks = self._tracks.setdefault((name, tally), {})
         track = tracks.get(series[2:])
@@ -211,8 +210,8 @@ def _cuts(workflow: Workflow) -> dict[str, tuple[int, ...]]:
     changed = {change.deployed_at for change in workflow.changes if change.environment == PRODUCTION} | {entry.since for entry in workflow.levels}
     at = [instant for instant in changed if instant is not None]
     by_age: dict[Span, tuple[int, ...]] = {}
-    for tally in _COUNTED:
+    for tally in COUNTED:
         age = TALLIES[tally].age_in(workflow)
         if age not in by_age:
             by_age[age] = tuple(sorted({minute_of(instant + age) for instant in at}))
-    return {tally: by_age[TALLIES[tally].age_in(workflow)] for tally in _COUNTED}
+    return {tally: by_age[TALLIES[tally].age_in(workflow)] for tally in COUNTED}

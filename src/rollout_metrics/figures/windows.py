@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from rollout_metrics.catalog import TALLIES
 from rollout_metrics.domain.time import MINUTE, Instant, Span
 from rollout_metrics.rollup import STATE, Contribution, Difference, Series
 
@@ -14,6 +15,9 @@ Sums = Mapping[tuple[str, ...], int]
 
 Track = tuple[Series, NDArray[np.int64], NDArray[np.int64]]
 """Rows of one series, none of them standing: its minutes, ascending, and the amounts."""
+
+COUNTED = frozenset(name for name, tally in TALLIES.items() if not tally.standing and tally.values is not None)
+"""The published tallies that belong to minutes."""
 
 _EMPTY: Sums = {}
 

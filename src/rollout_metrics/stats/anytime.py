@@ -9,15 +9,13 @@ from enum import StrEnum
 from functools import lru_cache
 from math import exp, expm1, inf, lgamma, log, log1p, pi
 
-from rollout_metrics.stats.beta import EPSILON, deviance
+from rollout_metrics.stats.beta import EPSILON, SERIES_FROM, deviance, remainder
 
 CONFIDENCE = 20
 """One over the chance that the interval ever misses the true rate."""
 
 FAR = 2**62
 """More decisions than anyone will count."""
-
-SERIES_FROM = 15.0
 
 
 class Side(StrEnum):
@@ -84,15 +82,7 @@ def _allowed(count: float, total: float) -> float:
     """
     if total == 0:
         return log(CONFIDENCE)
-    return log(CONFIDENCE) + 0.5 * log(pi * total / 2) + _stirling(total) - _half(count) - _half(total - count)
-
-
-def _stirling(n: float) -> float:
-    """log Γ(n + 1) less n log n - n + log(2 π n) / 2, for n > 0."""
-    if n < SERIES_FROM:
-        return lgamma(n + 1) - n * log(n) + n - log(2 * pi * n) / 2
-    s = n * n
-    return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / 1188 / s) / s) / s) / s) / n
+    return log(CONFIDENCE) + 0.5 * log(pi * total / 2) + remainder(total) - _half(count) - _half(total - count)
 
 
 def _half(k: float) -> float:

@@ -50,11 +50,11 @@ def _binomial(a: float, b: float, x: float, y: float) -> float:
     Loader (2000), Fast and Accurate Computation of Binomial Probabilities: deviances and Stirling's remainders in place of differences of great logarithms.
     """
     n = a + b
-    exponent = _remainder(n) - _remainder(a) - _remainder(b) - deviance(a, n * x) - deviance(b, n * y)
+    exponent = remainder(n) - remainder(a) - remainder(b) - deviance(a, n * x) - deviance(b, n * y)
     return exp(exponent) * sqrt(n / (2 * pi * a * b))
 
 
-def _remainder(n: float) -> float:
+def remainder(n: float) -> float:
     """log Γ(n + 1) less Stirling's n log n - n + log(2 π n) / 2."""
     if n <= SERIES_FROM:
         return lgamma(n + 1) - (n + 0.5) * log(n) + n - log(2 * pi) / 2

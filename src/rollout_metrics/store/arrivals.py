@@ -16,12 +16,11 @@ from sqlalchemy import Connection, TextClause, bindparam, text
 from rollout_metrics.domain.time import Instant
 from rollout_metrics.store.codec import NOTHING
 from rollout_metrics.store.names import NO_WORKFLOW
-from rollout_metrics.store.tables import ARRIVED, AS_OF, Tables, meta_number, set_meta
+from rollout_metrics.store.tables import ARRIVED, AS_OF, LAST_EVENT, Tables, meta_number, set_meta
 
 STRETCH = 200_000
 """Events taken in by one transaction."""
 
-_LAST = text("SELECT max(id) FROM events")
 _DIRTY = text(
     "INSERT INTO dirty (case_source, case_id, mark) SELECT DISTINCT case_source, case_id, CAST(:mark AS bigint) FROM events WHERE id > :after AND id <= :up_to"
     " ON CONFLICT (case_source, case_id) DO UPDATE SET mark = excluded.mark"
@@ -74,7 +73,7 @@ class Arrivals(Tables):
     def _take_in(self, connection: Connection) -> bool:
         """Take in what landed, at most `STRETCH` events; whether there was anything."""
         after = meta_number(connection, ARRIVED)
-        last = connection.execute(_LAST).scalar() or 0
+        last = connection.execute(LAST_EVENT).scalar() or 0
         if last <= after:
             return False
         up_to = min(last, after + STRETCH)

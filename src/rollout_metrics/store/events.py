@@ -15,7 +15,7 @@ from rollout_metrics.store.dialects import PLAIN, Row, Superseded
 from rollout_metrics.store.quarantine import PutAside, Rejected, put_aside, release
 from rollout_metrics.store.schema import dirty
 from rollout_metrics.store.sweeps import Follows, Saved, save_progress
-from rollout_metrics.store.tables import ARRIVED, REWRITTEN, meta_number
+from rollout_metrics.store.tables import ARRIVED, LAST_EVENT, REWRITTEN, meta_number
 from rollout_metrics.store.touches import numbering
 
 LARGEST = 2**63 - 1
@@ -31,7 +31,6 @@ _NEXT_CASES = text(
     " ORDER BY case_source, case_id LIMIT :limit"
 )
 
-_LAST = text("SELECT max(id) FROM events")
 _LATE = text("SELECT 1 FROM events WHERE id > :after AND occurred_at <= :until LIMIT 1")
 _CASES = text(
     "SELECT case_id, max(occurred_at), max(CASE WHEN body LIKE '[\"absorbed\"%' OR body LIKE '[\"deleted\"%' THEN 1 ELSE 0 END) FROM events"
@@ -136,7 +135,7 @@ class Events(Arrivals):
     def past(self) -> "Past":
         """How the past is stored now; `changed_since` compares."""
         with self._database.reading() as connection:
-            return Past(int(connection.execute(_LAST).scalar() or 0), meta_number(connection, REWRITTEN))
+            return Past(int(connection.execute(LAST_EVENT).scalar() or 0), meta_number(connection, REWRITTEN))
 
     def changed_since(self, past: "Past", until: Instant) -> bool:
         """Whether anything was stored of instants up to `until` since then, or anything at all rewritten."""

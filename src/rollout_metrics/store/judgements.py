@@ -14,7 +14,7 @@ from rollout_metrics.store.dialects import Dialect, Row
 from rollout_metrics.store.names import NOBODY
 from rollout_metrics.store.relations import explicit
 from rollout_metrics.store.schema import judgements
-from rollout_metrics.store.tables import PERSONS_UNTIL, Tables, meta_number
+from rollout_metrics.store.tables import PERSONS_UNTIL, PREVIOUS_TOUCH, Tables, meta_number
 
 _DUE = text(
     "SELECT j.decider, j.at, j.mark, (SELECT max(t.at) FROM touches AS t WHERE t.touch = j.decider AND t.at < j.at)"
@@ -31,7 +31,6 @@ _TOGETHER = text(
     "SELECT d.case_source, d.case_id, c.facts FROM decisions AS d CROSS JOIN cases AS c WHERE d.decider = :decider AND d.at = :at"
     " AND c.case_source = d.case_source AND c.case_id = d.case_id ORDER BY d.case_source, d.case_id"
 )
-_PREVIOUS = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
 _BEFORE = text(
     "SELECT decider, at, mark, counted FROM judgements WHERE mark > 0"
     " AND (decider, at) >= (:first_decider, :first_at) AND (decider, at) <= (:last_decider, :last_at)"
@@ -79,7 +78,7 @@ class Judgements(Tables):
         with self._database.reading(snapshot=True) as connection:
             if number is None or at < meta_number(connection, PERSONS_UNTIL):
                 return None
-            source_of, previous = self._names.sources.names, connection.execute(_PREVIOUS, {"touch": number, "before": at}).scalar()
+            source_of, previous = self._names.sources.names, connection.execute(PREVIOUS_TOUCH, {"touch": number, "before": at}).scalar()
             decided = tuple(
                 ((source_of[source], case), fact)
                 for source, case, facts in connection.execute(_TOGETHER, {"decider": number, "at": at})

@@ -7,11 +7,10 @@ from sqlalchemy import text
 
 from rollout_metrics.domain.policy import Workflow
 from rollout_metrics.domain.time import Instant
-from rollout_metrics.store.tables import FIRST_AGENT, Tables, set_meta
+from rollout_metrics.store.tables import FIRST_AGENT, PREVIOUS_TOUCH, Tables, set_meta
 
 _NEXT_SEEN = text("SELECT min(at) FROM touches WHERE touch = :group AND at >= :start")
 """Of one group: of several at once SQLite reads all their rows."""
-_PREVIOUS = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
 
 
 class StoredSurroundings:
@@ -58,7 +57,7 @@ class Around(Tables):
         """An operator's last event at an earlier instant, on any case."""
         number = self._names.operators.known(operator)
         with self._database.reading() as connection:
-            found = connection.execute(_PREVIOUS, {"touch": number, "before": before}).scalar()
+            found = connection.execute(PREVIOUS_TOUCH, {"touch": number, "before": before}).scalar()
         return None if found is None else int(found)
 
     def first_agent_at(self, workflow: str) -> Instant | None:

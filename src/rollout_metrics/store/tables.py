@@ -39,6 +39,9 @@ STATE = 0
 HOUR = 60
 """Minutes of an hour."""
 
+LAST_EVENT = text("SELECT max(id) FROM events")
+PREVIOUS_TOUCH = text("SELECT max(at) FROM touches WHERE touch = :touch AND at < :before")
+
 _META = text("SELECT value FROM meta WHERE key = :key")
 _SET_META = text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 _FIRST = text("SELECT min(first_agent_at) FROM cases WHERE workflow = :workflow AND first_agent_at IS NOT NULL")
