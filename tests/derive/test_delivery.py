@@ -11,7 +11,8 @@ from builders import DAY, HOUR, after, workflow
 from rollout_metrics.derive.delivery import Delivery, Link, delivery, deployments
 from rollout_metrics.derive.failures import FailedRun, FailureCause, Observed
 from rollout_metrics.derive.failures import Incident as Seen
-from rollout_metrics.domain.changes import Change, ChangeKind, Harm, Incident, Intervention, InterventionKind
+from rollout_metrics.derive.harm import Crossing
+from rollout_metrics.domain.changes import Change, ChangeKind, Harm, HarmMetric, Incident, Intervention, InterventionKind
 from rollout_metrics.domain.policy import Workflow
 
 WEEK, MONTH = 7 * DAY, 28 * DAY
@@ -238,6 +239,17 @@ class TestPools:
         found = deployments(told(change("a", 0), change("b", 7 * 24 + 1)), hour(200), Observed(opened=lambda _after, _up_to: 0))
 
         assert [item.watched_until for item in found.deployments] == [hour(7 * 24), hour(14 * 24 + 1)]
+
+    def test_what_a_pool_had_crossed_before_a_deployment_counts_for_that_from_its_own_start(self) -> None:
+        metric = HarmMetric(metric="override_ratio", at_most=0.1)
+        both = (change("a", 0), change("b", 24, harm=Harm(metrics=(metric,))))
+        crossings = tuple(Crossing("override_ratio", hour(start), hour(end), "beyond") for start, end in ((1, 24), (20, 30)))
+        known = Observed(opened=lambda _after, _up_to: 0, crossed=lambda _change, _metric, _begun, _end: crossings)
+
+        found = deployments(told(*both), hour(100), known).deployments[1].failure
+
+        assert found is not None
+        assert [(item.started_at, item.ended_at) for item in found.evidence] == [(hour(24), hour(30))]
 
     def test_the_record_says_how_long_it_is_watched(self) -> None:
         found = deployments(told(change(harm=Harm(window=2 * DAY))), hour(50), NOTHING)

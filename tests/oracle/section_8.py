@@ -180,7 +180,8 @@ class Deployments:
         found += [("intervention", self.at(o), None) for o in self.deployed if o.reworks == c.id]
         found += [("evaluation", run, None) for run in self.failed_runs() if at < run <= self.own_end(at)]
         for metric in c.harm.metrics:
-            found += [("harm", start, stop) for start, stop in self.crossings(metric, begun, min(end, self.t))]
+            crossed = self.crossings(metric, begun, min(end, self.t))
+            found += [("harm", max(start, at), stop) for start, stop in crossed if stop is None or stop > at]
         return [cause for cause in found if cause[1] <= self.t]
 
     def failure(self, c: Change) -> tuple[str, int, int | None] | None:

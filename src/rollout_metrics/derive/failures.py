@@ -119,7 +119,8 @@ def _reworks(workflow: Workflow, change: Change) -> Iterator[tuple[Instant, Chan
 
 
 def _troubles(workflow: Workflow, change: Change, watch: Watch, observed: Observed, as_of: Instant) -> Iterator[Trouble]:
-    """Every cause, as yet without the remedies that ended it."""
+    """Every cause, as yet without the remedies that ended it. What a pool had crossed before this deployment is none of it unless it goes on."""
+    deployed_at = change.deployed_at or watch.begun
     seen = {item.case[1]: item for item in linked(change, observed.incidents)}
     for item in change.incidents:
         told = seen.pop(item.id, None)
@@ -133,12 +134,13 @@ def _troubles(workflow: Workflow, change: Change, watch: Watch, observed: Observ
     for at, other in _reworks(workflow, change):
         yield Trouble(FailureCause.INTERVENTION, at, None, f"rolled back or hotfixed by {other.id}")
     for run in observed.failed_runs:
-        if change.deployed_at is not None and change.deployed_at < run.at <= watch.own_end and _tried(workflow, run):
+        if deployed_at < run.at <= watch.own_end and _tried(workflow, run):
             yield Trouble(FailureCause.EVALUATION, run.at, None, "evaluation failed", run.event)
     for metric in change.harm.metrics:
         if metric.limited:
             for crossing in observed.crossed(change, metric, watch.begun, min(watch.end, as_of)):
-                yield Trouble(FailureCause.HARM, crossing.started_at, crossing.ended_at, crossing.said)
+                if crossing.ended_at is None or crossing.ended_at > deployed_at:
+                    yield Trouble(FailureCause.HARM, max(crossing.started_at, deployed_at), crossing.ended_at, crossing.said)
 
 
 def _tried(workflow: Workflow, run: FailedRun) -> bool:
