@@ -8,11 +8,12 @@ from rollout_metrics import __version__
 from rollout_metrics.catalog import DEFINITIONS, NO_WORKFLOW
 from rollout_metrics.cli import glance, ladder
 from rollout_metrics.cli.alerting import alert_files
+from rollout_metrics.cli.answerable import known_workflows, read_until, unread
 from rollout_metrics.cli.changes import changes as change_commands
 from rollout_metrics.cli.dashboards import dashboards as dashboard_commands
 from rollout_metrics.cli.discover import discover
 from rollout_metrics.cli.export import export
-from rollout_metrics.cli.parameters import Label, Span, Time, as_of_option, config_option, json_option, known_workflows, read_until, unread, workflows_option
+from rollout_metrics.cli.parameters import Label, Span, Time, as_of_option, config_option, json_option, workflows_option
 from rollout_metrics.cli.reviews import review as review_commands
 from rollout_metrics.cli.session import clock, connection, database_url, opened, opened_store, read_configuration
 from rollout_metrics.cli.talk import as_json, bars, data, say, table

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from rollout_metrics.cli import glance
-from rollout_metrics.cli.parameters import OUTPUT, Span, Time, config_option, known_workflows, workflows_option
+from rollout_metrics.cli.answerable import known_workflows
+from rollout_metrics.cli.parameters import OUTPUT, Span, Time, config_option, workflows_option
 from rollout_metrics.cli.session import clock, opened, read_configuration
 from rollout_metrics.cli.talk import bars, say
 from rollout_metrics.domain.errors import ConfigurationError

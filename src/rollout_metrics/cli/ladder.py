@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from rollout_metrics.cli import ladder_text
-from rollout_metrics.cli.parameters import Span, as_of_option, config_option, json_option, known_workflows, read_until, unread, workflows_option
+from rollout_metrics.cli.answerable import known_workflows, read_until, unread
+from rollout_metrics.cli.parameters import Span, as_of_option, config_option, json_option, workflows_option
 from rollout_metrics.cli.session import opened, read_configuration
 from rollout_metrics.cli.talk import as_json, say, table
 from rollout_metrics.domain.time import Instant, floor_minute

@@ -1,4 +1,4 @@
-"""What the command line takes besides words and numbers: instants, durations, labels."""
+"""What the command line takes besides words and numbers: instants, durations, labels, files to write; and the options that commands share."""
 
 import os
 import re
@@ -8,10 +8,7 @@ from typing import Any
 import click
 
 from rollout_metrics.cli.session import DEFAULT_CONFIG
-from rollout_metrics.domain.errors import ConfigurationError
-from rollout_metrics.domain.time import Instant, format_instant, parse_instant, parse_span
-from rollout_metrics.pipeline import Pipeline
-from rollout_metrics.pipeline.freshness import as_of_all
+from rollout_metrics.domain.time import Instant, parse_instant, parse_span
 
 config_option = click.option(
     "--config",
@@ -94,37 +91,3 @@ as_of_option = click.option(
     help="The instant, cut to the whole minute; default: each workflow's live T. It must have been read. How it was read then is not kept: no source counts as"
     " stale, and coverage is that of links and versions.",
 )
-
-
-def known_workflows(pipeline: Pipeline, names: tuple[str, ...]) -> None:
-    """Raise `ConfigurationError` for names that no workflow has."""
-    known = [workflow.name for workflow in pipeline.company.workflows]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ConfigurationError(*(f"there is no workflow {name!r}: known are {', '.join(known) or 'none'}" for name in unknown))
-
-
-def unread(pipeline: Pipeline, names: tuple[str, ...] = ()) -> list[str]:
-    """What to say of those of the workflows named, or of all, whose sources have not been read yet: they have no figures."""
-    reached = as_of_all(pipeline.company, pipeline.readings())
-    return [
-        f"{workflow.name}: its sources have not been read yet: run `rollout-metrics collect`"
-        for workflow in pipeline.company.workflows
-        if (not names or workflow.name in names) and not reached[workflow.name]
-    ]
-
-
-def read_until(pipeline: Pipeline, names: tuple[str, ...], at: Instant) -> None:
-    """Raise `ConfigurationError` where these workflows, or any, have not been read up to `at`: figures would look final and be wrong."""
-    if missing := unread(pipeline, names):
-        raise ConfigurationError(*missing)
-    reached = as_of_all(pipeline.company, pipeline.readings())
-    short = [workflow.name for workflow in pipeline.company.workflows if (not names or workflow.name in names) and reached[workflow.name] < at]
-    if short:
-        raise ConfigurationError(
-            *(
-                f"workflow {name!r} has been read up to {format_instant(reached[name])} only:"
-                f" {format_instant(at)} lies after that; name an earlier instant, collect first, or ask for other workflows with --workflow"
-                for name in short
-            )
-        )

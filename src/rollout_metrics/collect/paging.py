@@ -60,8 +60,7 @@ def next_links(
     records: Callable[[T], Sequence[Any]],
 ) -> Iterator[tuple[T, Answer]]:
     """Pages whose body holds the next page's address."""
-    ask: Ask = lambda following: api.get(following or path, None if following else params)  # noqa: E731
-    return followed(ask, decoder, records=records, following=lambda page, _: link(page))
+    return followed(_by_address(api, path, params), decoder, records=records, following=lambda page, _: link(page))
 
 
 def tokens(
@@ -117,8 +116,11 @@ def link_headers(
     api: Api, path: str, params: Mapping[str, Any] | None, decoder: msgspec.json.Decoder[T], *, records: Callable[[T], Sequence[Any]]
 ) -> Iterator[tuple[T, Answer]]:
     """Pages whose `Link` header names the next one."""
-    ask: Ask = lambda following: api.get(following or path, None if following else params)  # noqa: E731
-    return followed(ask, decoder, records=records, following=lambda _, answer: next_link(answer))
+    return followed(_by_address(api, path, params), decoder, records=records, following=lambda _, answer: next_link(answer))
+
+
+def _by_address(api: Api, path: str, params: Mapping[str, Any] | None) -> Ask:
+    return lambda following: api.get(following or path, None if following else params)
 
 
 def next_link(answer: Answer) -> str | None:

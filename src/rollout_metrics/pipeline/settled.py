@@ -17,9 +17,9 @@ from rollout_metrics.domain.policy import Company
 from rollout_metrics.domain.time import MINUTE, Instant
 from rollout_metrics.figures import Ledger, Trail, situation, starts
 from rollout_metrics.pipeline.as_of import Cut, Noted, Then
-from rollout_metrics.pipeline.deriving import glances_of, stamped
+from rollout_metrics.pipeline.deriving import glances_of, stamped, total
 from rollout_metrics.pipeline.engine import Watch
-from rollout_metrics.pipeline.glances import Glance, looked_at, of_strangers
+from rollout_metrics.pipeline.glances import Glance, looked_at
 from rollout_metrics.pipeline.harm_readings import readings
 from rollout_metrics.pipeline.sampled import strands
 from rollout_metrics.pipeline.state import named
@@ -53,7 +53,7 @@ def settled_then(store: Store, company: Company, as_of: Mapping[str, Instant], *
             if moved_groups := _decided(before, glance, as_of) ^ _decided(facts, glance, as_of):
                 together |= {(decider, at) for _, at, decider, _ in moved_groups if decider is not None}
                 otherwise[case] = tuple(looked_at(facts, glance))
-            made = rollup.contributions(facts, workflows, of_strangers(case, facts, glance))
+            made = total(case, facts, workflows, glance)
             for series, minute, amount in made:
                 moved[series, minute] += amount
             note(case, facts, made)

@@ -155,15 +155,12 @@ class Translator:
                 if by_staff and own == channel and own_via is not None:
                     staff_only = True
             elif kind in COMMENTS:
-                said = {**facts, "public": bool(child.get("public", child.get("comment_public", True)))}
                 if "body" in child or "plain_body" in child:
                     has_text = True
                     staff_only = staff_only or child.get("public") is False
-                text = child.get("plain_body") or child.get("body")
-                if text:
-                    said["value"] = words_of(text)
+                text = _text(child)
                 has_marker = has_marker or text is None
-                steps.append((number, COMMENTED, None, None, None, said, doer))
+                steps.append((number, COMMENTED, None, None, None, _said(child, text, facts), doer))
             elif kind == "Create" and not automatic and not steps and attributes is None:
                 attributes, tags = self._initial(child)
                 if tags:
@@ -219,10 +216,10 @@ class Translator:
                 if score := score_of(child.get("score")):
                     rated = {**facts, "score": score}
                     events.append(Event(name, name, case_id, event_id, at, Activity.RATED, doer_kind, doer, None, None, None, rated))
-            elif (said := _said(update, child, facts)) is not None:
+            elif (text := _text(child)) is not None or not update.has_text:  # else it is the mere marker beside the comment itself
                 if update.merged:  # "this request was merged": the system's words, not an answer
                     doer, doer_kind = "-1", SYSTEM
-                events.append(Event(name, name, case_id, event_id, at, COMMENTED, doer_kind, doer, None, None, None, said))
+                events.append(Event(name, name, case_id, event_id, at, COMMENTED, doer_kind, doer, None, None, None, _said(child, text, facts)))
         return events
 
     def _survey(self, audit: Audit) -> _Update:
@@ -351,11 +348,13 @@ def _custom(field: str) -> str:
     return f"custom:{field}" if field.isdigit() else field
 
 
-def _said(update: _Update, child: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | None:
-    """The details of a comment; None for the mere marker beside the comment itself."""
-    text = child.get("plain_body") or child.get("body")
-    if text is None and update.has_text:
-        return None
+def _text(child: dict[str, Any]) -> str | None:
+    text: str | None = child.get("plain_body") or child.get("body")
+    return text
+
+
+def _said(child: dict[str, Any], text: str | None, facts: dict[str, Any]) -> dict[str, Any]:
+    """The details of a comment."""
     said = {**facts, "public": bool(child.get("public", child.get("comment_public", True)))}
     if text:
         said["value"] = words_of(text)

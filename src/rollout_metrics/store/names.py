@@ -15,9 +15,8 @@ SERIES = "series"
 OPERATOR = "operator"
 AGENTS = "agents"
 
-_GIVE = text("INSERT INTO names (kind, name) VALUES (:kind, :name) ON CONFLICT (kind, name) DO UPDATE SET name = excluded.name RETURNING no")
-_GIVE_ALL = text("INSERT INTO names (kind, name) VALUES (:kind, :name) ON CONFLICT (kind, name) DO NOTHING")
-_FIND_ALL = text("SELECT no, name FROM names WHERE kind = :kind AND name IN :wanted").bindparams(bindparam("wanted", expanding=True))
+_GIVE = text("INSERT INTO names (kind, name) VALUES (:kind, :name) ON CONFLICT (kind, name) DO NOTHING")
+_GIVEN = text("SELECT no, name FROM names WHERE kind = :kind AND name IN :wanted").bindparams(bindparam("wanted", expanding=True))
 _FIND = text("SELECT no FROM names WHERE kind = :kind AND name = :name")
 
 TOGETHER = 1000
@@ -40,7 +39,7 @@ class Numbers(dict[Any, int]):
         """Number to name; one met for the first time is read from the table."""
 
     def __missing__(self, name: Any) -> int:
-        number = self._owner.give(self._kind, _text(name))
+        ((_, number),) = self._owner.give(self._kind, [_text(name)])
         self.remember(number, name)
         return number
 
@@ -49,7 +48,7 @@ class Numbers(dict[Any, int]):
         found = list(map(self.get, names))
         if None in found:
             unknown = {_text(name): name for name, number in zip(names, found, strict=True) if number is None}
-            for name, number in self._owner.give_all(self._kind, sorted(unknown)):
+            for name, number in self._owner.give(self._kind, sorted(unknown)):
                 self.remember(number, unknown[name])
         return list(map(self.__getitem__, names)) if None in found else cast(list[int], found)
 
@@ -126,23 +125,15 @@ class Names:
             numbers.clear()
             numbers.names.clear()
 
-    def give(self, kind: str, name: str) -> int:
-        """The number of a name, from the table or new."""
+    def give(self, kind: str, wanted: Sequence[str]) -> Iterator[tuple[str, int]]:
+        """The numbers of names, from the table or new."""
         connection = self._writing
         if connection is None:
-            raise KeyError(f"no number for {kind} {name!r} yet, and nothing is being written")
-        number: int = connection.execute(_GIVE, {"kind": kind, "name": name}).scalar_one()
-        return number
-
-    def give_all(self, kind: str, wanted: Sequence[str]) -> Iterator[tuple[str, int]]:
-        """The numbers of many names, from the table or new."""
-        connection = self._writing
-        if connection is None:
-            raise KeyError(f"no numbers for {kind} {wanted[0]!r} and others yet, and nothing is being written")
+            raise KeyError(f"no number for {kind} {wanted[0]!r} yet, and nothing is being written")
         for start in range(0, len(wanted), TOGETHER):
             part = wanted[start : start + TOGETHER]
-            connection.execute(_GIVE_ALL, [{"kind": kind, "name": name} for name in part])
-            for number, name in connection.execute(_FIND_ALL, {"kind": kind, "wanted": part}):
+            connection.execute(_GIVE, [{"kind": kind, "name": name} for name in part])
+            for number, name in connection.execute(_GIVEN, {"kind": kind, "wanted": part}):
                 yield name, number
 
 
